@@ -10,7 +10,7 @@ The goal is a label for all items, of which at most a share is wrong (--targets)
 
     finish               batches by Cluster-Margin until an audit pays (finishing.certifying.schedule), audits and
                          certificates (plan, proof), people for the rest; asked alone, with a suggestion or in grids, by
-                         expected seconds (finishing.certifying.asking); answers are checked where the model disagrees
+                         expected seconds (benchmarks.finishing.asking); answers are checked where the model disagrees
                          (labeling.labels.resolving.posterior)
     one-by-one           one answer an item
     one-by-one-overlap   two answers an item, more until two agree

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.finishing.answers import AnswerKind
+from benchmarks.finishing.asking import Errors, Pace
 from benchmarks.seconds.people import ANCHORED, BIT, GLANCE, MISSED, PREVALENCE, H, K, M, P
-from labeling.finishing.certifying.asking import Errors, Pace
 
 PEOPLE = 8
 PAGE = 60

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.efficiency.loop import seed_for, unlabeled_sample
+from benchmarks.finishing.asking import Pace, Way, choose, expected
 from benchmarks.finishing.copies import Copies
 from benchmarks.finishing.crowd import Crowd
 from benchmarks.finishing.pool import Compared, Pool, Predictions, joined
 from benchmarks.seconds.people import ANCHORED, ERROR
-from labeling.finishing.certifying.asking import Pace, Way, choose, expected
 from labeling.finishing.certifying.experience import Checked, PickedBatch, correct, still_open, without_prior
 from labeling.labels.resolving.posterior import MOST_SURE, ModelVote
 from labeling.steps.stand_ins import stand_ins
@@ -119,7 +119,7 @@ class Project:
         return self.open[~self.reserved[self.open]]
 
     def release(self, tasks: float) -> None:
-        """Release the reserved items that batches of this number of tasks do not ask: `labeling.finishing.control`."""
+        """Release the reserved items that batches of this number of tasks do not ask: `labeling.finishing.advance`."""
         keep = math.ceil(self.control_share * tasks)
         rng = np.random.default_rng(seed_for(self.seed, "released", self.batches))
         self.reserved[rng.permutation(self.open[self.reserved[self.open]])[keep:]] = False

@@ -17,8 +17,7 @@ from benchmarks.finishing.pool import Pool
 from benchmarks.finishing.project import Project
 from labeling.finishing.certifying.forecast import Option, cheapest
 from labeling.finishing.certifying.people import chance_missed
-from labeling.finishing.certifying.plan import Plan, Target, stratify
-from labeling.finishing.certifying.risks import of_attempt
+from labeling.finishing.certifying.plan import Plan, Target, of_attempt, stratify
 from labeling.finishing.certifying.schedule import Outlook, advise, begins, draws, outlook
 from models_store.config import TrainConfig
 

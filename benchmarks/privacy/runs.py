@@ -20,7 +20,7 @@ from models_store.config import TrainConfig
 from models_store.model import Model
 from models_store.prediction import predict, probabilities
 from models_store.privacy.accounting import Phase, epsilon
-from models_store.privacy.config import PrivacyConfig, usual_delta
+from models_store.privacy.config import PrivacyConfig
 from models_store.privacy.training import train_private
 from models_store.privacy.tuning import LEARNING_RATES
 from models_store.training import Recipe, Trained, TrainingSet, train
@@ -48,6 +48,11 @@ class Work:
     @property
     def name(self) -> str:
         return self.arm
+
+
+def usual_delta(n: int) -> float:
+    """Return n^−1.1, below 1 / number of records: the choice of Anil et al. 2021."""
+    return float(max(n, 2) ** -1.1)
 
 
 def run(work: Work) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from sklearn.preprocessing import StandardScaler
 
 from benchmarks.efficiency.datasets import DataError
 from benchmarks.privacy import dictionary
+from benchmarks.privacy.runs import usual_delta
 from models_store.encoders import SentenceTransformers
 from models_store.language.config import LanguageConfig, PretrainingConfig
 from models_store.language.embedding import embed
@@ -30,7 +31,6 @@ from models_store.language.network import LanguageModel
 from models_store.language.pretraining import pretrain
 from models_store.language.texts import Texts, hide
 from models_store.language.wordpieces import WordPieces, vocabulary_of
-from models_store.privacy.config import usual_delta
 from models_store.privacy.planned import epsilon
 
 SHAPE = LanguageConfig(pieces=2048, layers=2, width=32, heads=2, window=16)

@@ -13,13 +13,13 @@ from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.api.shared.endpoints import ProjectListView, ProjectView, find_or_404, private_file, record_download
+from labeling.api.shared.endpoints import ProjectListView, ProjectView, attachment, find_or_404, record_download
 from labeling.api.shared.errors import Conflict, Error
 from labeling.api.shared.fields import StrictText, read, words
 from labeling.labels.items.filter import FilterError
 from labeling.models import Ability, DatasetVersion, LogKind
 from labeling.models.datasets import DatasetVersionQuerySet
-from labeling.outgoing.datasets import card, comparing, creating, verifying
+from labeling.outgoing.datasets import card, comparing, creating, manifest
 from labeling.storage.disk.files import FileDamaged
 
 
@@ -128,8 +128,7 @@ class DatasetManifest(_OneDataset):
     def get(self, request: Request, slug: str, name: str) -> HttpResponse:
         dataset = self.whole(name)
         record_download(request, LogKind.DATASET_DOWNLOADED, self.project, subject=f"dataset {dataset.name}")
-        headers = private_file(f"{slug}-{dataset.name}.manifest.json")
-        return HttpResponse(dataset.manifest, content_type="application/json", headers=headers)
+        return attachment(dataset.manifest, f"{slug}-{dataset.name}.manifest.json", "application/json")
 
 
 class DatasetCard(_OneDataset):
@@ -138,8 +137,7 @@ class DatasetCard(_OneDataset):
     @extend_schema(responses={(200, "text/markdown"): OpenApiTypes.STR, 409: NOT_WHOLE})
     def get(self, request: Request, slug: str, name: str) -> HttpResponse:
         dataset = self.whole(name)
-        headers = private_file(f"{slug}-{dataset.name}.md")
-        return HttpResponse(card.card_of(dataset), content_type="text/markdown; charset=utf-8", headers=headers)
+        return attachment(card.card_of(dataset), f"{slug}-{dataset.name}.md", "text/markdown; charset=utf-8")
 
 
 class ClassDifference(serializers.Serializer[Any]):
@@ -214,6 +212,6 @@ class DatasetVerification(_OneDataset):
     @extend_schema(responses={200: Verification, 409: NOT_WHOLE})
     def get(self, request: Request, slug: str, name: str) -> Response:
         dataset = self.whole(name)
-        problems = verifying.verify(dataset)
+        problems = manifest.verify(dataset)
         facts = {"digest": dataset.digest, "whole": not problems, "problems": problems, "replaced": dataset.replaced}
         return Response(Verification(facts).data)

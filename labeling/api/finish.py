@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from django.db.models import QuerySet
@@ -19,14 +19,12 @@ from labeling.api.shared.endpoints import ProjectListView, ProjectView, find_or_
 from labeling.api.shared.fields import Body, read, words
 from labeling.api.shared.ranges import file_response
 from labeling.finishing import goal as goals
-from labeling.finishing.forecasts import Goal
+from labeling.finishing.goal import GOAL, Goal
 from labeling.finishing.state import certificates_of, finish_values
 from labeling.models import Ability, Audit, Certificate, Finish, LogKind
 from labeling.storage.arrays.files import ProjectFiles
 from labeling.storage.disk.files import FileDamaged
 from labeling.storage.shared_files import store
-
-GOAL = ("error", "confidence", "by_class", "within")
 
 
 class GoalOptions(serializers.ModelSerializer[Finish]):
@@ -99,19 +97,21 @@ class ForecastFigures(serializers.Serializer[Any]):
 class AuditFigures(serializers.Serializer[Any]):
     """An audit. `asked`: draws that tasks ask about; `answered`: those of them with all their answers."""
 
-    attempt = serializers.IntegerField(min_value=1)
-    of_class = serializers.CharField(allow_null=True, help_text="The predicted class; null: all candidates.")
-    each_class = serializers.BooleanField(
-        help_text="Whether it proves each class by itself, where an item may have several."
+    attempt = serializers.IntegerField(min_value=1, source="audit.attempt")
+    of_class = serializers.CharField(
+        source="class_name", allow_null=True, help_text="The predicted class; null: all candidates."
     )
-    version = serializers.IntegerField(min_value=1)
-    candidates = serializers.IntegerField(min_value=0)
+    each_class = serializers.BooleanField(
+        source="audit.each_class", help_text="Whether it proves each class by itself, where an item may have several."
+    )
+    version = serializers.IntegerField(min_value=1, source="audit.version.number")
+    candidates = serializers.IntegerField(min_value=0, source="audit.candidates")
     asked = serializers.IntegerField(min_value=0)
     answered = serializers.IntegerField(min_value=0)
-    state = serializers.ChoiceField(choices=Audit.State.choices)
-    reason = serializers.CharField(allow_blank=True, help_text="Why it ended without a proof.")
-    created_at = serializers.DateTimeField()
-    ended_at = serializers.DateTimeField(allow_null=True)
+    state = serializers.ChoiceField(choices=Audit.State.choices, source="audit.state")
+    reason = serializers.CharField(source="audit.reason", allow_blank=True, help_text="Why it ended without a proof.")
+    created_at = serializers.DateTimeField(source="audit.created_at")
+    ended_at = serializers.DateTimeField(source="audit.ended_at", allow_null=True)
 
 
 class ProgressFigures(serializers.Serializer[Any]):
@@ -168,7 +168,7 @@ class ProjectFinish(ProjectView):
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Start the goal, or go on with a stopped one. Audits that were planned for another goal end."""
         goal = replace(Goal(), **read(GoalBody, request.data))
-        goals.start(self.project, self.user, **asdict(goal))
+        goals.start(self.project, self.user, goal)
         return self.shown()
 
     @extend_schema(request=None, responses={200: FinishSerializer})

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import asdict, fields
 
 from django.utils import timezone
 
-from labeling.finishing import certificates, control, planning
+from labeling.finishing import certificates, planning
 from labeling.finishing.audits import outcomes, plan_of
 from labeling.finishing.candidates import predicting
 from labeling.finishing.certifying import schedule
 from labeling.finishing.certifying.schedule import Outlook, begins
-from labeling.finishing.goal import GOAL
+from labeling.finishing.goal import Goal
 from labeling.loop.step import Step
 from labeling.models import Audit, Finish, Job, ModelVersion, Project
 from labeling.projects.version_in_use import in_use
+from labeling.storage.db.long_writes import in_parts
 from labeling.storage.db.statements import among
 from labeling.storage.disk.files import FileDamaged
 
 logger = logging.getLogger(__name__)
 
 BUSY_SECONDS = 5
+
+PART = 1500
+"""Items per transaction: other writers wait for its end."""
 
 
 def advance(step: Step, project: Project) -> None:
@@ -107,11 +112,31 @@ def _plan(step: Step, finish: Finish, version: ModelVersion) -> None:
     }
     with step.write():
         # The update changes nothing if the goal was changed meanwhile.
-        same = Finish.objects.filter(pk=finish.pk, **{name: getattr(finish, name) for name in GOAL})
+        same = Finish.objects.filter(pk=finish.pk, **asdict(Goal.of(finish)))
         same.update(forecasts=[*finish.forecasts, forecast])
     since = [each for each in (*finish.forecasts, forecast) if each["attempt"] == situation.attempt]
     names = [field.name for field in fields(Outlook)]
     if begins([Outlook(**{name: each[name] for name in names}) for each in since]):
-        control.release(step, project, keep=control.kept(project, outlook.left / situation.price))
+        release(step, project, keep=kept(project, outlook.left / situation.price))
         situation = planning.read_situation(project, finish, version)
         planning.create(step, finish, version, situation, planning.cheapest_of(situation))
+
+
+def kept(project: Project, tasks: float) -> int:
+    """Return how many control items are asked by batches of this number of tasks, by one batch at least."""
+    return math.ceil(project.control_share * max(tasks, project.batch_size))
+
+
+def release(step: Step, project: Project, *, keep: int) -> None:
+    """Release the reserved items that no batch has taken, except the `keep` that batches ask next.
+
+    The released ones stand at the end of the random permutation, and the last one is released first: so the control
+    slice stays a uniform draw, even if the step is killed. They are items like all others from now on: batches pick
+    them, models learn from them, audits have them among their candidates. A release may be repeated.
+    """
+    reserved = project.items.unpicked().filter(reserved=True).order_by("control_key")
+    keys = list(reserved.values_list("pk", flat=True)[keep:])[::-1]
+    for part in in_parts(keys, PART):
+        with step.write():
+            # A batch that has taken an item meanwhile keeps it as a control item.
+            project.items.unpicked().filter(pk__in=among(part)).update(reserved=False)

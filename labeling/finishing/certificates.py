@@ -6,14 +6,12 @@ killed one wrote.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import orjson
 from django.db.models import Max
 from django.db.models.functions import Coalesce
 from django.utils import timezone
@@ -36,10 +34,11 @@ from labeling.models import (
     Task,
 )
 from labeling.observing import auditlog
+from labeling.outgoing import documents
 from labeling.storage.arrays.files import ProjectFiles
 from labeling.storage.db.long_writes import in_parts
 from labeling.storage.db.statements import among, insert_many
-from labeling.storage.disk.files import replace_file, sha256_of_file
+from labeling.storage.disk.files import sha256_of_file
 from labeling.storage.shared_files import read_whole, store
 
 PART = 1500
@@ -81,11 +80,7 @@ def issue(step: Step, audit: Audit, proof: Proof, outcomes: Outcomes) -> Certifi
     certificate.most_wrong = min(proof.most_wrong, certificate.labels)
     if not certificate.labels:
         return None
-    content = orjson.dumps(_document(certificate, candidates, outcomes), option=orjson.OPT_SORT_KEYS)
-    certificate.size, certificate.digest = len(content), hashlib.sha256(content).hexdigest()
-    path = ProjectFiles(audit.project).owned(certificate)
-    replace_file(path, content)
-    store().publish(path)
+    documents.write_file(certificate, documents.document_of(_document(certificate, candidates, outcomes)))
     with step.write():
         # Serialises with changes of classes, which suspend certificates.
         Project.objects.select_for_update(no_key=True).get(pk=audit.project_id)

@@ -5,45 +5,28 @@ It reads a sample of the pool, so that a page shows it for any error and confide
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from django.db.models import Max, Q, Sum
 
 from labeling.finishing.certifying.forecast import Option, cheapest, options
-from labeling.finishing.certifying.plan import Plan, stratify
-from labeling.finishing.certifying.risks import of_attempt
-from labeling.finishing.copies import copied_labels
-from labeling.finishing.goal import check
+from labeling.finishing.certifying.plan import Plan, of_attempt, stratify
+from labeling.finishing.goal import Goal, check
 from labeling.finishing.people import PeopleErrors
-from labeling.finishing.planning import Part, most_wrong_of, price_of
+from labeling.finishing.planning import Part, copied_labels, most_wrong_of, price_of
 from labeling.finishing.pool_sample import PoolSample, SampleFacts, sample_facts, sample_of
 from labeling.insight.pace import Pace
 from labeling.insight.pool_counts import encoded_of
 from labeling.labels.counting import certified_labels
 from labeling.labels.label_counts import counts_of
-from labeling.models import Finish, Project
+from labeling.models import Project
 
 STRATA, CLASS_STRATA = 40, 12
 POINTS, CLASS_POINTS = 20, 5
 MOST_CLASSES = 16
 """The most classes that are forecast one by one; of more, each stands for several of about its size."""
-
-
-@dataclass(frozen=True, slots=True)
-class Goal:
-    """The arguments of `labeling.finishing.goal.start`, as `labeling.models.Finish` has them."""
-
-    error: float = 0.02
-    confidence: float = 0.95
-    by_class: bool = False
-    within: int = 0
-
-    @classmethod
-    def of(cls, finish: Finish | None) -> Goal:
-        """Return the goal that was started; the usual one without."""
-        return cls(*(getattr(finish, field.name) for field in fields(cls))) if finish else cls()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +116,7 @@ class _Terms:
 
 def forecast_of(project: Project, goal: Goal, errors: PeopleErrors) -> Forecast:
     """Return the forecast with the version in use. Raises `FinishRefused` if there is nothing to forecast from."""
-    facts = sample_facts(project, check(project, asdict(goal), errors))
+    facts = sample_facts(project, check(project, goal, errors))
     errors = errors.stated_for(goal.by_class)
     under_way = project.batches.active().aggregate(n=Sum("remaining", default=0))["n"]
     attempts = project.audits.aggregate(n=Max("attempt"))["n"] or 0

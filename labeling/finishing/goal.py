@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -16,7 +17,23 @@ from labeling.models.refusals import StateConflict
 from labeling.observing import auditlog
 from labeling.projects.version_in_use import InUse, in_use
 
-GOAL = ("error", "confidence", "by_class", "within")
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """The largest share of wrong labels and what it is stated for, as `labeling.models.Finish` has them."""
+
+    error: float = 0.02
+    confidence: float = 0.95
+    by_class: bool = False
+    within: int = 0
+
+    @classmethod
+    def of(cls, finish: Finish | None) -> Goal:
+        """Return the goal that was started; the usual one without."""
+        return cls(*(getattr(finish, field.name) for field in fields(cls))) if finish else cls()
+
+
+GOAL = tuple(field.name for field in fields(Goal))
 
 
 class FinishRefused(StateConflict):
@@ -28,24 +45,22 @@ class PeopleErr(FinishRefused):
 
 
 @transaction.atomic
-def start(
-    project: Project, user: User | None, *, error: float, confidence: float, by_class: bool, within: int
-) -> Finish:
+def start(project: Project, user: User | None, goal: Goal) -> Finish:
     """Start the goal, or go on with a stopped one, and enqueue the step that plans the first audit.
 
     Audits that were planned for another goal end. Raises `FinishRefused`.
     """
     project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
-    goal: dict[str, Any] = dict(zip(GOAL, (error, confidence, by_class, within), strict=True))
     check(project, goal, errors_of(project))
     finish = Finish.objects.select_for_update(no_key=True).filter(project=project).first()
     before = {name: getattr(finish, name) for name in (*GOAL, "running")} if finish else None
-    if finish is None or any(getattr(finish, name) != value for name, value in goal.items()):
+    values: dict[str, Any] = asdict(goal)
+    if finish is None or Goal.of(finish) != goal:
         _end_audits(project)
-        goal["forecasts"] = []
+        values["forecasts"] = []
     if finish is None or not finish.running:
-        goal |= {"running": True, "started_by": user, "started_at": timezone.now()}
-    finish, _ = Finish.objects.update_or_create(project=project, defaults=goal)
+        values |= {"running": True, "started_by": user, "started_at": timezone.now()}
+    finish, _ = Finish.objects.update_or_create(project=project, defaults=values)
     Job.objects.enqueue(Job.Kind.FINISH, project=project)
     after = {name: getattr(finish, name) for name in (*GOAL, "running")}
     if after != before:
@@ -67,24 +82,21 @@ def stop(project: Project) -> None:
         auditlog.record(LogKind.FINISH_CHANGED, project=project, before={"running": True}, after={"running": False})
 
 
-def check(project: Project, goal: dict[str, Any], errors: PeopleErrors) -> InUse:
-    """Return the project's versions in use. Raises `FinishRefused` if the project cannot start this goal.
-
-    `goal`: the keyword arguments of `start`.
-    """
+def check(project: Project, goal: Goal, errors: PeopleErrors) -> InUse:
+    """Return the project's versions in use. Raises `FinishRefused` if the project cannot start this goal."""
     try:
-        Finish(**goal).clean_fields(exclude={field.name for field in Finish._meta.fields} - goal.keys())
+        Finish(**asdict(goal)).clean_fields(exclude={field.name for field in Finish._meta.fields}.difference(GOAL))
     except ValidationError as error:
         name, messages = next(iter(error.message_dict.items()))
         raise FinishRefused(f"{name}: {messages[0]}") from error
     points = project.classes.offered().count()
-    if goal["within"] and not (project.asks.ordered and goal["within"] < points):
+    if goal.within and not (project.asks.ordered and goal.within < points):
         allowed = f"0 to {points - 1}" if project.asks.ordered else "0: answers are no points of a scale"
         raise FinishRefused(f"within: must be {allowed}.")
     used = in_use(project)
     if used is None:
         raise FinishRefused(gettext("The project has no model version yet. Label its first batch, then finish."))
-    stated = errors.stated_for(goal["by_class"])
+    stated = errors.stated_for(goal.by_class)
     if stated.missed >= 1:
         raise FinishRefused(
             gettext(
@@ -93,8 +105,8 @@ def check(project: Project, goal: dict[str, Any], errors: PeopleErrors) -> InUse
                 "known how often people are wrong."
             )
         )
-    if stated.label >= goal["error"]:
-        wrong, most = (f"{round(100 * share, 1):g}\u00a0%" for share in (stated.label, goal["error"]))
+    if stated.label >= goal.error:
+        wrong, most = (f"{round(100 * share, 1):g}\u00a0%" for share in (stated.label, goal.error))
         raise PeopleErr(_remedy(project) % {"wrong": wrong, "most": most, "n": project.overlap + 2})
     return used
 

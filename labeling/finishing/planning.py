@@ -12,23 +12,25 @@ from django.db.models import Count, F, Max, Sum
 from labeling.finishing import candidates as stored_candidates
 from labeling.finishing.candidates import CHUNK, Candidates, read_candidates
 from labeling.finishing.certifying.forecast import cheapest
-from labeling.finishing.certifying.plan import Plan, Target, stratify
-from labeling.finishing.certifying.risks import of_attempt
+from labeling.finishing.certifying.plan import Plan, Target, of_attempt, stratify
 from labeling.finishing.certifying.schedule import Outlook, outlook
-from labeling.finishing.copies import Counts, copied_labels
 from labeling.finishing.experience import batch_experience, control_experience, corrected
-from labeling.finishing.goal import GOAL
+from labeling.finishing.goal import Goal
 from labeling.finishing.people import PeopleErrors, errors_of
 from labeling.labels.counting import certified_labels
 from labeling.labels.rechecking import expected_answers
 from labeling.loop.step import Step
-from labeling.models import Audit, CertifiedLabel, Finish, ModelVersion, Project, WorkLog
+from labeling.models import Audit, CertifiedLabel, Copy, Finish, ModelVersion, Project, WorkLog
 from labeling.models.certificates import CertifiedLabelQuerySet
 from labeling.models.items import ItemQuerySet
 from labeling.storage.arrays.files import ProjectFiles
 
 LEAST_OF_CLASS = 30
 """No audit of fewer candidates takes fewer answers than asking about all of them."""
+
+
+Counts = tuple[Counter[Any], Counter[Any]]
+"""The numbers of labels, and of the wrong ones that are expected among them, by class, or in all by None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +192,7 @@ def create(step: Step, finish: Finish, version: ModelVersion, situation: Situati
         made.append(audit.pk)
     with step.write():
         now = Finish.objects.select_for_update(no_key=True).get(pk=finish.pk)
-        if now.running and all(getattr(now, name) == getattr(finish, name) for name in GOAL):
+        if now.running and Goal.of(now) == Goal.of(finish):
             Audit.objects.filter(pk__in=made).update(state=Audit.State.ASKING)
 
 
@@ -275,3 +277,23 @@ def _certified_by_class(project: Project) -> Counts:
         number[index] += row["n"]
         most_wrong[index] += min(row["certificate__most_wrong"], row["n"])
     return number, most_wrong
+
+
+def copied_labels(project: Project, *, by_class: bool = False) -> Counts:
+    """Return the counts of near-copies with a label. Takes one query, two if there are any, or none if the
+    project cannot show near-copies.
+
+    A near-copy is expected to be wrong as often as people's answers to checks within the radius differ.
+    """
+    number, wrong = Counter[Any](), Counter[Any]()
+    if not project.can_show_copies:
+        return number, wrong
+    propagated = Copy.objects.propagated().filter(batch__project=project).order_by()
+    for row in propagated.values("of__label" if by_class else "batch__project").annotate(n=Count("pk")):
+        number[project.asks.counted(project.follow(row["of__label"]))[0] if by_class else None] += row["n"]
+    if number:
+        checks = Copy.objects.checked().trusted().filter(batch__project=project).values_list("of__label", "item__label")
+        differ = [project.follow(source) != project.follow(own) for source, own in checks]
+        share = (sum(differ) + 0.5) / (len(differ) + 1)
+        wrong.update({key: share * n for key, n in number.items()})
+    return number, wrong

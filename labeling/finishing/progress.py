@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 from django.db.models import Count, F, Max, Q, Sum
 
-from labeling.finishing.copies import copied_labels
 from labeling.finishing.people import PeopleErrors, errors_of
-from labeling.finishing.planning import price_of
+from labeling.finishing.planning import copied_labels, price_of
 from labeling.insight.pace import Pace
 from labeling.labels.counting import certified_labels
 from labeling.models import Finish, Project, WorkLog
@@ -38,6 +37,10 @@ class PoolProgress:
     people: int
     later: int = 0
     by_class: bool = False
+
+    @property
+    def hours(self) -> float:
+        return self.seconds / 3600
 
     @property
     def left(self) -> int:

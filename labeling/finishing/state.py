@@ -7,15 +7,17 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.db.models import Count, Q, QuerySet
+from django.db.models.functions import Coalesce
 
-from labeling.finishing.forecasts import Goal, forecast_of
-from labeling.finishing.goal import FinishRefused
-from labeling.finishing.one_more import need_one_more
+from labeling.finishing.forecasts import forecast_of
+from labeling.finishing.goal import FinishRefused, Goal
 from labeling.finishing.people import PeopleErrors, errors_of
 from labeling.finishing.progress import pool_progress
 from labeling.insight.pace import Pace, pace_of
 from labeling.insight.status import items_of
-from labeling.models import Audit, AuditDraw, Certificate, Finish, Project
+from labeling.labels import rechecking
+from labeling.labels.counting import counted
+from labeling.models import Audit, AuditDraw, Certificate, Finish, Project, Task
 
 LISTED = 50
 """The most audits in a list."""
@@ -23,20 +25,24 @@ LISTED = 50
 
 @dataclass(frozen=True, slots=True)
 class AuditState:
-    """An audit, the draws that tasks ask about, and those of them with all their answers."""
+    """An audit, the draws that tasks ask about, those of them with all their answers, and the name of its class; "" if
+    the class is gone, None for an audit of all candidates.
+    """
 
     audit: Audit
     asked: int
     answered: int
+    class_name: str | None
 
 
 def audits_of(project: Project) -> list[AuditState]:
-    """Return the newest audits, at most `LISTED`. Takes two queries."""
+    """Return the newest audits, at most `LISTED`. Takes two queries, three with audits of a class."""
     audits = list(project.audits.select_related("version").order_by("-pk")[:LISTED])
     draws = AuditDraw.objects.filter(audit__in=audits, is_decoy=False).values_list("audit")
     counts = draws.annotate(asked=Count("pk"), answered=Count("pk", filter=Q(task__outstanding=0)))
     by_audit = {audit: (asked, answered) for audit, asked, answered in counts}
-    return [AuditState(audit, *by_audit.get(audit.pk, (0, 0))) for audit in audits]
+    names = {None: None} | project.answer_names(each.of_class for each in audits if each.of_class is not None)
+    return [AuditState(each, *by_audit.get(each.pk, (0, 0)), names.get(each.of_class, "")) for each in audits]
 
 
 def certificates_of(project: Project) -> QuerySet[Certificate]:
@@ -49,58 +55,50 @@ def forecast_values(project: Project, goal: Goal, pace: Pace, errors: PeopleErro
     forecast = forecast_of(project, goal, errors)
     hours, hours_by_hand = forecast.seconds(pace) / 3600, forecast.seconds_by_hand(pace) / 3600
     names = project.answer_names(each.index for each in forecast.classes)
-    values = asdict(forecast)
-    return {
-        **{name: values[name] for name in ("version", "control", "left", "candidates", "labels", "error", "audit")},
+    return asdict(forecast) | {
         "asked": forecast.asked,
         "hours": hours,
         "hours_by_hand": hours_by_hand,
         "cost": None if project.hourly_cost is None else hours * float(project.hourly_cost),
         "currency": project.currency,
-        "curve": values["curve"],
-        "classes": [{**each, "name": names.get(each["index"], "")} for each in values["classes"]],
+        "classes": [{**asdict(each), "name": names.get(each.index, "")} for each in forecast.classes],
     }
 
 
 def finish_values(project: Project, goal: Goal, now: datetime.datetime) -> dict[str, Any]:
-    """Return the forecast for a goal, the state of the goal that was started, and its audits, as plain values."""
+    """Return the forecast for a goal, the state of the goal that was started, and its audits, for a serializer."""
     started = Finish.objects.filter(project=project).select_related("started_by").first()
-    audits = audits_of(project)
     pace, errors = pace_of(project, now), errors_of(project)
-    progress = pool_progress(project, items_of(project), pace, errors)
-    names = project.answer_names(each.audit.of_class for each in audits if each.audit.of_class is not None)
     values: dict[str, Any] = {
-        "progress": {
-            **{name: value for name, value in asdict(progress).items() if name != "seconds"},
-            "left": progress.left,
-            "hours": progress.seconds / 3600,
-        },
+        "progress": pool_progress(project, items_of(project), pace, errors),
         "running": started is not None and started.running,
-        "goal": started and asdict(Goal.of(started)),
+        "goal": started,
         "started_by": started and started.started_by and started.started_by.username,
         "started_at": started and started.started_at,
         "need_one_more": need_one_more(project),
         "forecast": None,
         "refused": "",
-        "audits": [
-            {
-                "attempt": each.audit.attempt,
-                "each_class": each.audit.each_class,
-                "of_class": None if each.audit.of_class is None else names.get(each.audit.of_class, ""),
-                "version": each.audit.version.number,
-                "candidates": each.audit.candidates,
-                "asked": each.asked,
-                "answered": each.answered,
-                "state": each.audit.state,
-                "reason": each.audit.reason,
-                "created_at": each.audit.created_at,
-                "ended_at": each.audit.ended_at,
-            }
-            for each in audits
-        ],
+        "audits": audits_of(project),
     }
     try:
         values["forecast"] = forecast_values(project, goal, pace, errors)
     except FinishRefused as refused:
         values["refused"] = str(refused)
     return values
+
+
+def need_one_more(project: Project) -> int:
+    """Return the number of items that only a further person can settle: everybody who may be asked now has answered
+    them, and these answers give no label, do not settle a draw of an audit, or are fewer than the batch asks for.
+
+    Takes one query, over the few items that are undecided or asked again, and over the tasks of open batches that ask
+    for more answers than there are people.
+    """
+    people = rechecking.who_may_be_asked(project).filter(paused_at=None)
+    tasks = Task.objects.filter(is_gold=False).order_by()
+    again = tasks.further().unanswered().filter(batch__in=project.batches.active())
+    short = tasks.lacking_first().filter(batch__in=project.batches.open().filter(overlap__gt=counted(people)))
+    keys = [project.items.asked_again().order_by().values("pk"), again.values("repeats")]
+    keys.append(short.values(key=Coalesce("item", "repeats")))
+    waiting = project.items.kept().filter(pk__in=project.items.undecided().values("pk").union(*keys))
+    return waiting.answered_by_all(people).count()

@@ -112,7 +112,7 @@ def labels_saved(
     limit = max(facts.pool, spent.labels)
     needs = payoff.uniform_needs(uniform, versions_on_all.rows([used]), limit=limit)
     points = sorted((_point(uniform, place) for place in range(len(uniform.labels))), key=lambda each: each.labels)
-    return Saved(needs.needed, _minus(needs.needed, spent.labels), limit, points, needs.curve), None, ""
+    return Saved(needs.needed, _subtract_spent(needs.needed, spent.labels), limit, points, needs.curve), None, ""
 
 
 def _first_chosen(project: Project, first_picked: int) -> int:
@@ -149,7 +149,8 @@ def _point(uniform: Measured, place: int) -> Uniform:
     return Uniform(int(uniform.labels[place]), right / max(n, 1), low, high, n)
 
 
-def _minus(needed: OpenEstimate, spent: int) -> OpenEstimate:
+def _subtract_spent(needed: OpenEstimate, spent: int) -> OpenEstimate:
+    """Return the labels needed less those that the project has spent."""
     return OpenEstimate(
         value=None if needed.value is None else needed.value - spent,
         low=needed.low - spent,

@@ -82,7 +82,7 @@ def rows_of(project: Project, items: Iterable[NewItem], indices: dict[str, int])
     for item in sorted(items, key=lambda item: item.number):
         draft = item.draft
         proposed = None if draft.proposed is None else indices[draft.proposed]
-        key = _share(keyed(draft.external_id))
+        key = control_key(keyed(draft.external_id))
         # What came with its label is no sample of the pool: control items are drawn among the others.
         reserved = draft.labels is None and draft.gold is None and key < share
         rows.append(
@@ -133,12 +133,8 @@ def bytes_of(values: Iterable[tuple[Any, ...]], items: Iterable[NewItem]) -> int
     return size
 
 
-def control_key(project: Project, external_id: str) -> float:
-    """Return the item's key in the project's random permutation, uniform in [0, 1). It follows from the project's
-    secret.
+def control_key(digest: bytes) -> float:
+    """Return an item's key in the project's random permutation, uniform in [0, 1). `digest`: of the item's id, keyed
+    with the project's secret for "control".
     """
-    return _share(project.keyed("control", external_id))
-
-
-def _share(digest: bytes) -> float:
     return int.from_bytes(digest[:6], "big") / 2**48

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from labeling.intake import origins
 from labeling.intake.items import COLUMNS, NewItem, Settled, SettledAnswer
-from labeling.intake.row_labels import ImportedAnswer, Labels
+from labeling.intake.row_labels import UNASKED_SECONDS, ImportedAnswer, Labels
 from labeling.loop import batches
 from labeling.models import Annotation, Batch, Correction, Item, ItemImport, Project, Task, User
 from labeling.queue.storing import ANNOTATION
@@ -139,9 +139,8 @@ def _settle(shared: _Import, labels: Labels) -> Settled:
         if answers:
             corrected_by = shared.importer
         else:
-            answers = [
-                SettledAnswer(ImportedAnswer(None, shared.importer, None, "", 0.0, False, None), word, shared.now)
-            ]
+            unasked = ImportedAnswer(None, shared.importer, None, "", UNASKED_SECONDS, False, None)
+            answers = [SettledAnswer(unasked, word, shared.now)]
             resolved, agreement = label, 1.0
     if not corrected_by:
         at = None if resolved is None else labels.labeled_at or shared.now

@@ -36,6 +36,9 @@ FACTS = (
     "labeled_at", "propagated_from", "certificate", "certified_probability",
 )  # fmt: skip
 """The columns of exports that datasets have, too. They apply only to the project of origin."""
+UNASKED_SECONDS = 0.0
+"""The duration of an answer that nobody gave: a label that was imported without answers is stored as an answer of the
+person who imported it."""
 COPY_OF = "near-copy of "
 """The beginning of `labeled_by` for a label that a near-copy has from another item."""
 MOST = 1000

@@ -20,9 +20,10 @@ NEEDS = "Its items are in the pool again; a new audit can prove their labels."
 
 
 def suspend(certificates: QuerySet[Certificate], reason: str) -> bool:
-    """Suspend those of these certificates of one project that stand. Return whether there was one.
+    """Suspend the certificates, which are of one project: their labels count no longer, and their items are open again.
+    Return whether any of them stood.
 
-    Call it behind other writes of the transaction: it records each suspension in the audit log.
+    Call it after all other writes of the transaction: the audit log's chain stays locked from here to the commit.
     """
     standing = certificates.filter(suspended_at__isnull=True).exclude(digest="")
     suspended = list(standing.select_related("project").select_for_update(no_key=True, of=("self",)).order_by("number"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import tempfile
 import zipfile
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from labeling.models import ModelVersion
+from labeling.outgoing.documents import digest_of
 from labeling.storage.arrays import damage
 from labeling.storage.arrays.files import ProjectFiles
 from models_store.folders import Folder, FolderError, folder_at
@@ -72,7 +72,7 @@ def as_zip(version: ModelVersion) -> IO[bytes]:
     with zipfile.ZipFile(spool, "w", zipfile.ZIP_STORED) as archive:
         for file in sorted(_read(folder, version.calibration_at()).files, key=lambda file: file.name):
             content = folder.read(file.name, most=file.size)
-            if hashlib.sha256(content).hexdigest() != file.sha256:
+            if digest_of(content) != file.sha256:
                 raise FolderError(f"{folder}/{file.name}: truncated or changed, the content does not match its hash")
             archive.writestr(file.name, content)
     spool.seek(0)
@@ -108,4 +108,4 @@ def _read_calibration(folder: Folder, digest: str) -> bytes:
 
 
 def _stored(name: str, content: bytes) -> FolderFile:
-    return FolderFile(name, len(content), hashlib.sha256(content).hexdigest())
+    return FolderFile(name, len(content), digest_of(content))

@@ -7,6 +7,7 @@ with a row without digest for each item that is no longer in the set.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -176,22 +177,19 @@ def _read(path: Path, columns: list[str]) -> pa.Table:
         return file.read(columns)
 
 
-class _opened:
+@contextmanager
+def _opened(path: Path) -> Iterator[pq.ParquetFile]:
     """Open a file of rows. Raises `FileMissing`, or `FileDamaged` if it cannot be read to its end."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> Any:
+    try:
+        file = pq.ParquetFile(path)
+    except FileNotFoundError as error:
+        raise FileMissing(path) from error
+    except (pa.ArrowInvalid, OSError) as error:
+        raise FileDamaged(path, f"it is no Parquet file ({error})") from error
+    with file:
         try:
-            self._file = pq.ParquetFile(self._path)
-        except FileNotFoundError as error:
-            raise FileMissing(self._path) from error
+            yield file
+        except FileDamaged:
+            raise
         except (pa.ArrowInvalid, OSError) as error:
-            raise FileDamaged(self._path, f"it is no Parquet file ({error})") from error
-        return self._file
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        self._file.close()
-        if isinstance(error, pa.ArrowInvalid | OSError) and not isinstance(error, FileDamaged):
-            raise FileDamaged(self._path, f"it cannot be read ({error})") from error
+            raise FileDamaged(path, f"it cannot be read ({error})") from error

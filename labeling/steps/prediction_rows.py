@@ -18,7 +18,7 @@ from labeling.intake.run import rules_of
 from labeling.loop.step import StepFailed
 from labeling.models import ModelVersion, Project
 from labeling.outgoing.formats import Row
-from labeling.outgoing.predictions.shape import RowShape
+from labeling.outgoing.predictions import RowShape
 from labeling.steps.features import encode_good, load_encoder
 from labeling.steps.model_inputs import load_model
 from models_store.encoders import Encoder

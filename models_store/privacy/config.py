@@ -197,11 +197,6 @@ def _cost(epsilon: float, delta: float, spent: tuple[Phase, ...], follow_plan: b
     return planned(spent, delta, within=epsilon) if follow_plan else adaptive(spent, delta)
 
 
-def usual_delta(n: int) -> float:
-    """Return n^−1.1, below 1 / number of records: the choice of Anil et al. 2021."""
-    return float(max(n, 2) ** -1.1)
-
-
 def check_number(name: str, value: Any, low: float, high: float) -> None:
     """Raise ValueError if the setting is not a number from `low` to `high`."""
     right = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

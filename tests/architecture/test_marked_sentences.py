@@ -52,7 +52,7 @@ ENGLISH = {
             "labels/counting.py",
             "questions/errors.py",
         ),
-        *("management/", "migrations/", "observing/metrics.py", "outgoing/datasets/verifying.py"),
+        *("management/", "migrations/", "observing/metrics.py", "outgoing/datasets/manifest.py"),
         *("storage/backups/", "storage/db/replica.py", "web/admin.py", "web/gate/operators.py"),
         *("OAuth2Error", "logger"),
         "Only staff may use the admin pages.",

@@ -29,7 +29,7 @@ def test_every_project_has_a_secret_of_its_own_of_256_bits() -> None:
 def test_the_seed_tells_neither_control_items_nor_the_order() -> None:
     one, other = (Project(slug=slug, seed=7, secret=slug.encode() * 16) for slug in ("aa", "bb"))
     ids = [f"digit-{n:04}" for n in range(1797)]
-    keys = [[control_key(project, each) for each in ids] for project in (one, other)]
+    keys = [[control_key(project.keyed("control", each)) for each in ids] for project in (one, other)]
     reserved = [np.array(each) < 0.1 for each in keys]
     both = (reserved[0] & reserved[1]).sum()
     assert 5 < both < 40, "two projects of one seed share no more control items than chance makes"
@@ -41,7 +41,7 @@ def test_the_seed_tells_neither_control_items_nor_the_order() -> None:
 
 def test_the_same_secret_gives_the_same_again() -> None:
     one, again = (Project(slug=slug, seed=seed, secret=b"s" * 32) for slug, seed in (("a", 1), ("b", 2)))
-    assert control_key(one, "x") == control_key(again, "x")
+    assert control_key(one.keyed("control", "x")) == control_key(again.keyed("control", "x"))
     assert seed_of(one, 3) == seed_of(again, 3)
 
 

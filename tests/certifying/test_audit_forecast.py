@@ -10,12 +10,10 @@ import pytest
 from audits import pool
 from extent import ALL
 
-from labeling.finishing.certifying.forecast import Option, answers_left, cheapest, options
+from labeling.finishing.certifying.forecast import Option, alone, answers_left, cheapest, options
 from labeling.finishing.certifying.people import chance_missed
-from labeling.finishing.certifying.plan import Plan, Target, stratify
-from labeling.finishing.certifying.prices import alone
+from labeling.finishing.certifying.plan import Plan, Target, of_attempt, stratify
 from labeling.finishing.certifying.proof import prove
-from labeling.finishing.certifying.risks import of_attempt, of_family
 from labeling.questions import named
 from labeling.questions.errors import is_wrong, wrong_classes
 
@@ -64,7 +62,7 @@ def test_in_a_small_pool_half_of_the_audits_end_near_the_forecast():
     rng = np.random.default_rng(1)
     errors = pool(rng, 3000, 0.985)
     _, sizes, expected = stratify(1 - errors, n_strata=20)
-    plan = Plan(sizes, expected, Target.of_pool(0.02, 3750, 0.005))
+    plan = Plan(sizes, expected, Target(0.005, (0.02 - 0.005) * 3750))
     taken = np.median([answers_taken(plan, errors, rng) for _ in range(AUDITS)])
     assert 0.8 * plan.answers[-1] <= taken <= 1.2 * plan.answers[-1]
 
@@ -102,7 +100,7 @@ def test_errors_that_people_miss_cost_answers(whole, best):
 
 
 def test_a_target_for_the_pool_leaves_more_room_than_one_for_the_labels(whole):
-    pooled = replace(whole, target=Target.of_pool(0.05, N, 0.005))
+    pooled = replace(whole, target=Target(0.005, (0.05 - 0.005) * N))
     by_pool = cheapest(pooled)
     assert by_pool is not None
     by_label = cheapest(whole)
@@ -111,10 +109,9 @@ def test_a_target_for_the_pool_leaves_more_room_than_one_for_the_labels(whole):
     assert by_pool.plan.target.wrong(by_pool.labels) + 0.005 * (N - by_pool.labels) <= 0.05 * N
 
 
-def test_the_risks_of_all_attempts_and_of_all_classes_sum_to_the_risk():
+def test_the_risks_of_all_attempts_sum_to_the_risk():
     assert sum(of_attempt(0.05, attempt) for attempt in range(1, 60)) == pytest.approx(0.05)
     assert of_attempt(0.05, 1) > of_attempt(0.05, 2) > 0
-    assert of_family(0.05, 10) * 10 == pytest.approx(0.05)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeling.finishing.certifying.bets import choose_stakes, choose_weights, growth, plausible
-from labeling.finishing.certifying.evidence import log_evidence, mixed
+from labeling.finishing.certifying.proof import log_evidence, mixed
 
 TINY = [
     ([2, 2], [1, 1], [1, 3], [Fraction(3, 2), Fraction(2)]),

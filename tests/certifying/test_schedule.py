@@ -7,9 +7,8 @@ import pytest
 from audits import pool
 from extent import ALL, some
 
-from labeling.finishing.certifying.forecast import cheapest
+from labeling.finishing.certifying.forecast import alone, cheapest
 from labeling.finishing.certifying.plan import Plan, Target, stratify
-from labeling.finishing.certifying.prices import alone
 from labeling.finishing.certifying.proof import prove
 from labeling.finishing.certifying.schedule import Outlook, advise, begins, draws, outlook
 
@@ -18,7 +17,7 @@ AUDITS = 30 if ALL else 8
 
 def plan_of(errors: np.ndarray, error: float, n_pool: int) -> Plan:
     _, sizes, expected = stratify(1 - errors, n_strata=20)
-    return Plan(sizes, expected, Target.of_pool(error, n_pool, 0.005), 0.03)
+    return Plan(sizes, expected, Target(0.005, (error - 0.005) * n_pool), 0.03)
 
 
 def project(n: int, batch: int, error: float, noise: float) -> tuple[list[Outlook], list[float]]:
@@ -146,7 +145,7 @@ def test_a_batch_asks_fewer_draws_than_are_left():
     assert [draws(left, 100) for left in (400, 40, 3, 0.5)] == [100, 20, 10, 10]
 
 
-@pytest.mark.parametrize("target", [Target(0.02), Target.of_pool(0.02, 1800, 0.012)])
+@pytest.mark.parametrize("target", [Target(0.02), Target(0.012, (0.02 - 0.012) * 1800)])
 @pytest.mark.parametrize("calibrated", [0.004, 0.0005])
 def test_right_answers_beyond_the_forecast_take_no_proof_away(target, calibrated):
     _, sizes, expected = stratify(np.full(950, 1 - calibrated))

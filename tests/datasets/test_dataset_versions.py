@@ -21,7 +21,7 @@ from labeling.outgoing.datasets import erasing
 from labeling.outgoing.datasets.comparing import compare
 from labeling.outgoing.datasets.creating import for_training, write
 from labeling.outgoing.datasets.freeze import NOT_FROZEN, Superseded, freeze, keep
-from labeling.outgoing.datasets.verifying import verify
+from labeling.outgoing.datasets.manifest import verify
 from labeling.outgoing.exports import choose, export
 from labeling.outgoing.exports.frozen_rows import dataset_pages, manifest_of
 from labeling.outgoing.exports.rows import pages

@@ -59,7 +59,7 @@ def test_they_come_last_where_they_are_asked_for() -> None:
     with_certified = rows(project, certified="true")
     assert [row["external_id"] for row in with_certified] == [f"item-000{n}" for n in (0, 1, 3, 4, 5)]
     row, certificate = with_certified[2], project.certificates.get()
-    assert list(row) == [column.name for column in COLUMNS]
+    assert list(row) == list(COLUMNS)
     assert {name: value for name, value in row.items() if value not in (None, False, [])} == {
         "item": project.items.get(external_id="item-0003").pk,
         "external_id": "item-0003",

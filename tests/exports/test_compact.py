@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeling.outgoing.exports.compact import compact
+from labeling.outgoing.exports.columns import compact
 from tests.extent import examples
 
 values = st.recursive(

@@ -44,7 +44,7 @@ def test_they_come_where_they_are_asked_for_behind_the_items_of_their_batch(proj
     assert [row["external_id"] for row in rows(project)] == ["item-0000", "item-0001"]
     with_copies = rows(project, copies="true")
     assert [row["external_id"] for row in with_copies] == [f"item-000{n}" for n in (0, 1, 3, 4, 5, 6, 7)]
-    assert all(list(row) == [column.name for column in COLUMNS] for row in with_copies)
+    assert all(list(row) == list(COLUMNS) for row in with_copies)
     copy = with_copies[2]
     columns = {"label", "annotations", "batch", "rank", "is_control", "propagated_from", "propagated_height"}
     assert {name: copy[name] for name in sorted(columns | {"propagated_radius"})} == {

@@ -93,7 +93,7 @@ def rows_of(question: str) -> st.SearchStrategy[dict[str, Any]]:
         "answers": st.lists(st.fixed_dictionaries({**common, "value": label}), max_size=2),
         "skips": st.lists(st.fixed_dictionaries({**common, "reason": texts}), max_size=2),
     }
-    return st.fixed_dictionaries({column.name: kinds[column.kind] for column in COLUMNS})
+    return st.fixed_dictionaries({name: kinds[kind] for name, kind in COLUMNS.items()})
 
 
 def written(name: str, pages: list[Page], question: str) -> bytes:
@@ -128,7 +128,7 @@ def as_json(table: pa.Table) -> list[dict[str, Any]]:
 
 def read_csv(content: bytes, question: str) -> list[dict[str, Any]]:
     records = csv.DictReader(io.StringIO(content.decode(), newline=""))
-    return [{c.name: from_cell(record[c.name], c.kind, question) for c in COLUMNS} for record in records]
+    return [{name: from_cell(record[name], kind, question) for name, kind in COLUMNS.items()} for record in records]
 
 
 def from_cell(cell: str, kind: str, question: str) -> Any:
@@ -207,8 +207,8 @@ def test_parquet_columns_are_typed_by_the_question() -> None:
 
 
 def test_parquet_gathers_pages_into_row_groups(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("labeling.outgoing.formats.parquet.GROUP_ROWS", 4)
-    row = {column.name: None for column in COLUMNS} | {"annotations": [], "skips": []}
+    monkeypatch.setattr("labeling.outgoing.formats.typed.GROUP_ROWS", 4)
+    row = dict.fromkeys(COLUMNS) | {"annotations": [], "skips": []}
     content = written("parquet", [[row, row]] * 5, "single")
     metadata = pq.ParquetFile(io.BytesIO(content)).metadata
     assert [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)] == [4, 4, 2]
@@ -226,7 +226,7 @@ def test_the_first_bytes_come_before_the_first_rows_are_read() -> None:
 
 
 def test_an_arrow_stream_has_each_page_before_the_next_is_read() -> None:
-    row = {column.name: None for column in COLUMNS} | {"annotations": [], "skips": []}
+    row = dict.fromkeys(COLUMNS) | {"annotations": [], "skips": []}
     read: list[int] = []
 
     def pages() -> Iterator[Page]:
@@ -273,7 +273,7 @@ def test_each_format_loads_with_one_line_of_pyarrow(labeled: Project, tmp_path: 
         pa.csv.read_csv(paths["csv"], parse_options=pa.csv.ParseOptions(newlines_in_values=True)),
         pq.read_table(paths["parquet"]),
     ]
-    names = [column.name for column in COLUMNS]
+    names = list(COLUMNS)
     for table in tables:
         assert table.column_names == names
         assert table["external_id"].to_pylist() == [f"item-{row:04}" for row in range(29)]

@@ -39,7 +39,7 @@ def peak_bytes(project: Project, format_name: str) -> tuple[int, int]:
 
 @pytest.mark.long
 def test_memory_is_flat(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("labeling.outgoing.formats.parquet.GROUP_ROWS", 500)
+    monkeypatch.setattr("labeling.outgoing.formats.typed.GROUP_ROWS", 500)
     monkeypatch.setattr("labeling.outgoing.formats.shards.SHARD_BYTES", 100_000)
     tiny, small, large = (labeled_project(f"of-{size}", size) for size in (TINY, SMALL, LARGE))
     for name in (*FORMATS, *DATASETS, *TOOLS):

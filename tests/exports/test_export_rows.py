@@ -43,7 +43,7 @@ def test_a_row_holds_item_label_answers_and_lineage() -> None:
     rows = rows_of(project)
 
     assert [row["external_id"] for row in rows] == ["item-0000", "item-0001", "item-0002"]
-    assert list(rows[0]) == [column.name for column in COLUMNS]
+    assert list(rows[0]) == list(COLUMNS)
     annotation = Annotation.objects.get(task__item=items[2])
     assert rows[2] == {
         "item": items[2].pk,

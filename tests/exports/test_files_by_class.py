@@ -23,7 +23,7 @@ from labeling.models import Item, Project, Role, User
 from labeling.outgoing.exports import choose, export
 from labeling.outgoing.exports.files import MOST_BYTES, Names, safe_name
 from labeling.outgoing.exports.splits import split_of
-from labeling.outgoing.formats.zip import PIECE
+from labeling.outgoing.formats.shards import PIECE
 from labeling.storage import media
 
 pytestmark = pytest.mark.django_db

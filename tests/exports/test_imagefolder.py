@@ -15,7 +15,7 @@ from factories import certify, digit_png, make_member, make_project
 from labeled import answer, make_batch, make_items, train
 
 from labeling.models import Item, Project
-from labeling.outgoing.exports import choose, described, export
+from labeling.outgoing.exports import choose, export
 from labeling.outgoing.exports.splits import split_of
 from labeling.storage import media
 
@@ -87,7 +87,7 @@ def test_certified_labels_are_in_splits_of_their_own_by_the_card(load: Load) -> 
 
 
 def test_an_item_of_several_classes_is_there_once(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(described, "GROUP_ROWS", 2)
+    monkeypatch.setattr("labeling.outgoing.exports.dataset.GROUP_ROWS", 2)
     project = labeled([[0, 1], [], [0], "skip", [1]], question="multi")
     rows = by_id(load(project, "imagefolder", skipped="yes"))
     assert [rows[f"item-{n:04}"]["label"] for n in range(5)] == [[0, 1], [], [0], None, [1]]

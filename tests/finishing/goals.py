@@ -12,7 +12,7 @@ from factories import make_items, make_member, make_open_batch, make_project
 from pages import make_version
 
 from labeling.finishing.audits import next_draws
-from labeling.finishing.goal import start
+from labeling.finishing.goal import Goal, start
 from labeling.labels import counting
 from labeling.loop.step import Step
 from labeling.models import Annotation, Audit, AuditDraw, Batch, Item, Job, ModelVersion, Project, Task
@@ -69,7 +69,7 @@ def make_goal(
     project.refresh_from_db()
     make_predicted(project, wrong=wrong)
     counting.recount(batch)
-    start(project, None, **GOAL | (goal or {}))
+    start(project, None, Goal(**GOAL | (goal or {})))
     advance(project)
     return project
 

@@ -16,7 +16,7 @@ from factories import make_member
 from goals import advance, answer_draws, answer_until_proven, make_goal
 
 from labeling.finishing import certificates
-from labeling.finishing.goal import start, stop
+from labeling.finishing.goal import Goal, start, stop
 from labeling.insight import pool_counts, status
 from labeling.labels import corrections, counting
 from labeling.loop import batches
@@ -210,15 +210,14 @@ def test_each_class_has_an_audit_and_a_certificate_of_its_own() -> None:
 
 
 def test_a_changed_goal_ends_audits_and_a_stopped_one_keeps_them(project: Project) -> None:
-    goal = {"confidence": 0.95, "by_class": False, "within": 0}
-    start(project, None, error=0.06, **goal)
+    start(project, None, Goal(error=0.06))
     advance(project)
     assert (Audit.objects.get().attempt, Audit.objects.get().error) == (1, 0.06)  # the first one had asked no person
     answer_draws(project, 10)
     stop(project)
     advance(project)
     assert Audit.objects.get().state == "asking"
-    start(project, None, error=0.1, **goal)
+    start(project, None, Goal(error=0.1))
     advance(project)
     assert list(Audit.objects.order_by("pk").values_list("attempt", "state")) == [(1, "ended"), (2, "asking")]
     assert Audit.objects.asking().get().risk < 0.02

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 from factories import make_open_batch
 
-from labeling.finishing import control
+from labeling.finishing import advance
 from labeling.finishing.planning import price_of
 from labeling.loop.step import Step
 from labeling.models import Audit, Certificate, Job, Project
@@ -25,7 +25,7 @@ def test_the_beginning_of_an_audit_releases_what_batches_will_not_ask() -> None:
     project = make_goal(reserved=10)
     kept = reserved(project)
     forecast = project.finish.forecasts[-1]
-    assert len(kept) == control.kept(project, (forecast["audit"] + forecast["rest"]) / price_of(project)) < 140
+    assert len(kept) == advance.kept(project, (forecast["audit"] + forecast["rest"]) / price_of(project)) < 140
     keys = project.items.filter(row__gte=100, row__in=range(100, 1500, 10)).order_by("control_key")
     assert kept == list(keys.values_list("pk", flat=True))[: len(kept)], "the front of the permutation stays"
     assert Audit.objects.get().candidates <= 1400 - len(kept)
@@ -49,10 +49,10 @@ def test_items_that_a_batch_has_taken_stay_control_items() -> None:
     assert Job.objects.take(job, "a worker", timezone.now())
     step = Step(job, gives_way=False)
     for _ in range(2):
-        control.release(step, project, keep=2)
+        advance.release(step, project, keep=2)
         assert reserved(project) == [*keys[:2], *keys[-3:]]
 
 
 @pytest.mark.parametrize(("tasks", "kept"), [(0, 10), (1000, 100), (1001, 101)])
 def test_as_many_stay_as_the_batches_to_the_end_ask(tasks: float, kept: int) -> None:
-    assert control.kept(Project(control_share=0.1, batch_size=100), tasks) == kept
+    assert advance.kept(Project(control_share=0.1, batch_size=100), tasks) == kept

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from pages import manager, text_of
 
-from labeling.finishing.copies import copied_labels
-from labeling.finishing.planning import read_situation
+from labeling.finishing.planning import copied_labels, read_situation
 from labeling.models import Annotation, Copy, CopyAnswer, Finish, Item, Project
 from tests.finishing.goals import make_goal
 

@@ -8,8 +8,8 @@ from pages import make_history, make_version
 from pools import OPEN, PEOPLE, make_audit, pool_project
 
 from labeling.finishing import pool_sample
-from labeling.finishing.forecasts import Forecast, Goal, forecast_of
-from labeling.finishing.goal import FinishRefused
+from labeling.finishing.forecasts import Forecast, forecast_of
+from labeling.finishing.goal import FinishRefused, Goal
 from labeling.finishing.people import errors_of
 from labeling.insight.pace import Pace
 from labeling.models import Audit, Project

@@ -2,7 +2,7 @@
 
 import pytest
 
-from labeling.finishing.goal import FinishRefused, start, stop
+from labeling.finishing.goal import FinishRefused, Goal, start, stop
 from labeling.models import Job, Project
 from labeling.queue import gold
 from labeling.queue.gold import GoldAnswer
@@ -25,8 +25,8 @@ def trained(**settings: object) -> Project:
 def test_a_start_enqueues_one_step_and_a_stop_keeps_the_goal():
     project = trained(overlap_max=3)
     user = make_member(project, "mara", "manager")
-    finish = start(project, user, **GOAL)
-    assert start(project, user, **GOAL).pk == finish.pk
+    finish = start(project, user, Goal(**GOAL))
+    assert start(project, user, Goal(**GOAL)).pk == finish.pk
     assert Job.objects.waiting().get(kind=Job.Kind.FINISH).project == project
     stop(project)
     finish.refresh_from_db()
@@ -49,7 +49,7 @@ def test_a_start_enqueues_one_step_and_a_stop_keeps_the_goal():
 )
 def test_a_goal_out_of_reach_is_refused(chosen, goal, reason):
     with pytest.raises(FinishRefused) as refused:
-        start(trained(**chosen), None, **{**GOAL, **goal})
+        start(trained(**chosen), None, Goal(**{**GOAL, **goal}))
     assert reason in str(refused.value)
     assert not Job.objects.filter(kind=Job.Kind.FINISH).exists()
 
@@ -60,11 +60,11 @@ def test_people_who_may_miss_every_error_of_a_model_cannot_audit_it(monkeypatch)
     answers = [GoldAnswer(1, item, item >= 3, True) for item in range(20)]
     monkeypatch.setattr(gold, "answers_of", lambda _: answers)
     with pytest.raises(FinishRefused, match="Ask them more gold items"):
-        start(project, None, **GOAL | {"error": 0.1})
+        start(project, None, Goal(**GOAL | {"error": 0.1}))
     monkeypatch.setattr(gold, "answers_of", lambda _: [*answers, *answers[3:] * 5])
-    assert start(project, None, **GOAL | {"error": 0.1}).running
+    assert start(project, None, Goal(**GOAL | {"error": 0.1})).running
 
 
 def test_a_project_without_a_model_is_refused():
     with pytest.raises(FinishRefused, match="no model version yet"):
-        start(make_project(overlap_max=3), None, **GOAL)
+        start(make_project(overlap_max=3), None, Goal(**GOAL))

@@ -11,7 +11,7 @@ from factories import make_items, make_member, make_open_batch, make_project
 from pages import manager, member, text_of
 from pools import pool_project
 
-from labeling.finishing.one_more import need_one_more
+from labeling.finishing.state import need_one_more
 from labeling.labels import asking_again
 from labeling.models import Batch, Finish, Membership, Project, Role, Task, User
 from labeling.queue import queue, submitting

@@ -43,7 +43,7 @@ from labeling.models import (
     User,
 )
 from labeling.models.jobs import ERASURE
-from labeling.outgoing.datasets.verifying import verify
+from labeling.outgoing.datasets.manifest import verify
 from labeling.outgoing.exports.frozen_rows import manifest_of
 from labeling.projects import purging
 from labeling.projects.purging import purge

@@ -25,7 +25,7 @@ from receivers import Receiver, Request, receiver
 from labeling.insight.status import put_off_of
 from labeling.intake.uploads import receive
 from labeling.models import EmbeddingServer, Job, Project, User
-from labeling.outgoing.predictions import requests
+from labeling.outgoing import predictions
 from labeling.projects.create import choose_encoder, create_project
 from labeling.projects.duplicating import duplicate
 from labeling.projects.encoders import embedding_servers, encoder_change, encoder_comparison
@@ -125,7 +125,7 @@ def test_files_are_predicted_by_the_same_server_and_an_exported_encoder_names_it
         known, new = text_rows()[0]["text"], "a new text about cheese and soup"
         rows = [{"id": "a", "text": known}, {"id": "b", "text": new}]
         content = "".join(json.dumps(row) + "\n" for row in rows).encode()
-        run = requests.ask(
+        run = predictions.ask(
             probabilities=False,
             version=version,
             user=User.objects.get(username="mona-p"),

@@ -121,7 +121,7 @@ def run_until_finished(project: Project, people: list[User], *, by_class: bool) 
     drain()
     answer_batch(project, people, rng)
     drain()
-    goal.start(project, None, error=0.1, confidence=0.95, by_class=by_class, within=0)
+    goal.start(project, None, goal.Goal(error=0.1, by_class=by_class))
     for _ in range(MOST_BATCHES):
         drain()
         if not project.batches.open().exists():

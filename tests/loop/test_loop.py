@@ -7,7 +7,7 @@ import pytest
 from digits import QUICK, annotator, answer_batch, digits_project
 
 from labeling.models import Annotation, Batch, Clustering, EventType, Item, Job, ModelVersion, Project, Task
-from labeling.outgoing.datasets.verifying import verify
+from labeling.outgoing.datasets.manifest import verify
 from labeling.steps import train as training
 from labeling.steps.cluster import clusters_at
 from labeling.steps.plan import plan_batch

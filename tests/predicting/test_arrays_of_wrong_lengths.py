@@ -20,7 +20,7 @@ from labeling.loop import retrying
 from labeling.loop.retrying import ways_out
 from labeling.models import Batch, Finish, Job, Project, User
 from labeling.outgoing.datasets.creating import create as create_dataset
-from labeling.outgoing.predictions.requests import ask as ask_for_predictions
+from labeling.outgoing.predictions import ask as ask_for_predictions
 from labeling.projects.encoders import encoder_comparison
 from labeling.queue import queue, submitting
 from labeling.queue.answer import Answer

@@ -29,7 +29,7 @@ from labeling.intake import uploads
 from labeling.loop.step import Step
 from labeling.models import Item, Job, PredictionRun, Project, Role
 from labeling.models.predictions import KEPT
-from labeling.outgoing.predictions import requests, results
+from labeling.outgoing import predictions
 from labeling.steps import predict as run
 from labeling.steps.registry import run_step
 from labeling.steps.running.worker import Worker
@@ -168,7 +168,7 @@ def test_uploads_that_are_too_large_and_too_many_are_refused(project: Project, s
     response = client.post(ASK, {"file": large}, format="multipart")
     assert response.status_code == 400
     assert "larger than 1 MB" in response.json()["detail"]
-    for _ in range(requests.MOST_WAITING):
+    for _ in range(predictions.MOST_WAITING):
         assert client.post(ASK, [{"text": "ball"}], format="json").status_code == 202
     assert client.post(ASK, [{"text": "ball"}], format="json").status_code == 409
 
@@ -189,10 +189,10 @@ def test_results_go_after_a_time_and_when_there_are_too_many(project: Project, m
     assert path.exists()
     PredictionRun.objects.update(finished_at=timezone.now() - KEPT - datetime.timedelta(minutes=1))
     assert client.get(first["url"]).status_code == 404, "its time is over, whether or not a worker has been by"
-    Worker(run_step, sweeps=[results.remove_expired]).look_around()
+    Worker(run_step, sweeps=[predictions.remove_expired]).look_around()
     assert not path.exists()
     assert not PredictionRun.objects.exists()
-    monkeypatch.setattr(requests, "MOST_KEPT", 2)
+    monkeypatch.setattr(predictions, "MOST_KEPT", 2)
     for _ in range(4):
         client.post(ASK, [{"text": "ball"}], format="json")
         drain()
@@ -220,7 +220,7 @@ def test_removed_while_a_worker_is_at_it(project: Project) -> None:
     class Removing(Step):
         def report(self, phase: str, share: float) -> None:
             if phase.startswith("predicting"):
-                requests.remove(PredictionRun.objects.get())
+                predictions.remove(PredictionRun.objects.get())
             super().report(phase, share)
 
     Worker(run_step).execute(Removing(job))

@@ -44,7 +44,7 @@ from labeling.models import (
     Upload,
     file_owners,
 )
-from labeling.outgoing.predictions import requests
+from labeling.outgoing import predictions
 from labeling.projects import quota
 from labeling.steps import predict as predicting
 from labeling.steps.prediction_rows import PredictedChunk
@@ -255,7 +255,7 @@ def test_predictions_count_until_they_are_removed(settings: Any) -> None:
     result = ask(project, size=MIB, state="done")
     with pytest.raises(ValidationError, match=r"predictions 1\.0 MB"):
         uploads.keep(project=project, name="a.csv", chunks=[b"x"], length=1)
-    requests.remove(result)
+    predictions.remove(result)
     uploads.keep(project=project, name="a.csv", chunks=[b"x"], length=1)
     consistent(project)
 

@@ -166,10 +166,10 @@ def test_first_vector_sets_the_length_for_good() -> None:
 
 def test_control_items_are_a_uniform_share_fixed_by_the_id() -> None:
     project = make_project(control_share=0.2)
-    keys = [control_key(project, f"item-{number}") for number in range(5000)]
+    keys = [control_key(project.keyed("control", f"item-{number}")) for number in range(5000)]
     assert abs(np.mean(np.array(keys) < 0.2) - 0.2) < 0.02
     assert abs(np.mean(keys) - 0.5) < 0.02
-    assert control_key(project, "item-1") == keys[1]
+    assert control_key(project.keyed("control", "item-1")) == keys[1]
 
 
 def test_command_reports_and_writes_what_was_set_aside(tmp_path: Path) -> None:

@@ -140,7 +140,7 @@ def test_before_the_first_label_it_says_that_files_are_empty() -> None:
 
 
 def test_every_column_is_explained() -> None:
-    assert list(MEANINGS) == [column.name for column in COLUMNS]
+    assert list(MEANINGS) == list(COLUMNS)
     page = text_of(member(make_project(), Role.ENGINEER).get("/p/digits/export/"))
     for name, meaning in MEANINGS.items():
         assert f"{name} {meaning}" in page

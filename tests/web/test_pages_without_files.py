@@ -11,7 +11,7 @@ from factories import make_items, make_project
 from pages import make_history, make_prediction, member, text_of
 
 from labeling.models import Batch, Clustering, DamagedFile, Job, ModelVersion, Project, Role
-from labeling.outgoing.predictions import results
+from labeling.outgoing import predictions
 from labeling.storage import media
 from labeling.storage.arrays import stored
 from labeling.storage.arrays.damage import mended, note
@@ -188,7 +188,7 @@ def test_a_damaged_result_of_a_prediction_is_named(damage: Damage) -> None:
     path.write_bytes(b'{"where": "1", "label": {}, "confidence": 1, "margin": 1}\n' * 2)
     run.size = path.stat().st_size
     run.save()
-    assert len([row for page in results.pages(run) for row in page]) == 2
+    assert len([row for page in predictions.pages(run) for row in page]) == 2
     damage(path)
     client = member(project, Role.ENGINEER)
     answer = client.get(f"/api/v1/projects/digits/predictions/{run.pk}/result/")

@@ -60,7 +60,7 @@ def test_the_formats_keys_and_columns_that_it_names_are_those() -> None:
         assert form.upper() in raster.SUFFIXES
     for column in ("source", "label"):
         assert f"under `{column}`" in joined(TUTORIAL)
-        assert column in [each.name for each in COLUMNS]
+        assert column in COLUMNS
     keys = (ROOT / "templates/label/keys.html").read_text(encoding="utf-8")
     for key, shown in (("Backspace", "⌫"), ("Space", "Space"), ("?", "?")):
         assert f"`{key}`" in TUTORIAL

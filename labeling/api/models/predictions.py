@@ -19,11 +19,11 @@ from labeling.api.shared.endpoints import ProjectView, find_or_404, private_file
 from labeling.api.shared.errors import Conflict, Error
 from labeling.api.shared.fields import words
 from labeling.models import Ability, LogKind, PredictionRun
+from labeling.outgoing import predictions
 from labeling.outgoing.formats import DEFAULT, FORMATS
-from labeling.outgoing.predictions import requests, results
 from labeling.storage.disk.files import FileDamaged
 
-LISTED = requests.MOST_KEPT + requests.MOST_WAITING
+LISTED = predictions.MOST_KEPT + predictions.MOST_WAITING
 
 
 class PredictOptions(serializers.Serializer[Any]):
@@ -93,7 +93,7 @@ class Predict(_Predictions):
         missing = f"There is no model version {number} in this project."
         version = find_or_404(self.project.versions.select_related("project"), missing, number=number)
         file, options = sent(request, self.project, PredictOptions)
-        run = requests.ask(version=version, user=self.user, **options, **file)
+        run = predictions.ask(version=version, user=self.user, **options, **file)
         return Response(PredictionRunSerializer(run).data, status=status.HTTP_202_ACCEPTED)
 
 
@@ -121,7 +121,7 @@ class PredictionDetail(_Predictions):
     @extend_schema(responses={204: None})
     def delete(self, request: Request, slug: str, prediction_id: int) -> Response:
         """Delete a prediction run with its file and its result; a run in progress stops."""
-        requests.remove(self.find(prediction_id))
+        predictions.remove(self.find(prediction_id))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -148,7 +148,7 @@ class PredictionResult(_Predictions):
             raise Conflict(run.reason or "It is not done yet: ask again later.")
         fmt = FORMATS[name]
         try:
-            chunks = fmt.write(results.pages(run), results.shape_of(run).layout)
+            chunks = fmt.write(predictions.pages(run), predictions.shape_of(run).layout)
         except FileNotFoundError:
             raise Http404("The result is gone from the disk.") from None
         except FileDamaged as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, TypeVar
 
 from django.db.models import Model, QuerySet
-from django.http import Http404
+from django.http import Http404, HttpResponse
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import generics
 from rest_framework.exceptions import MethodNotAllowed
@@ -106,6 +106,11 @@ def find_or_404(rows: QuerySet[AnyModel], missing: str, **lookup: Any) -> AnyMod
 def private_file(name: str) -> dict[str, str]:
     """Return the headers of a file that the browser saves by this name, and that nobody caches."""
     return {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
+
+
+def attachment(content: str, name: str, content_type: str) -> HttpResponse:
+    """Return a text as a file that the browser saves by this name."""
+    return HttpResponse(content, content_type=content_type, headers=private_file(name))
 
 
 def record_download(

@@ -1,14 +1,17 @@
-"""Forecast the answers that a proof takes, if calibration is right: to choose the candidates, and to go on or stop."""
+"""Forecast the answers that a proof takes, if calibration is right: to choose the candidates, and to go on or stop.
+
+People's label of an item has a price, by the probability that the model's label is right. The unit is an audit's draw:
+an item that is asked alone, with its further answers. Items that one glance confirms cost less.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from labeling.finishing.certifying.plan import Plan
-from labeling.finishing.certifying.prices import Price, alone, by_hand
 from labeling.finishing.certifying.proof import evidence_for
 
 OPTIONS = 25
@@ -18,6 +21,20 @@ SAVES = 0.9
 MOST_ASKED = 0.5
 """An audit that asks about half of its candidates is people's labeling in a random order: a batch of as many doubtful
 items teaches a model more, and leaves fewer errors to prove against."""
+
+
+Price = Callable[[np.ndarray], np.ndarray]
+"""Maps probabilities of the model's labels (n,) to prices (n,)."""
+
+
+def alone(probabilities: np.ndarray) -> np.ndarray:
+    """Return 1 for each item: all items are asked as draws are."""
+    return np.ones(len(probabilities))
+
+
+def by_hand(plan: Plan, price: Price) -> np.ndarray:
+    """Return the price (G,) of people's label for an item of each stratum."""
+    return price(1 - plan.expected)
 
 
 @dataclass(frozen=True, slots=True)

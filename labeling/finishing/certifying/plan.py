@@ -25,6 +25,8 @@ SHARES = np.array([0.75, 0.25])
 """Bets for the expected errors, and for twice as many, with their shares of the evidence at the start."""
 UNSEEN_RISK = 0.1
 """The part of the risk for wrong labels that people take for right ones."""
+FIRST_ATTEMPT = 2 / 3
+"""The part of the risk for the first audit of a project; of what is left, the same part for the next one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +35,6 @@ class Target:
 
     share: float
     constant: float = 0.0
-
-    @classmethod
-    def of_pool(cls, error: float, n_pool: int, people_error: float) -> Target:
-        """Return the target for a share of `error` in the whole pool, if people answer all items that are not certified
-        and `people_error` of their labels are wrong.
-        """
-        return cls(people_error, (error - people_error) * n_pool)
 
     def wrong(self, n: int) -> int:
         """Return the largest number of wrong labels among `n` certified ones; negative if out of reach."""
@@ -52,7 +47,7 @@ class Plan:
 
     sizes : (G,) int, the candidates of each stratum, the most probable labels first (`stratify`).
     expected : (G,) float, the share of wrong labels in each stratum by calibration.
-    risk : the probability of a false proof: 1 - confidence (`risks` splits it over attempts and classes).
+    risk : the probability of a false proof: 1 - confidence (`of_attempt` splits it over attempts).
     missed : the probability that people take a wrong label for a right one (`people.chance_missed`).
     """
 
@@ -203,3 +198,15 @@ def stratify(probabilities: np.ndarray, *, n_strata: int = STRATA) -> tuple[np.n
     starts = np.arange(groups) * n // groups
     sizes = np.diff(np.append(starts, n))
     return ranked, sizes, np.add.reduceat(1 - probabilities[ranked], starts) / sizes
+
+
+def of_attempt(risk: float, attempt: int) -> float:
+    """Return the risk of the `attempt`-th audit of a project, counted from 1: the later, the less.
+
+    A further audit, with another model, target or sample, is another chance for a false proof. The risks of all
+    attempts sum to `risk`.
+
+    >>> [round(of_attempt(0.05, attempt), 4) for attempt in (1, 2, 3)]
+    [0.0333, 0.0111, 0.0037]
+    """
+    return risk * FIRST_ATTEMPT * (1 - FIRST_ATTEMPT) ** (attempt - 1)

@@ -14,9 +14,8 @@ from statistics import median
 
 import numpy as np
 
-from labeling.finishing.certifying.forecast import answers_left, cheapest
+from labeling.finishing.certifying.forecast import Price, alone, answers_left, by_hand, cheapest
 from labeling.finishing.certifying.plan import Plan
-from labeling.finishing.certifying.prices import Price, alone, by_hand
 from labeling.finishing.certifying.proof import Proof, prove
 
 WINDOW = 3
@@ -28,7 +27,7 @@ LEAST_DRAWS = 10
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What finishing takes with one model version, in draws of an audit (`prices`), or in answers.
+    """What finishing takes with one model version, in prices (`forecast`), or in answers.
 
     spent : what people have done so far.
     audit : the audits' draws.

@@ -177,7 +177,7 @@ def _page(shown: list[Position], *, earlier: bool, later: bool) -> KeyPage:
     )
 
 
-def neighbours(rows: QuerySet[Any], order: Order, place: Position) -> tuple[int | None, int | None]:
+def items_beside(rows: QuerySet[Any], order: Order, place: Position) -> tuple[int | None, int | None]:
     """Return the ties of the rows directly before and after a position; None where the list ends."""
     earlier = _positions(rows, order, place, 1, backwards=True)
     later = _positions(rows, order, place, 1)

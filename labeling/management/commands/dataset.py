@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from labeling.management.arguments import project_named
 from labeling.models import DatasetVersion, Project
-from labeling.outgoing.datasets import comparing, verifying
+from labeling.outgoing.datasets import comparing, manifest
 from labeling.outgoing.exports.choice import whole_dataset
 from labeling.storage.disk.files import FileDamaged
 
@@ -39,7 +39,7 @@ class Command(BaseCommand):
         self.stdout.write("\n".join(_compared(found)))
 
     def _verify(self, dataset: DatasetVersion) -> None:
-        if problems := verifying.verify(dataset, each_row=True):
+        if problems := manifest.verify(dataset, each_row=True):
             raise CommandError("\n".join(problems))
         self.stdout.write(f"{dataset.name} is whole: {dataset.rows} rows, {dataset.digest}.")
         for each in dataset.replaced:

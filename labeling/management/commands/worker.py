@@ -24,7 +24,7 @@ from labeling.models import BulkChange, Invitation, Job, Project
 from labeling.observing import auditlog, metrics, traces
 from labeling.observing.auditlog import retention, sealing
 from labeling.outgoing.datasets import erasing as datasets
-from labeling.outgoing.predictions.results import remove_expired
+from labeling.outgoing.predictions import remove_expired
 from labeling.outside.mailing import delivering as mails
 from labeling.outside.webhooks.delivering import EVERY_SECONDS, deliver
 from labeling.projects import bulk, erasing

@@ -3,10 +3,9 @@
 stamps.py     a cheap text for each exported row, which changes with the row
 creating.py   make a version by hand, or for a training
 freeze.py     write a version: the rows that differ from an earlier version, and the manifest
-manifest.py   the document with everything about a version; its SHA-256 is the version's digest
+manifest.py   the document with everything about a version, whose SHA-256 is its digest; whether it still holds
 card.py       a text about a version, in Markdown
 comparing.py  two versions: items added, labels changed, by class
-verifying.py  whether the files are what was written
 erasing.py    take items that are removed for good out of all versions
 
 `labeling.outgoing.layers` reads and writes the files, `labeling.outgoing.exports.frozen_rows` the rows of a version.

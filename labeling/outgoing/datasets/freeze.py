@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -22,11 +21,11 @@ from labeling.outgoing import layers
 from labeling.outgoing.datasets.manifest import facts_of, manifest, seal
 from labeling.outgoing.datasets.stamps import Stamps, answered_since, stamps_of
 from labeling.outgoing.exports.choice import Choice, choose
-from labeling.outgoing.exports.frozen_rows import files_of, manifest_of, paths_of_files
+from labeling.outgoing.exports.frozen_rows import digest_of_line, files_of, manifest_of, paths_of_files, text_of
 from labeling.outgoing.exports.lineage import history_of
 from labeling.outgoing.exports.rows import fields_of, pages
 from labeling.outgoing.exports.splits import with_splits
-from labeling.outgoing.formats.base import JSON_OPTIONS, Page, Row
+from labeling.outgoing.formats.base import Page
 from labeling.outgoing.layers import Index
 from labeling.projects import quota
 from labeling.storage.arrays.damage import report
@@ -35,10 +34,6 @@ from labeling.storage.disk.files import FileDamaged, sha256_of_file
 from labeling.storage.shared_files import store
 
 MOST_FIELDS = 500
-# These columns change in rows whose labels stay: the manifest has the weights and probabilities, a model version names
-# its dataset version.
-NOT_FROZEN: Row = {"learned_by": None, "control_weight": None, "control_probability": None}
-NOT_IN_TEXT: Row = {**NOT_FROZEN, "data": None}
 
 
 class Superseded(Exception):
@@ -193,8 +188,8 @@ def _differing(rows: Iterable[Page], stamps: Stamps, base: Index) -> Iterator[pa
         weighing = [row["item"] for row in page if row["control_weight"] is not None]
         pool_rows = dict(Item.objects.filter(pk__in=weighing).values_list("pk", "row")) if weighing else {}
         data = [row["data"] for row in page]
-        texts = [_text(row) for row in page]
-        digests = [_digest(text, its_data) for text, its_data in zip(texts, data, strict=True)]
+        texts = [text_of(row) for row in page]
+        digests = [digest_of_line(text, its_data) for text, its_data in zip(texts, data, strict=True)]
         batch = layers.batch_of(
             {
                 "item": items,
@@ -213,20 +208,6 @@ def _differing(rows: Iterable[Page], stamps: Stamps, base: Index) -> Iterator[pa
             place < 0 or base.digests[place].tobytes() != digest for place, digest in zip(places, digests, strict=True)
         ]
         yield batch if all(differs) else batch.filter(pa.array(differs))
-
-
-def line_digest(row: Row) -> bytes:
-    """Return the SHA-256 of the row as a line of JSONL without its end, and without the columns of `NOT_FROZEN`."""
-    return _digest(_text(row), row["data"])
-
-
-def _text(row: Row) -> bytes:
-    return orjson.dumps(row | NOT_IN_TEXT, option=JSON_OPTIONS)
-
-
-def _digest(text: bytes, data: str) -> bytes:
-    # Values have their quotation marks escaped, so the first match is the column.
-    return hashlib.sha256(text.replace(b'"data":null', b'"data":' + data.encode(), 1)).digest()
 
 
 def _with_changes(

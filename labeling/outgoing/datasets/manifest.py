@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -10,16 +9,21 @@ from typing import Any
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
+from django.utils.translation import gettext
 
 from labeling.models import DatasetFile, DatasetVersion, Project
-from labeling.outgoing import layers
+from labeling.outgoing import documents, layers
 from labeling.outgoing.exports.choice import Choice
 from labeling.outgoing.exports.columns import COLUMNS
-from labeling.outgoing.exports.frozen_rows import paths_of_files
+from labeling.outgoing.exports.frozen_rows import dataset_pages, files_of, line_digest, manifest_of, paths_of_files
 from labeling.outgoing.exports.lineage import History
+from labeling.storage.arrays.files import ProjectFiles
+from labeling.storage.disk.files import FileDamaged, sha256_of_file
+from labeling.storage.shared_files import store
 
 FORMAT = "marginalia-dataset/1"
 NO_LABEL = "no label"
+PAGE = 5000
 
 
 def facts_of(project: Project, choice: Choice, history: History) -> dict[str, Any]:
@@ -30,7 +34,7 @@ def facts_of(project: Project, choice: Choice, history: History) -> dict[str, An
         "project": project.slug,
         "kind": project.kind,
         "question": project.question,
-        "columns": [[column.name, column.kind] for column in COLUMNS],
+        "columns": [*COLUMNS.items()],
         "classes": [
             {"index": index, "name": name}
             for index, name in project.classes.order_by("index").values_list("index", "name")
@@ -80,7 +84,7 @@ def counted(files: Sequence[DatasetFile]) -> dict[str, Any]:
     index = layers.index_of(paths_of_files(files), layers.FACTS)
     return {
         "rows": len(index),
-        "rows_sha256": hashlib.sha256(index.digests.tobytes()).hexdigest(),
+        "rows_sha256": documents.digest_of(index.digests.tobytes()),
         "by_label": by_label(index.table["label"]),
         "by_origin": {str(name or NO_LABEL): n for name, n in _counts(index.table["origin"]).items()},
         "files": [
@@ -117,14 +121,56 @@ def _counts(column: pa.Array | pa.ChunkedArray) -> dict[Any, int]:
     return {each["values"].as_py(): each["counts"].as_py() for each in pc.value_counts(column)}
 
 
-def as_text(document: dict[str, Any]) -> str:
-    """Return the document as canonical JSON: keys in order, indented."""
-    return orjson.dumps(document, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z).decode()
-
-
 def seal(dataset: DatasetVersion, document: dict[str, Any]) -> None:
     """Set the manifest of the version, and the fields that follow from it."""
-    dataset.manifest = as_text({**document, "name": dataset.name})
-    dataset.digest = hashlib.sha256(dataset.manifest.encode()).hexdigest()
+    content, dataset.digest = documents.document_of(
+        {**document, "name": dataset.name}, orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z
+    )
+    dataset.manifest = content.decode()
     dataset.rows = document["rows"]
     dataset.layers = [file["sha256"] for file in document["files"]]
+
+
+def verify(dataset: DatasetVersion, *, each_row: bool = False) -> list[str]:
+    """Return what is wrong with a whole version, one sentence each; nothing if it is what was written.
+
+    The manifest is compared with the digest, and each file with its SHA-256 in the manifest. Takes as long as reading
+    the files, in no memory to speak of. `each_row`: also the digests of the rows with that of all rows, and each row
+    with its digest.
+    """
+    if documents.digest_of(dataset.manifest.encode()) != dataset.digest:
+        return [gettext("Checksum mismatch: the manifest was changed.")]
+    manifest = manifest_of(dataset)
+    files = files_of(dataset)
+    problems = []
+    for file, listed in zip(files, manifest["files"], strict=True):
+        path = ProjectFiles(dataset.project).owned(file)
+        try:
+            found = sha256_of_file(store().local(path))
+        except FileNotFoundError:
+            problems.append(gettext("The file %(name)s is missing.") % {"name": listed["name"]})
+            continue
+        if found != listed["sha256"]:
+            sentence = gettext("Checksum mismatch: the file %(name)s was changed. Its SHA-256 is %(digest)s now.")
+            problems.append(sentence % {"name": listed["name"], "digest": found})
+    if problems or not each_row:
+        return problems
+    try:
+        index = layers.index_of(paths_of_files(files))
+        if documents.digest_of(index.digests.tobytes()) != manifest["rows_sha256"]:
+            return ["The digests of the rows are not those of the manifest."]
+        return _wrong_rows(dataset, index)
+    except FileDamaged as damage:
+        return [str(damage)]
+
+
+def _wrong_rows(dataset: DatasetVersion, index: layers.Index) -> list[str]:
+    digests = dict(zip(index.items.tolist(), index.digests, strict=True))
+    wrong = [
+        row["item"]
+        for page in dataset_pages(dataset, size=PAGE)
+        for row in page
+        if line_digest(row) != digests.pop(row["item"]).tobytes()
+    ]
+    problems = [f"Checksum mismatch: the row of item {item} was changed." for item in wrong[:10]]
+    return problems + ([f"{len(digests):,} rows are missing."] if digests else [])

@@ -14,10 +14,9 @@ import numpy as np
 import pyarrow as pa
 
 from labeling.models import Project
-from labeling.outgoing.exports.certified_rows import unasked
 from labeling.outgoing.exports.choice import Choice
-from labeling.outgoing.exports.copy_rows import chosen_copies
 from labeling.outgoing.exports.rows import chosen_tasks
+from labeling.outgoing.exports.unasked_rows import chosen_copies, unasked
 from labeling.storage.db.statements import rows, stored_time
 
 # A transaction that was open when a version was read may commit rows with times before that.

@@ -3,24 +3,21 @@
 Rows are read in pages by key, so the memory and the queries for each page do not depend on the number of rows:
 
     choice.py     the filters of rows
+    columns.py    the columns: names, order, meaning, the JSON of an item's fields
     rows.py       the database → pages of rows
     answers.py    the answers and corrections of a page
-    copy_rows.py  the rows of near-copies
-    certified_rows.py  the rows of labels that certificates cover
+    unasked_rows.py  the rows of near-copies, and of labels that certificates cover
+    frozen_rows.py   the rows of a dataset version
     lineage.py    the versions that picked a row and learned its label
-    compact.py    the JSON of an item's fields
     weights.py    the number of pool items that a control item represents
-    short.py      the short rows of a CSV for people
     facts.py      the project, as layouts and rows see it
     splits.py     the split of each row
-    files.py      the items' files by class
-    contents.py   the items themselves
-    dataset.py    items and labels as typed rows
+    short.py      the short rows of a CSV for people
+    files.py      the items themselves, and their files by class
+    dataset.py    items and labels as typed rows, or tables beside files
     samples.py    items and labels as samples of WebDataset
     tasks.py      items and answers for other annotation tools
-    described.py  the items' files beside tables that describe them
     card.py       the card of a dataset
-    columns.py    the columns: names, order, meaning
     writing.py    pages of rows → bytes, in one of `labeling.outgoing.formats`
 """
 

@@ -151,24 +151,6 @@ def whole_dataset(project: Project, text: str) -> DatasetVersion:
     return found
 
 
-def _control(project: Project, text: str) -> str:
-    if text not in ("only", "without"):
-        raise LookupError(gettext("%(text)s is not valid. Write only or without.") % {"text": _quoted(text)})
-    return text
-
-
-def _columns(project: Project, text: str) -> str:
-    if text not in ("full", "short"):
-        raise LookupError(gettext("%(text)s is not valid. Write full or short.") % {"text": _quoted(text)})
-    return text
-
-
-def _delimiter(project: Project, text: str) -> str:
-    if text not in DELIMITERS:
-        raise LookupError(gettext("%(text)s is not valid. Write comma or semicolon.") % {"text": _quoted(text)})
-    return text
-
-
 def _agreement(project: Project, text: str) -> float:
     try:
         share = float(text)
@@ -252,6 +234,18 @@ def _compared(column: str, operator: str) -> Callable[[Any], Condition]:
     return condition
 
 
+def _choosing(first: str, second: str) -> dict[str, Any]:
+    """Return the arguments of a filter whose text is one of two words."""
+
+    def read(project: Project, text: str) -> str:
+        if text not in (first, second):
+            values = {"text": _quoted(text), "first": first, "second": second}
+            raise LookupError(gettext("%(text)s is not valid. Write %(first)s or %(second)s.") % values)
+        return text
+
+    return {"read": read, "schema": {**TEXT, "enum": [first, second]}, "metavar": f"{first}|{second}"}
+
+
 def _adding(name: str, label: str, meaning: str, **more: Any) -> ExportFilter:
     schema = {**YES_OR_NO, "default": False}
     return ExportFilter(name, label, meaning, _yes_or_no, schema, file_part=lambda text, value: f"with-{name}", **more)
@@ -281,9 +275,8 @@ _DECLARED = (
     ),
     ExportFilter(
         "control", "Control items", "`only`: control items alone; `without`: all others.",
-        _control, hint="A random sample of the pool, which no model learns from.",
-        schema={**TEXT, "enum": ["only", "without"]}, choices=(("only", "Only these"), ("without", "Without them")),
-        unset="With them", metavar="only|without",
+        **_choosing("only", "without"), hint="A random sample of the pool, which no model learns from.",
+        choices=(("only", "Only these"), ("without", "Without them")), unset="With them",
         condition=lambda value: ({None: "", "only": "task.is_control", "without": "NOT task.is_control"}[value], []),
         copies=lambda copies, value: copies.none() if value == "only" else copies,
         certificates=lambda certificates, value: certificates.none() if value == "only" else certificates,
@@ -353,18 +346,18 @@ _DECLARED = (
         "columns", "Columns of the CSV",
         "`short`: a CSV for people, with the text or file name, the imported fields, the label, who gave it and when; "
         "`full`, the default: all columns. Other formats always have all.",
-        _columns, schema={**TEXT, "enum": ["full", "short"]},
+        **_choosing("full", "short"),
         choices=(("full", "All columns"),), unset="The item, its label, who and when",
-        metavar="full|short", file_part=lambda text, value: "",
+        file_part=lambda text, value: "",
     ),
     ExportFilter(
         "delimiter", "Cells of the CSV end with a",
         "`comma` or `semicolon`: a CSV for Excel, which begins with a byte order mark and quotes all texts; Excel in "
         "German, French and other languages needs the semicolon. Left out: a comma, and the mark and the quotes only "
         "with `columns=short`.",
-        _delimiter, schema={**TEXT, "enum": [*DELIMITERS]},
+        **_choosing(*DELIMITERS),
         choices=(("semicolon", "semicolon, for Excel in German, French, …"),), unset="comma",
-        metavar="comma|semicolon", file_part=lambda text, value: "",
+        file_part=lambda text, value: "",
     ),
 )  # fmt: skip
 FILTERS: dict[str, ExportFilter] = {each.name: each for each in _DECLARED}

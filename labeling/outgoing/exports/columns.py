@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+import json
+from typing import Any, Literal
 
+import orjson
 import pyarrow as pa
 
 from labeling.outgoing.formats.base import LABELS
@@ -14,54 +16,50 @@ from labeling.questions import Question
 Kind = Literal["integer", "number", "boolean", "text", "json", "time", "label", "answers", "skips"]
 
 
-class ExportColumn(NamedTuple):
-    name: str
-    kind: Kind
-
-
-COLUMNS = (
-    ExportColumn("item", "integer"),
-    ExportColumn("external_id", "text"),
-    ExportColumn("source", "text"),
-    ExportColumn("data", "json"),
-    ExportColumn("media", "text"),
-    ExportColumn("proposed", "text"),
-    ExportColumn("label", "label"),
-    ExportColumn("agreement", "number"),
-    ExportColumn("label_probability", "number"),
-    ExportColumn("label_distribution", "json"),
-    ExportColumn("annotations", "answers"),
-    ExportColumn("skips", "skips"),
-    ExportColumn("batch", "integer"),
-    ExportColumn("rank", "integer"),
-    ExportColumn("model_version", "integer"),
-    ExportColumn("learned_by", "integer"),
-    ExportColumn("is_control", "boolean"),
-    ExportColumn("prompted", "boolean"),
-    ExportColumn("prompted_by", "text"),
-    ExportColumn("control_probability", "number"),
-    ExportColumn("control_weight", "number"),
-    ExportColumn("margin", "number"),
-    ExportColumn("cluster", "integer"),
-    ExportColumn("cluster_size", "integer"),
-    ExportColumn("draw_pass", "integer"),
-    ExportColumn("selection", "integer"),
-    ExportColumn("imported", "boolean"),
-    ExportColumn("labeled_at", "time"),
-    ExportColumn("corrected_by", "text"),
-    ExportColumn("corrected_at", "time"),
-    ExportColumn("propagated_from", "text"),
-    ExportColumn("propagated_height", "number"),
-    ExportColumn("propagated_radius", "number"),
-    ExportColumn("origin", "text"),
-    ExportColumn("certificate", "integer"),
-    ExportColumn("certified_probability", "number"),
-)
-NOTHING: dict[str, Any] = {column.name: None for column in COLUMNS} | {
+COLUMNS: dict[str, Kind] = {
+    "item": "integer",
+    "external_id": "text",
+    "source": "text",
+    "data": "json",
+    "media": "text",
+    "proposed": "text",
+    "label": "label",
+    "agreement": "number",
+    "label_probability": "number",
+    "label_distribution": "json",
+    "annotations": "answers",
+    "skips": "skips",
+    "batch": "integer",
+    "rank": "integer",
+    "model_version": "integer",
+    "learned_by": "integer",
+    "is_control": "boolean",
+    "prompted": "boolean",
+    "prompted_by": "text",
+    "control_probability": "number",
+    "control_weight": "number",
+    "margin": "number",
+    "cluster": "integer",
+    "cluster_size": "integer",
+    "draw_pass": "integer",
+    "selection": "integer",
+    "imported": "boolean",
+    "labeled_at": "time",
+    "corrected_by": "text",
+    "corrected_at": "time",
+    "propagated_from": "text",
+    "propagated_height": "number",
+    "propagated_radius": "number",
+    "origin": "text",
+    "certificate": "integer",
+    "certified_probability": "number",
+}
+NOTHING: dict[str, Any] = dict.fromkeys(COLUMNS) | {
     "annotations": [], "skips": [], "is_control": False, "prompted": False, "imported": False
 }  # fmt: skip
 """The row of an item that no person was asked about; its item and label are missing."""
 
+PLAIN = frozenset({str, int, bool, type(None)})
 _TIME = pa.timestamp("us", tz="UTC")
 
 
@@ -82,4 +80,31 @@ def schema_for(question: Question) -> pa.Schema:
         "answers": pa.list_(pa.struct([*who, ("value", label), *when])),
         "skips": pa.list_(pa.struct([*who, ("reason", pa.string()), *when])),
     }
-    return pa.schema([(column.name, types[column.kind]) for column in COLUMNS])
+    return pa.schema([(name, types[kind]) for name, kind in COLUMNS.items()])
+
+
+def compact(text: str) -> str:
+    """Return the JSON text without blanks and needless escapes, as `json` writes it, in a tenth of the time.
+
+    >>> compact('{"text": "na\\u00efve", "shares": [0.5, 1e-7]}')
+    '{"text":"naïve","shares":[0.5,1e-07]}'
+    """
+    try:
+        value = orjson.loads(text)
+        if _is_written_alike(value):
+            return orjson.dumps(value).decode()
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):  # NaN, or too deep
+        pass
+    return json.dumps(json.loads(text), ensure_ascii=False, separators=(",", ":"))
+
+
+def _is_written_alike(value: Any) -> bool:
+    """Return whether orjson and `json` write the value alike.
+
+    They differ in numbers with an exponent, and orjson reads integers beyond 64 bits as floats.
+    """
+    kind = type(value)
+    if kind is dict or kind is list:
+        parts = value.values() if kind is dict else value
+        return PLAIN.issuperset(map(type, parts)) or all(map(_is_written_alike, parts))
+    return kind in PLAIN or 1e-4 <= abs(value) < 1e16 or value == 0

@@ -1,4 +1,5 @@
-"""Items and labels as a dataset for training: typed columns, the splits of the files by class, a card.
+"""Items and labels as a dataset for training: typed columns, the splits of the files by class, a card; or the items'
+files in folders, once each, beside tables that describe them: `train/cat/001.jpg`, `train/metadata.parquet`.
 
 It names no people: the columns leave out who answered.
 """
@@ -10,27 +11,31 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import PurePosixPath
+from typing import Any, BinaryIO
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from django.utils import timezone
 
 from labeling.intake.row_labels import FACTS
 from labeling.kinds import Kind
 from labeling.outgoing.exports.card import Counts, card_of
 from labeling.outgoing.exports.columns import schema_for
-from labeling.outgoing.exports.contents import with_contents
 from labeling.outgoing.exports.facts import Facts
-from labeling.outgoing.exports.files import Names
+from labeling.outgoing.exports.files import Names, opened, with_contents, with_files
 from labeling.outgoing.exports.short import free
 from labeling.outgoing.formats import Layout, Page, Row
 from labeling.outgoing.formats.base import Shard, splits_of
 from labeling.outgoing.formats.croissant import About, metadata
 from labeling.outgoing.formats.huggingface import GIT, Column, Feature, class_label, front_matter, with_features
+from labeling.outgoing.formats.typed import Drain, record_batch
 
 LOADING = """from datasets import load_dataset
 
 rows = load_dataset("{folder}")"""
+
+GROUP_ROWS = 10_000
 
 _FILE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
@@ -165,3 +170,53 @@ def _names(row: Row) -> set[str]:
 def _text(value: Any) -> str | None:
     """Texts as they are, other values as JSON: a field may have values of several types."""
     return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def described_layout(facts: Facts) -> Layout:
+    """Return the files with their names in the archive, and the tables and the card that close it. Of the tables, the
+    compressed rows are in memory until then.
+    """
+    schema, rows = typed_rows(facts, ("file_name", pa.string(), None))
+    names = Names(facts.classes, facts.kind)
+    tables: dict[str, _Table] = defaultdict(lambda: _Table(Layout(schema)))
+
+    def files(page: Page) -> Iterator[tuple[str, BinaryIO]]:
+        for row in with_files(rows.known(page)):
+            name = names.once(row)
+            tables[row["split"]].add(rows.row(row, PurePosixPath(name).relative_to(row["split"]).as_posix()))
+            yield from opened([(name, row)])
+
+    def closing(shards: Sequence[Shard]) -> Iterator[tuple[str, bytes]]:
+        for split, table in tables.items():
+            yield f"{split}/metadata.parquet", table.close()
+        yield (
+            "README.md",
+            card_of(facts, rows.counts, tables, front_matter(facts.title, [*tables], "{split}/**"), LOADING),
+        )
+
+    return Layout(schema, as_files=files, closing=closing)
+
+
+class _Table:
+    """A Parquet file in memory, written row by row."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._sink = Drain()
+        self._writer = pq.ParquetWriter(self._sink, layout.schema, compression="zstd")
+        self._rows: Page = []
+
+    def add(self, row: dict[str, object]) -> None:
+        self._rows.append(row)
+        if len(self._rows) == GROUP_ROWS:
+            self._write()
+
+    def close(self) -> bytes:
+        if self._rows:
+            self._write()
+        self._writer.close()
+        return self._sink.take()
+
+    def _write(self) -> None:
+        self._writer.write_batch(record_batch(self._rows, self._layout))
+        self._rows = []

@@ -1,19 +1,24 @@
-"""The items' files by class: `train/cat/001.jpg`. Files with certified labels are in folders of their own:
+"""The items themselves, for rows of an export: texts, vectors, and the bytes of files.
+
+Also their files by class: `train/cat/001.jpg`. Files with certified labels are in folders of their own:
 `certified/train/cat/001.jpg`.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import PurePosixPath
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
+import numpy as np
 import pyarrow as pa
 
 from labeling.kinds import Kind
+from labeling.models import Item
 from labeling.outgoing.exports.facts import Facts
 from labeling.outgoing.exports.short import original_name
 from labeling.outgoing.formats import Layout, Page, Row
@@ -24,6 +29,10 @@ from labeling.projects.people.invisible import INVISIBLE
 AT_ONCE = 32
 # Bytes of a folder's or file's name: file systems take 255.
 MOST_BYTES = 150
+
+Content = tuple[Row, Any]
+"""A row with its text, vector or bytes; None if the item has none."""
+
 
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*]')
 # Names that Windows keeps for devices, with any suffix.
@@ -124,3 +133,34 @@ def labels_of(row: Row) -> list[str]:
     if isinstance(label, bool):
         return [row["proposed"] if label else f"not {row['proposed']}"]
     return label if isinstance(label, list) else [str(label)]
+
+
+def with_contents(page: Page, kind: Kind) -> Iterator[Content]:
+    """Yield the rows with the contents of their items; None for a file that was lost at its source. No more than one
+    file is in memory.
+    """
+    if kind.is_file:
+        rows = iter(page)
+        while group := list(islice(rows, AT_ONCE)):
+            lost = references.bring(row["media"] for row in group)
+            for row in group:
+                yield row, None if row["media"] in lost else _file(row["media"])
+    elif kind.columns:
+        for row in page:
+            yield row, json.loads(row["data"]).get(kind.name)
+    else:
+        yield from zip(page, _vectors(page), strict=True)
+
+
+def _vectors(page: Page) -> Iterator[np.ndarray | None]:
+    items = Item.objects.filter(pk__in=[row["item"] for row in page])
+    places = {pk: (name, offset) for pk, name, offset in items.values_list("pk", "media", "media_offset")}
+    references.bring(name for name, _ in places.values())
+    blocks: dict[str, np.ndarray] = {}
+    for row in page:
+        vector = references.read(*places.get(row["item"], ("", 0)), blocks)
+        yield vector if isinstance(vector, np.ndarray) else None
+
+
+def _file(name: str) -> bytes | None:
+    return bytes(references.read(name, 0, {}) or b"") if name else None

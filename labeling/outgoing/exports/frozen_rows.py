@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 from collections.abc import Iterator, Sequence
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,20 @@ import orjson
 
 from labeling.models import DatasetFile, DatasetVersion
 from labeling.outgoing import layers
+from labeling.outgoing.documents import unchanged
 from labeling.outgoing.exports.weights import Weights
 from labeling.outgoing.formats import Page, Row
+from labeling.outgoing.formats.base import JSON_OPTIONS
 from labeling.storage.arrays.files import ProjectFiles
-from labeling.storage.disk.files import FileDamaged, FileMissing, sha256_of_file
+from labeling.storage.disk.files import FileMissing
 from labeling.storage.shared_files import read_whole, store
 
 TIMES = ("labeled_at", "corrected_at")
 ANSWERS = ("annotations", "skips")
+# These columns change in rows whose labels stay: the manifest has the weights and probabilities, a model version names
+# its dataset version.
+NOT_FROZEN: Row = {"learned_by": None, "control_weight": None, "control_probability": None}
+NOT_IN_TEXT: Row = {**NOT_FROZEN, "data": None}
 
 
 def files_of(dataset: DatasetVersion) -> list[DatasetFile]:
@@ -37,27 +44,7 @@ def paths_of_files(files: Sequence[DatasetFile]) -> list[Path]:
     """
     paths = [ProjectFiles(file.project).owned(file) for file in files]
     store().bring(paths)
-    return [read_whole(path, partial(_unchanged, digest=file.digest)) for file, path in zip(files, paths, strict=True)]
-
-
-def _unchanged(path: Path, *, digest: str) -> Path:
-    if _sum_of(path) != digest:
-        raise FileDamaged(path, "checksum mismatch: the file was changed")
-    return path
-
-
-def _sum_of(path: Path) -> str:
-    """Return the SHA-256 of the file, which is read again once it was written to. Raises `FileMissing`."""
-    try:
-        stat = path.stat()
-    except FileNotFoundError as error:
-        raise FileMissing(path) from error
-    return _sum(path, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
-
-
-@lru_cache(maxsize=4096)
-def _sum(path: Path, *version: int) -> str:
-    return sha256_of_file(path)
+    return [read_whole(path, partial(unchanged, digest=file.digest)) for file, path in zip(files, paths, strict=True)]
 
 
 def manifest_of(dataset: DatasetVersion) -> dict[str, Any]:
@@ -97,3 +84,19 @@ def _row(text: str, data: str) -> Row:
 
 def _time(text: str | None) -> datetime.datetime | None:
     return None if text is None else datetime.datetime.fromisoformat(text)
+
+
+def line_digest(row: Row) -> bytes:
+    """Return the SHA-256 of the row as a line of JSONL without its end, and without the columns of `NOT_FROZEN`."""
+    return digest_of_line(text_of(row), row["data"])
+
+
+def text_of(row: Row) -> bytes:
+    """Return the row as JSON, without `NOT_FROZEN` and with null for its data."""
+    return orjson.dumps(row | NOT_IN_TEXT, option=JSON_OPTIONS)
+
+
+def digest_of_line(text: bytes, data: str) -> bytes:
+    """Return the SHA-256 of the line, by its `text_of` and its data."""
+    # Values have their quotation marks escaped, so the first match is the column.
+    return hashlib.sha256(text.replace(b'"data":null', b'"data":' + data.encode(), 1)).digest()

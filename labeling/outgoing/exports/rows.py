@@ -24,20 +24,25 @@ from labeling.labels.resolving.origins import Origin
 from labeling.models import Copy, Project, Task
 from labeling.models.tasks import PromptedBy
 from labeling.outgoing.exports.answers import UNCORRECTED, Answers, Asked, answers_of, corrections_of
-from labeling.outgoing.exports.certified_rows import certified_among, certified_pages, count_certified, unasked
 from labeling.outgoing.exports.choice import Choice
-from labeling.outgoing.exports.compact import compact
-from labeling.outgoing.exports.copy_rows import chosen_copies, copy_pages, count_copies
+from labeling.outgoing.exports.columns import NOTHING, compact
 from labeling.outgoing.exports.frozen_rows import manifest_of
 from labeling.outgoing.exports.lineage import BatchFacts, History, Training, first_learned_by, history_of
+from labeling.outgoing.exports.unasked_rows import (
+    certified_among,
+    certified_pages,
+    chosen_copies,
+    copy_pages,
+    count_certified,
+    count_copies,
+    unasked,
+)
 from labeling.outgoing.exports.weights import Weights
 from labeling.outgoing.formats import Page, Row
 from labeling.storage.db.statements import among, as_moment, marks, moment, one_of, rows
 
 PAGE = 500
 LABELS_KEPT = 4096
-NOT_PROPAGATED: Row = {"propagated_from": None, "propagated_height": None, "propagated_radius": None}
-UNCERTIFIED: Row = {"certificate": None, "certified_probability": None}
 
 
 class _Task(NamedTuple):
@@ -278,6 +283,7 @@ def _row(task: _Task, answers: Answers, corrected: tuple[Row, str | None], facts
     is_control, is_labeled = task.is_control, task.label is not None
     weighs = is_control and is_labeled and not task.prompted
     return {
+        **NOTHING,
         "item": task.item,
         "external_id": task.external_id,
         "source": task.source,
@@ -311,9 +317,7 @@ def _row(task: _Task, answers: Answers, corrected: tuple[Row, str | None], facts
         "imported": facts.imported,
         "labeled_at": as_moment(task.labeled_at),
         **correction,
-        **NOT_PROPAGATED,
         ORIGIN: _origin(correction, facts) if is_labeled else None,
-        **UNCERTIFIED,
     }
 
 

@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from labeling.intake.row_labels import FACTS
 from labeling.outgoing.exports.card import Counts, card_of
-from labeling.outgoing.exports.contents import with_contents
 from labeling.outgoing.exports.facts import Facts
+from labeling.outgoing.exports.files import with_contents
 from labeling.outgoing.formats import Layout, Page, Row
 from labeling.outgoing.formats.base import JSON_OPTIONS, Shard, splits_of
 from labeling.outgoing.formats.huggingface import front_matter

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from labeling.intake.row_labels import COPY_OF, ORIGIN, SHORT
+from labeling.intake.row_labels import COPY_OF, ORIGIN, SHORT, UNASKED_SECONDS
 from labeling.kinds import Kind
 from labeling.outgoing.exports.facts import Facts
 from labeling.outgoing.formats import Layout, Page, Row
@@ -83,13 +83,12 @@ def label_text(label: Any) -> str | None:
 
 
 def _labeled_by(row: Row) -> str:
-    """Return who gave the label: the person who corrected it, all who answered, the item that it was copied from, or
-    the certificate of a model's label. A label that was imported without answers is stored as an answer without a
-    duration by the person who imported it.
+    """Return who gave the label: the person who corrected it, the people who answered, the item that it was copied
+    from, or the certificate of a model's label; "" for a label that was imported without answers.
     """
     if row["propagated_from"] is not None:
         return f"{COPY_OF}{row['propagated_from']}"
     if row["certificate"] is not None:
         return f"certificate {row['certificate']}"
-    names: list[str] = [each["annotator"] for each in row["annotations"] if each["seconds"] or not row["imported"]]
-    return str(row["corrected_by"] or ", ".join(names))
+    asked = (each for each in row["annotations"] if not row["imported"] or each["seconds"] != UNASKED_SECONDS)
+    return str(row["corrected_by"] or ", ".join(each["annotator"] for each in asked))

@@ -18,8 +18,8 @@ import pyarrow as pa
 from labeling.intake.row_labels import COPY_OF, DATASET, ORIGIN
 from labeling.kinds import Kind
 from labeling.labels.resolving.origins import Origin
-from labeling.outgoing.exports.contents import with_contents
 from labeling.outgoing.exports.facts import Facts
+from labeling.outgoing.exports.files import with_contents
 from labeling.outgoing.exports.short import free
 from labeling.outgoing.formats import Layout, Page, Row
 from labeling.questions import Question

@@ -12,8 +12,7 @@ from labeling import kinds
 from labeling.models import Project
 from labeling.outgoing.exports.choice import DELIMITERS, Choice
 from labeling.outgoing.exports.columns import schema_for
-from labeling.outgoing.exports.dataset import croissant_layout, dataset_layout
-from labeling.outgoing.exports.described import described_layout
+from labeling.outgoing.exports.dataset import croissant_layout, dataset_layout, described_layout
 from labeling.outgoing.exports.facts import Facts, facts_of
 from labeling.outgoing.exports.files import files_layout
 from labeling.outgoing.exports.frozen_rows import dataset_pages, files_of, paths_of_files

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from operator import itemgetter
 from typing import Any, BinaryIO, NamedTuple
 
@@ -18,26 +18,6 @@ Page = list[Row]
 # The types of labels: `Question.exported_as`.
 LABELS = {"text": pa.string(), "texts": pa.list_(pa.string()), "boolean": pa.bool_(), "number": pa.int64()}
 JSON_OPTIONS = orjson.OPT_UTC_Z
-
-
-def _as_it_is(page: Page) -> Page:
-    return page
-
-
-def _no_files(page: Page) -> Iterable[tuple[str, BinaryIO]]:
-    return ()
-
-
-def _one_part(page: Page) -> Iterable[tuple[str, Page]]:
-    return [("train", page)]
-
-
-def _no_samples(page: Page) -> Iterable[tuple[str, Mapping[str, bytes]]]:
-    return ()
-
-
-def _nothing_more(shards: Sequence[Shard]) -> Iterable[tuple[str, bytes]]:
-    return ()
 
 
 class Shard(NamedTuple):
@@ -58,48 +38,49 @@ class Layout:
 
     schema: pa.Schema
     """The columns in their order, with their types."""
-    as_columns: Callable[[Page], Page] = _as_it_is
+    as_columns: Callable[[Page], Page] = lambda page: page
     """A page of rows with a value for each column."""
     for_people: bool = False
     """Whether spreadsheets open the file: CSV then begins with a byte order mark, and quotes all texts."""
     delimiter: str = ","
     """What stands between the cells of CSV."""
-    as_objects: Callable[[Page], Iterable[Any]] = _as_it_is
+    as_objects: Callable[[Page], Iterable[Any]] = lambda page: page
     """A page of rows as JSON has them."""
-    as_files: Callable[[Page], Iterable[tuple[str, BinaryIO]]] = _no_files
+    as_files: Callable[[Page], Iterable[tuple[str, BinaryIO]]] = lambda page: ()
     """The opened files of a page, with their names in an archive."""
-    as_parts: Callable[[Page], Iterable[tuple[str, Page]]] = _one_part
+    as_parts: Callable[[Page], Iterable[tuple[str, Page]]] = lambda page: [("train", page)]
     """A page of rows as parts of one split each, with a value for each column. No part holds more than one file."""
-    as_samples: Callable[[Page], Iterable[tuple[str, Mapping[str, bytes]]]] = _no_samples
+    as_samples: Callable[[Page], Iterable[tuple[str, Mapping[str, bytes]]]] = lambda page: ()
     """The split and the files of each row, by the suffix of their names."""
     opening: Sequence[tuple[str, bytes]] = ()
     """The first files of an archive: people see that their download begins, however long the rows take."""
-    closing: Callable[[Sequence[Shard]], Iterable[tuple[str, bytes]]] = _nothing_more
+    closing: Callable[[Sequence[Shard]], Iterable[tuple[str, bytes]]] = lambda shards: ()
     """The last files of an archive with these shards, such as its README.md, once all rows are read."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Format:
     """A file format. Each format can hold all rows and columns of every layout."""
 
     name: str
     """In addresses and commands."""
-    ending: str = ""
-    """The ending of a file's name; "" if it is the format's name."""
     title: str
     note: str
     """When to choose it, for people."""
-    content_type: str
+    _: KW_ONLY
+    write: Callable[[Iterable[Page], Layout], Iterator[bytes]]
+    """Pages of rows as chunks of bytes. A page is read when the chunks before it are taken, and no more than some pages
+    are in memory.
+    """
+    ending: str = ""
+    """The ending of a file's name; "" if it is the format's name."""
+    content_type: str = "application/zip"
     is_text: bool = False
     """Whether a terminal can show it."""
     takes: Callable[[Kind], bool] = lambda kind: True
     """Whether it can hold items of this kind."""
     holds: str = "items"
     """The word for the items that it can hold."""
-    write: Callable[[Iterable[Page], Layout], Iterator[bytes]]
-    """Pages of rows as chunks of bytes. A page is read when the chunks before it are taken, and no more than some pages
-    are in memory.
-    """
 
     @property
     def suffix(self) -> str:

@@ -1,17 +1,22 @@
-"""A zip of shards: files of one split each, which are written as soon as they are large enough."""
+"""Zip archives: of shards, which are files of one split each, written as soon as they are large enough; or of the
+items' files, stored as they are, for images and recordings are compressed already.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import os
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import TypeVar
 
-from labeling.outgoing.formats.base import Layout, Shard
+from labeling.outgoing.formats.base import Layout, Page, Shard
 from labeling.outgoing.formats.typed import Drain
 
 SHARD_BYTES = 16 << 20
+PIECE = 1 << 20
 
 T = TypeVar("T")
 
@@ -88,3 +93,15 @@ def _gathered(parts: Iterable[tuple[str, T, int]]) -> Iterator[tuple[str, list[T
     yield from pending.items()
     if not sizes:
         yield "train", []
+
+
+def write_files(pages: Iterable[Page], layout: Layout) -> Iterator[bytes]:
+    """Write the files one after the other, in pieces. Of the archive, only the list of its names is in memory."""
+    archive = Archive()
+    for page in pages:
+        for name, file in layout.as_files(page):
+            pieces = iter(partial(file.read, PIECE), b"")
+            yield from archive.stream(name, pieces, size=os.fstat(file.fileno()).st_size)
+    for name, content in layout.closing([]):
+        yield archive.store(name, content)
+    yield archive.close()

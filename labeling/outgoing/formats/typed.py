@@ -1,14 +1,19 @@
-"""Convert pages of rows to Arrow's record batches, and collect the written bytes of a file in memory."""
+"""Typed columns: pages of rows as Arrow's record batches, an IPC stream of these, or a Parquet file."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, chain
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from labeling.outgoing.formats.base import Layout, Page, Row, columns
+
+# A row group is what readers load at one time. Few large ones keep the footer, which stays in memory, small.
+GROUP_ROWS = 10_000
+GROUP_BYTES = 16 << 20
 
 
 def record_batch(page: Page, layout: Layout) -> pa.RecordBatch:
@@ -61,3 +66,38 @@ class Drain:
         taken = b"".join(self._chunks)
         self._chunks.clear()
         return taken
+
+
+def write_arrow(pages: Iterable[Page], layout: Layout) -> Iterator[bytes]:
+    """Write the schema, then a record batch for each page, so that readers receive the pages one by one."""
+    sink = Drain()
+    with pa.ipc.new_stream(sink, layout.schema) as writer:
+        for page in pages:
+            writer.write_batch(record_batch(page, layout))
+            yield sink.take()
+    yield sink.take()
+
+
+def write_parquet(pages: Iterable[Page], layout: Layout) -> Iterator[bytes]:
+    """Write a Parquet file, with one row group in memory at a time."""
+    sink = Drain()
+    with pq.ParquetWriter(sink, layout.schema, compression="zstd") as writer:
+        yield sink.take()  # the format's mark: who waits sees that it begins
+        for group in _groups(pages, layout):
+            writer.write_table(group)
+            yield sink.take()
+    yield sink.take()
+
+
+def _groups(pages: Iterable[Page], layout: Layout) -> Iterator[pa.Table]:
+    pending: list[pa.RecordBatch] = []
+    rows = size = 0
+    for page in pages:
+        batch = record_batch(page, layout)
+        pending.append(batch)
+        rows, size = rows + batch.num_rows, size + batch.nbytes
+        if rows >= GROUP_ROWS or size >= GROUP_BYTES:
+            yield pa.Table.from_batches(pending)
+            pending, rows, size = [], 0, 0
+    if pending:
+        yield pa.Table.from_batches(pending)

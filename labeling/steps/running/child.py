@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import signal
 import threading
 from collections.abc import Callable, Collection
@@ -17,8 +16,6 @@ from labeling.models import Job
 from labeling.observing import traces
 from labeling.steps.running import running
 from labeling.storage.db import outages
-
-logger = logging.getLogger(__name__)
 
 # `prepare` runs after this time without a step, so that it does not delay steps that follow each other.
 IDLE_SECONDS = 3.0

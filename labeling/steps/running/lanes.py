@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import logging
 import os
 import signal
 import socket
@@ -37,8 +36,6 @@ from labeling.steps.running.forks import ForkServer
 from labeling.steps.running.meanwhile import Meanwhile
 from labeling.steps.running.step_settings import settings_for, unchanged
 from labeling.storage.db import outages
-
-logger = logging.getLogger(__name__)
 
 COSTLY = Q(kind__in=SPENDING_KINDS, project__privacy_epsilon__isnull=False)
 """Private trainings, whose every start spends privacy budget. They never make room for other steps, and never begin in

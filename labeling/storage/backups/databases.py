@@ -14,7 +14,9 @@ from django.db import Error, connection
 from django.db.backends.postgresql.client import DatabaseClient
 from django.db.migrations.exceptions import InconsistentMigrationHistory
 
-from labeling.storage.backups.refused import BackupRefused
+
+class BackupRefused(Exception):
+    """A backup cannot be made or restored; the message says why in one line."""
 
 
 def copy_name() -> str:
@@ -101,3 +103,6 @@ def _run(program: str, arguments: list[str], *, target: str = "", connects: bool
     )
     if done.returncode:
         raise BackupRefused(f"{program} failed: {' '.join(done.stderr.split())}")
+
+
+"""The error of backups and of restores."""

@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import connection
 
 from labeling.storage.backups import databases
-from labeling.storage.backups.refused import BackupRefused
+from labeling.storage.backups.databases import BackupRefused
 from labeling.storage.backups.writing import ARCHIVE, LEFT_OUT, LIST, RESTORING
 from labeling.storage.disk.files import FileDamaged, FileMissing, reading, sha256_of_file
 from models_store import __version__

@@ -20,7 +20,7 @@ from django.utils import timezone
 from labeling.models import LogKind
 from labeling.observing import auditlog
 from labeling.storage.backups import databases
-from labeling.storage.backups.refused import BackupRefused
+from labeling.storage.backups.databases import BackupRefused
 from labeling.storage.disk.files import sha256_of_file
 from labeling.storage.shared_files import SHARED
 from models_store import __version__

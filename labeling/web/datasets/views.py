@@ -17,7 +17,7 @@ from labeling.labels.items.filter import FilterError
 from labeling.models import Ability, DatasetVersion, Membership
 from labeling.outgoing.datasets.comparing import Comparison, TooManyRows, compare_for_people
 from labeling.outgoing.datasets.creating import create
-from labeling.outgoing.datasets.verifying import verify
+from labeling.outgoing.datasets.manifest import verify
 from labeling.outgoing.exports import FILTERS, formats_of
 from labeling.outgoing.exports.choice import OF_THE_FILE
 from labeling.outgoing.exports.frozen_rows import manifest_of

@@ -11,7 +11,7 @@ from django.utils.functional import lazy
 from django.utils.text import format_lazy
 from django.utils.translation import gettext, gettext_lazy
 
-from labeling.finishing.forecasts import Goal
+from labeling.finishing.goal import Goal
 from labeling.models import Finish, Project
 from labeling.web.shared.forms import figure_input
 from labeling.web.shared.words import figure, typed

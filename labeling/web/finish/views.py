@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import asdict
 from typing import Any
 
 from django.contrib import messages
@@ -13,12 +12,11 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from labeling.finishing import goal as goals
-from labeling.finishing.forecasts import Goal, forecast_of
-from labeling.finishing.goal import FinishRefused, PeopleErr
-from labeling.finishing.one_more import need_one_more
+from labeling.finishing.forecasts import forecast_of
+from labeling.finishing.goal import FinishRefused, Goal, PeopleErr
 from labeling.finishing.people import PeopleErrors, errors_of
 from labeling.finishing.progress import PoolProgress, pool_progress
-from labeling.finishing.state import audits_of, certificates_of
+from labeling.finishing.state import audits_of, certificates_of, need_one_more
 from labeling.insight.pace import Pace, pace_of
 from labeling.insight.status import items_of
 from labeling.loop.batches import final
@@ -39,7 +37,7 @@ def finish(request: HttpRequest, membership: Membership) -> HttpResponse:
     form = GoalForm(project, Goal.of(started), request.POST or request.GET)
     if request.method == "POST" and form.is_valid():
         try:
-            goals.start(project, membership.user, **asdict(form.goal))
+            goals.start(project, membership.user, form.goal)
         except FinishRefused as refused:
             form.add_error(None, str(refused))
         else:
@@ -109,6 +107,6 @@ def _state(
             "by": started.started_by,
             "at": started.started_at,
         },
-        "audits": words.audit_rows(project, audits),
+        "audits": words.audit_rows(audits),
         "certificates": [words.certificate_row(project, each) for each in certificates_of(project)],
     }

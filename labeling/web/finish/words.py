@@ -8,7 +8,8 @@ from typing import Any
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_noop as _
 
-from labeling.finishing.forecasts import Forecast, Goal
+from labeling.finishing.forecasts import Forecast
+from labeling.finishing.goal import Goal
 from labeling.finishing.progress import PoolProgress
 from labeling.finishing.state import AuditState
 from labeling.insight.pace import Pace
@@ -43,11 +44,6 @@ def sentence(progress: PoolProgress) -> str:
         each = progress.seconds / progress.people
         parts.append(text % {"time": _time(each), "people": _people(progress.people)})
     return gettext("; ").join(parts) + "."
-
-
-def _time_of(seconds: float, people: int) -> str:
-    """Return the time of each of these people: 2 hours of two people."""
-    return gettext("%(time)s of %(people)s") % {"time": _time(seconds / people), "people": _people(people)}
 
 
 def _people(people: int) -> str:
@@ -219,12 +215,11 @@ def one_more(n: int) -> str:
     return sentence % {"n": number(n)} if n else ""
 
 
-def audit_rows(project: Project, audits: Sequence[AuditState]) -> list[dict[str, Any]]:
-    names = project.answer_names({each.audit.of_class for each in audits if each.audit.of_class is not None})
+def audit_rows(audits: Sequence[AuditState]) -> list[dict[str, Any]]:
     return [
         {
             "attempt": each.audit.attempt,
-            "of": _scope_of(each.audit) if each.audit.of_class is None else names.get(each.audit.of_class, ""),
+            "of": _scope_of(each.audit) if each.class_name is None else each.class_name,
             "version": each.audit.version.number,
             "candidates": number(each.audit.candidates),
             "asked": number(each.asked),

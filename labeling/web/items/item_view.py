@@ -7,6 +7,7 @@ from typing import Any
 from django.utils.translation import gettext, ngettext
 
 from labeling import kinds
+from labeling.intake.row_labels import UNASKED_SECONDS
 from labeling.labels.items.item_filters import State
 from labeling.labels.items.records import ItemLine, ItemRecord, Names, names_of
 from labeling.models import Annotation, Item, Project
@@ -52,8 +53,8 @@ def card(project: Project, line: ItemLine, names: Names) -> dict[str, Any]:
 def _origin(line: ItemLine) -> str:
     if line.task is None:
         return ""
-    # A label that was imported without answers is stored as an answer without a duration.
-    unasked = line.task.batch.strategy == IMPORTED and not any(seconds for _, seconds in line.answers)
+    asked = any(seconds != UNASKED_SECONDS for _, seconds in line.answers)
+    unasked = line.task.batch.strategy == IMPORTED and not asked
     by = gettext("imported") if unasked else _people([username for username, _ in line.answers])
     return " · ".join(filter(None, [gettext("batch %(number)s") % {"number": line.task.batch.number}, by]))
 

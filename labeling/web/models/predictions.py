@@ -16,8 +16,8 @@ from django.views.decorators.cache import never_cache
 from labeling.insight.progress import is_stalled
 from labeling.models import Ability, Job, Membership, ModelVersion, PredictionRun
 from labeling.models.predictions import KEPT
+from labeling.outgoing import predictions
 from labeling.outgoing.formats import FORMATS
-from labeling.outgoing.predictions import requests, results
 from labeling.storage.disk.files import FileDamaged
 from labeling.web.shared import words
 from labeling.web.shared.forms import FileForm
@@ -50,7 +50,7 @@ def predict(request: HttpRequest, membership: Membership, number: int) -> HttpRe
         "form": form,
         "max_mb": words.number(settings.MAX_UPLOAD_MB),
         "kept": KEPT.days,
-        "runs": requests.kept(version, SHOWN_RUNS),
+        "runs": list(version.predictions.kept(timezone.now()).select_related("created_by")[:SHOWN_RUNS]),
     }
     return render_page(request, membership, "project/predict.html", context, section="project-models")
 
@@ -58,7 +58,7 @@ def predict(request: HttpRequest, membership: Membership, number: int) -> HttpRe
 def _ask(form: PredictForm, version: ModelVersion, membership: Membership) -> PredictionRun | None:
     """Store the file and start the run. Return None, with the reason in the form, if the file is refused."""
     wanted = {"version": version, "user": membership.user, "probabilities": form.cleaned_data["probabilities"]}
-    return form.hand_to(requests.ask, requests.PredictionError, **wanted)
+    return form.hand_to(predictions.ask, predictions.PredictionError, **wanted)
 
 
 @never_cache
@@ -84,7 +84,7 @@ def prediction(request: HttpRequest, membership: Membership, prediction_id: int)
 def remove_prediction(request: HttpRequest, membership: Membership, prediction_id: int) -> HttpResponse:
     """Delete a prediction run with its file and its result."""
     run = get_object_or_404(membership.project.predictions.select_related("project", "version"), pk=prediction_id)
-    requests.remove(run)
+    predictions.remove(run)
     messages.success(request, gettext("%(name)s and its predictions are removed.") % {"name": run.name})
     return redirect("project-model-predict", membership.project.slug, run.version.number)
 
@@ -105,7 +105,7 @@ def _step(run: PredictionRun) -> dict[str, Any] | None:
 
 def _first_rows(run: PredictionRun) -> list[dict[str, str]]:
     try:
-        first = [row for page in results.pages(run, most=SHOWN_ROWS) for row in page]
+        first = [row for page in predictions.pages(run, most=SHOWN_ROWS) for row in page]
     except FileDamaged:  # the download reports the damage
         return []
     return [

@@ -19,7 +19,7 @@ from models_store.prediction import predict
 from models_store.privacy import entropy, scaling
 from models_store.privacy import training as private_training
 from models_store.privacy.accounting import Phase
-from models_store.privacy.config import PrivacyConfig, noise_for_budget, usual_delta
+from models_store.privacy.config import PrivacyConfig, noise_for_budget
 from models_store.privacy.planned import epsilon
 from models_store.privacy.training import check_network, train_private
 from models_store.training import Trained, TrainingSet
@@ -193,7 +193,7 @@ def test_settings_out_of_range_are_refused(given, message):
 @pytest.mark.long
 @pytest.mark.parametrize("n", some([60_000, 1, 500, 10_000_000]))
 def test_rates_follow_from_the_number_of_labels(n):
-    config = PrivacyConfig(epsilon=3.0, delta=usual_delta(n) if n > 10 else 1e-2)
+    config = PrivacyConfig(epsilon=3.0, delta=n**-1.1 if n > 10 else 1e-2)
     rates = [rate for rate, _ in config.plan(n)]
     assert rates == sorted(rates)
     assert rates[-1] == min(0.4, 12_000 / n)

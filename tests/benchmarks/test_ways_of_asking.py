@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from labeling.finishing.certifying.asking import Errors, Pace, Way, choose, expected
+from benchmarks.finishing.asking import Errors, Pace, Way, choose, expected
 from labeling.finishing.certifying.experience import (  # fmt: skip
     BEND,
     NOTHING,

@@ -83,4 +83,4 @@ def choose(probabilities: np.ndarray, pace: Pace, errors: Errors, *, price: floa
     price : seconds that a wrong label costs.
     """
     seconds, shares = expected(probabilities, pace, errors)
-    return np.argmin(seconds + price * shares, axis=0)
+    return np.asarray(np.argmin(seconds + price * shares, axis=0))
