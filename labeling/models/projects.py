@@ -47,6 +47,10 @@ class ProjectQuerySet(models.QuerySet["Project"]):
         """Return the projects that are not deleted."""
         return self.filter(deleted_at=None)
 
+    def locked(self, pk: int) -> Project:
+        """Return the project with this id, its row locked against other changes until the transaction ends."""
+        return self.select_for_update(no_key=True).get(pk=pk)
+
     def visible_to(self, user: User) -> ProjectQuerySet:
         """Return the projects that `user` is a member of, without deleted ones."""
         return self.kept().filter(memberships__user=user)

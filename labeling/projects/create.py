@@ -1,4 +1,4 @@
-"""Create a project, and choose its encoder."""
+"""Create a project: check what its creator entered, and store it with its classes and its first manager."""
 
 from __future__ import annotations
 
@@ -15,13 +15,12 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext
 
 from labeling import kinds
-from labeling.models import Job, LabelClass, LogKind, Project, Role, User
+from labeling.models import LabelClass, LogKind, Project, Role, User
 from labeling.models.project_settings import MAX_CLASSES
 from labeling.models.projects import MAX_SLUG
 from labeling.observing import auditlog
 from labeling.projects.classes import guidelines
 from labeling.projects.classes.proposals import check_setting
-from labeling.projects.encoders.embedding_servers import check_choice
 from labeling.projects.encoders.encoder_settings import check_encoder
 from labeling.projects.limits import PROJECTS, PROJECTS_OF_PERSON
 from labeling.projects.model_settings import check_model
@@ -38,10 +37,6 @@ ENDING_LENGTH = 4
 
 class TooManyProjects(Exception):
     """The limit on projects is reached; the message names the limit, and what to do."""
-
-
-class EncoderSettled(Exception):
-    """The encoder of a project can no longer be changed; the message says why."""
 
 
 def check_classes(names: Sequence[str], question: str = "single") -> list[str]:
@@ -197,22 +192,3 @@ def check_project_model(project: Project) -> None:
         check_model(project.model, question=project.question, private=project.privacy_epsilon is not None)
     except ValidationError as error:
         raise ValidationError({"model": error.messages}) from error
-
-
-@transaction.atomic
-def choose_encoder(*, project: Project, choice: Mapping[str, Any]) -> None:
-    """Set the encoder of the project, and enqueue a job that encodes the items that wait.
-
-    Raises `ValidationError` for an invalid choice. Raises `EncoderSettled` once an item is encoded: features of two
-    encoders cannot be compared.
-    """
-    try:
-        check_choice(project, choice)
-    except ValidationError as error:
-        raise ValidationError({"encoder": error.messages}) from error
-    if not Project.objects.filter(pk=project.pk, features_generation=0).update(encoder=choice):
-        raise EncoderSettled(gettext("The project's items are already encoded. Another encoder needs another project."))
-    before, project.encoder = project.encoder, dict(choice)
-    if project.items.unencoded().exists():
-        Job.objects.enqueue(Job.Kind.ENCODE, project=project)
-    auditlog.record(LogKind.ENCODER_CHANGED, project=project, before=before, after=choice)

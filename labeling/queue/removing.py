@@ -62,7 +62,7 @@ def remove(
     """Exclude these items of the project, or delete them. Return the number of items that this changed.
 
     Excluded items can be deleted; deleted items cannot be excluded. `at_once`: also delete items, deleted or not, for
-    good (`labeling.projects.purging`). Each transaction changes `CHUNK` items, so a second call after an interruption
+    good (`projects/erasing_items.py`). Each transaction changes `CHUNK` items, so a second call after an interruption
     changes the remaining ones. Raises `RemovalError` if other requests change the items' tasks during all `TRIES`
     tries.
     """

@@ -36,7 +36,7 @@ from labeling.models import (
     Project,
     Role,
 )
-from labeling.projects import duplicating, erasing, lifecycle, purging
+from labeling.projects import duplicating, erasing_items, erasing_projects, lifecycle
 from labeling.projects.classes import changing as classes
 from labeling.queue import removing
 from labeling.steps.select import select
@@ -243,13 +243,13 @@ def test_purged_items_and_erased_projects_leave_no_certified_rows(project: Proje
     removing.remove(project=project, ids=[certified.pk, drawn.task.item_id], user=manager, delete=True)
     Batch.objects.update(state=Batch.State.DONE)
     late = timezone.now() + datetime.timedelta(days=40)
-    assert purging.purge(late) == 2
+    assert erasing_items.erase_items(late) == 2
     assert not CertifiedLabel.objects.filter(pk=certified.pk).exists()
     assert pool_counts.pool_of(project).unlabeled == project.items.unlabeled().count()
     copied = duplicating.duplicate(project=project, user=manager, slug="copy", name="Copy", items=True, labels=True)
     assert not Finish.objects.filter(project=copied).exists()
     lifecycle.delete(project=project, user=manager, name=project.name)
     Job.objects.all().delete()
-    erasing.erase(late, seconds=60)
+    erasing_projects.erase_projects(late, seconds=60)
     assert not Project.objects.filter(pk=project.pk).exists()
     assert not any(table.objects.exists() for table in (Finish, Audit, AuditDraw, Certificate, CertifiedLabel))

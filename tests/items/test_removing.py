@@ -22,7 +22,7 @@ from labeling.labels.items.words import read_search
 from labeling.models import Annotation, Batch, Item, Job, ModelVersion, Project, Removal, Role, Task, User
 from labeling.outgoing.exports.choice import Choice
 from labeling.outgoing.exports.rows import count_rows
-from labeling.projects.purging import purge
+from labeling.projects.erasing_items import erase_items
 from labeling.queue import queue, removing, submitting
 from labeling.queue.answer import Answer
 from labeling.queue.changing import ACTIONS, Change, Effect
@@ -270,10 +270,10 @@ def test_after_thirty_days_it_is_gone_for_good_with_all_that_hangs_on_it() -> No
     search.catch_up()
     exclude(project, 0, 1, delete=True)
     now = timezone.now()
-    assert purge(now + datetime.timedelta(days=31)) == 0, "its batch is not done"
+    assert erase_items(now + datetime.timedelta(days=31)) == 0, "its batch is not done"
     Batch.objects.filter(pk=batch.pk).update(state=Batch.State.DONE)
-    assert purge(now + datetime.timedelta(days=29)) == 0
-    assert purge(now + datetime.timedelta(days=31)) == 2
+    assert erase_items(now + datetime.timedelta(days=29)) == 0
+    assert erase_items(now + datetime.timedelta(days=31)) == 2
     assert list(project.items.values_list("row", flat=True)) == [2]
     assert (Task.objects.count(), Annotation.objects.count(), Removal.objects.count()) == (1, 1, 0)
     assert not media.path_of(items[0].media).exists()

@@ -19,8 +19,8 @@ from labeling.api.shared.validation import read
 from labeling.intake.registering import encoder_of
 from labeling.models import Ability, EmbeddingServer, EncoderComparison
 from labeling.outside.outbound import check_text
-from labeling.projects.create import EncoderSettled, choose_encoder
 from labeling.projects.encoders import embedding_servers, encoder_change, encoder_comparison
+from labeling.projects.encoders.encoder_change import EncoderSettled, choose_encoder
 from labeling.projects.encoders.encoder_settings import Encoder, encoders_for, name_of, weights_there, why
 from models_store.encoders.options import MOST_CHARACTERS
 

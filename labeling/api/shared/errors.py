@@ -30,7 +30,7 @@ from labeling.outgoing.tracking import TrackingRefused
 from labeling.outside.references import SourceAway
 from labeling.outside.waiting import AGAIN_SECONDS, Busy
 from labeling.outside.webhooks.changing import WebhookRefused
-from labeling.projects.classes.class_record import ClassError
+from labeling.projects.class_changes import ClassError
 from labeling.projects.classes.examples import ExampleError
 from labeling.projects.classes.guidelines import GuidelinesError
 from labeling.projects.create import TooManyProjects

@@ -27,7 +27,7 @@ class ExampleError(Exception):
 def choose(*, project: Project, user: User, index: int, item: Item) -> None:
     """Show the item as an example of the class with this index; no change if it is one. Raises `ExampleError`."""
     # The lock keeps two requests from passing `MAX_EXAMPLES` together.
-    project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    project = Project.objects.locked(project.pk)
     label_class = _class(project, index)
     if why := _why_not(project, label_class, Item.objects.get(pk=item.pk)):
         raise ExampleError(why)

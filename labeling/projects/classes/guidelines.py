@@ -56,7 +56,7 @@ def save(*, project: Project, user: User | None, text: str, images_may_miss: boo
     Raises `ValidationError` naming the field if the text is too long, exceeds the storage limit of the project, or,
     unless `images_may_miss`, shows an image that the project does not have.
     """
-    held = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    held = Project.objects.locked(project.pk)
     text = _unix(text)
     if _unix(held.guidelines) != text:
         _count(held, text)
@@ -86,7 +86,7 @@ def go_back(*, project: Project, user: User, number: int) -> int:
     version = project.guidelines_versions.filter(number=number).first()
     if version is None:
         raise GuidelinesError(gettext("These guidelines have no version %(number)s.") % {"number": number})
-    before = Project.objects.select_for_update(no_key=True).get(pk=project.pk).guidelines_version
+    before = Project.objects.locked(project.pk).guidelines_version
     try:
         after = save(project=project, user=user, text=version.text)
     except ValidationError as error:

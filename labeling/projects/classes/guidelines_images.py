@@ -57,7 +57,7 @@ def add(*, project: Project, user: User | None, file_name: str, content: bytes, 
 
 @transaction.atomic
 def _record(image: GuidelinesImage, stem: str, suffix: str) -> None:
-    project = Project.objects.select_for_update(no_key=True).get(pk=image.project_id)
+    project = Project.objects.locked(image.project_id)
     taken = set(project.guidelines_images.values_list("name", flat=True))
     if len(taken) >= MOST_IMAGES:
         raise ValidationError(
@@ -77,7 +77,7 @@ def _record(image: GuidelinesImage, stem: str, suffix: str) -> None:
 @transaction.atomic
 def remove(*, image: GuidelinesImage) -> None:
     """Remove an image. Raises `GuidelinesError` if a version of the guidelines names the image."""
-    project = Project.objects.select_for_update(no_key=True).get(pk=image.project_id)
+    project = Project.objects.locked(image.project_id)
     if in_use(project, image.name):
         raise GuidelinesError(
             gettext("A version of the guidelines shows %(name)s: it stays with that version.") % {"name": image.name}

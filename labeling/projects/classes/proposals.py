@@ -20,8 +20,8 @@ from labeling.loop import batches
 from labeling.models import Batch, ClassProposal, Correction, Item, LabelClass, LogKind, Project, Task, User
 from labeling.models.classes import MAX_ALIASES, MAX_PROPOSAL, folded
 from labeling.observing import auditlog
+from labeling.projects.class_changes import ClassError
 from labeling.projects.classes import changing as classes
-from labeling.projects.classes.class_record import ClassError
 from labeling.projects.people import invisible
 from labeling.questions import InvalidValue, Stored
 
@@ -105,7 +105,7 @@ def accept(*, project: Project, user: User, key: str, name: str = "", into: int 
     a later call. A call settles at most `AT_ONCE` proposals. Raises `ValidationError` by field, or `ClassError`.
     """
     chosen = _locked(project.proposals.open().filter(key=key))
-    project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    project = Project.objects.locked(project.pk)
     proposals = project.proposals.open().filter(key=key)
     first = proposals.filter(pk__in=chosen).first()
     if first is None:

@@ -1,4 +1,6 @@
-"""Change the encoder of a project whose items are encoded: ask for the change, withdraw it, and carry it out."""
+"""Choose the encoder of a project before its first item is encoded; afterwards ask for a change, withdraw it, and carry
+it out.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +22,26 @@ class ChangeRefused(Exception):
     """The encoder cannot be changed now; the message says why."""
 
 
+class EncoderSettled(Exception):
+    """The encoder of a project can no longer be changed; the message says why."""
+
+
+@transaction.atomic
+def choose_encoder(*, project: Project, choice: Mapping[str, Any]) -> None:
+    """Set the encoder of the project, and enqueue a job that encodes the items that wait.
+
+    Raises `ValidationError` for an invalid choice. Raises `EncoderSettled` once an item is encoded: features of two
+    encoders cannot be compared.
+    """
+    _checked(project, choice)
+    if not Project.objects.filter(pk=project.pk, features_generation=0).update(encoder=choice):
+        raise EncoderSettled(gettext("The project's items are already encoded. Another encoder needs another project."))
+    before, project.encoder = project.encoder, dict(choice)
+    if project.items.unencoded().exists():
+        Job.objects.enqueue(Job.Kind.ENCODE, project=project)
+    auditlog.record(LogKind.ENCODER_CHANGED, project=project, before=before, after=choice)
+
+
 def change_of(project: Project) -> EncoderChange | None:
     """Return the change that a manager has asked for, or None. One query."""
     return EncoderChange.objects.filter(project=project).first()
@@ -31,7 +53,7 @@ def ask(*, project: Project, choice: Mapping[str, Any], user: User | None) -> En
 
     Raises `ChangeRefused`, and `ValidationError` for an invalid choice.
     """
-    project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    project = Project.objects.locked(project.pk)
     choice = {"options": {}, **_checked(project, choice)}
     if not project.features_generation:
         raise ChangeRefused(gettext("No item is encoded yet: choose the encoder itself."))
@@ -76,7 +98,7 @@ def carry_out(*, project: Project, change: EncoderChange, number: int) -> bool:
 
     Return False, and change nothing, if the request was withdrawn or its features do not cover all rows any more.
     """
-    Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    Project.objects.locked(project.pk)
     if not EncoderChange.objects.ready().filter(pk=change.pk, generation=change.generation).exists():
         return False
     EncoderChange.objects.filter(pk=change.pk).delete()

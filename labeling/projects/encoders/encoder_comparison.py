@@ -108,7 +108,7 @@ def ask(*, project: Project, also: Sequence[Mapping[str, Any]] = ()) -> EncoderC
 
     Raises `ComparisonRefused`, and `ValidationError` for an invalid choice.
     """
-    project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    project = Project.objects.locked(project.pk)
     if reason := refusal(project):
         raise ComparisonRefused(reason)
     comparison = comparison_of(project)

@@ -134,7 +134,7 @@ def start(
         raise refusal
     # Without the lock, two trainings of projects with the same labels could start on the same rest of the budget.
     families.lock()
-    project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    project = Project.objects.locked(project.pk)
     budget = Budget.of(project)
     if budget is None:
         raise BudgetSpent(

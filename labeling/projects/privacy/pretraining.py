@@ -31,7 +31,7 @@ def start(*, project: Project, units: int, configure: Configure) -> tuple[Privat
     Raises `BudgetSpent` if there is no budget, or less is left of it than the pre-training takes.
     """
     families.lock()
-    project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    project = Project.objects.locked(project.pk)
     budget = Budget.of(project)
     if budget is None:
         raise ledger.BudgetSpent(

@@ -23,7 +23,7 @@ from labeling.models import Ability, Item, LabelClass, Membership, Project
 from labeling.outside import references
 from labeling.projects import bulk
 from labeling.projects.classes import examples
-from labeling.projects.purging import KEPT_DAYS
+from labeling.projects.erasing_items import KEPT_DAYS
 from labeling.queue.changing import ACTIONS, ERASE, RESTORE
 from labeling.storage.db.replica import reads
 from labeling.web.items import item_view

@@ -14,9 +14,8 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from labeling.models import Ability, EncoderComparison, Membership, Project
-from labeling.projects.create import EncoderSettled, choose_encoder
 from labeling.projects.encoders import embedding_servers, encoder_change, encoder_comparison
-from labeling.projects.encoders.encoder_change import ChangeRefused
+from labeling.projects.encoders.encoder_change import ChangeRefused, EncoderSettled, choose_encoder
 from labeling.projects.encoders.encoder_comparison import ComparisonRefused, Measured
 from labeling.projects.encoders.encoder_settings import encoders_for, why
 from labeling.web.settings.choice_form import EncoderForm

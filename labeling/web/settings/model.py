@@ -8,7 +8,7 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext
 
 from labeling.models import Ability, Membership
-from labeling.projects.recorded import recorded
+from labeling.projects.settings import recording_changes
 from labeling.web.settings.choice_form import ModelForm
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
@@ -21,7 +21,7 @@ def model(request: HttpRequest, membership: Membership) -> HttpResponse:
     form = ModelForm(request.POST if request.method == "POST" else None, project=project)
     if form.is_bound and form.is_valid():
         project.model = form.choice()
-        with recorded(project, ["model"]):
+        with recording_changes(project, ["model"]):
             project.save(update_fields=["model"])
         messages.success(
             request, gettext("The next version is trained by %(model)s.") % {"model": project.model["name"]}

@@ -10,7 +10,7 @@ from django.utils.translation import gettext
 
 from labeling.insight import clusterings
 from labeling.models import Ability, Membership
-from labeling.projects.recorded import recorded
+from labeling.projects.settings import recording_changes
 from labeling.web.models.fit import fit_of, thresholds
 from labeling.web.settings import consequences
 from labeling.web.settings.settings_form import SettingsForm
@@ -53,7 +53,7 @@ def _save(form: SettingsForm, training: TrainingForm) -> None:
     project = form.instance
     project.training = training.cleaned_data
     changed = [*form.changed_data, "training"]
-    with recorded(project, changed):
+    with recording_changes(project, changed):
         project.save(update_fields=changed)
 
 
