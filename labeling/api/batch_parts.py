@@ -78,7 +78,7 @@ class BatchParts(OneBatch):
             if user is None:
                 raise ValidationError({"username": "The project has no member with this username."})
         try:
-            part = parts.keep(batch=batch, share=values["share"], user=user, group=values.get("group", ""))
+            part = parts.assign_part(batch=batch, share=values["share"], user=user, group=values.get("group", ""))
         except parts.PartError as error:
             raise Conflict(str(error)) from error
         record = next(each for each in parts_of(batch) if each.part == part)
@@ -95,6 +95,6 @@ class OnePart(OneBatch):
         """Remove a part. Its unassigned tasks become open to every annotator; assigned tasks stay with their
         annotators.
         """
-        if not parts.lift(batch=self.find(number), part_id=part_id):
+        if not parts.unassign_part(batch=self.find(number), part_id=part_id):
             raise NotFound("The batch has no part with this id.")
         return Response(status=status.HTTP_204_NO_CONTENT)

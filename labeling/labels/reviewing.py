@@ -47,7 +47,7 @@ def settle(*, item: Item, user: User, value: Stored, note: str = "", seen: Any =
 
     Raises `ReviewError` if the label has changed since, or the item no longer waits for review.
     """
-    current = _lock(item, user)
+    current = _lock_waiting_item(item, user)
     if current.label != seen:
         raise ReviewError(
             gettext("The label of %(external_id)s changed while you looked at it. Look at it again.")
@@ -68,7 +68,7 @@ def send_back(*, project: Project, item: Item, user: User, note: str = "", tell:
     gets the note as a private comment. The next annotators never see the note. Raises `ReviewError` if the item no
     longer waits for review.
     """
-    _lock(item, user)
+    _lock_waiting_item(item, user)
     ReviewPlace.objects.filter(item=item).delete()
     asking_again.ask_again(project=project, ids=[item.pk])
     if note:
@@ -81,12 +81,12 @@ def put_off(*, item: Item, user: User) -> None:
     """Move the item behind all others that wait for review. Raises `ReviewError` if the item no longer waits for
     review.
     """
-    _lock(item, user)
+    _lock_waiting_item(item, user)
     now = timezone.now()
     ReviewPlace.objects.filter(item=item).update(put_off_at=now, held_until=now)
 
 
-def _lock(item: Item, user: User) -> Item:
+def _lock_waiting_item(item: Item, user: User) -> Item:
     """Hold the item for the user, lock its tasks, and return it as it is now.
 
     Raises `ReviewError` if another reviewer holds the item, or it no longer waits for review.

@@ -5,7 +5,7 @@ What happens to each thing is declared once, where the thing is:
 - rows of an item: `on_delete` of the tables' keys. Tasks come first, since they protect their item;
 - the item's own file: `_remove_files`, unless another item shares it;
 - files with many items, such as dataset versions: functions that `erase_items` gets, since code above owns these files;
-- words in the search index: `search.forget`; words that imports and changes of many items noted: `_Notes`;
+- words in the search index: `search.forget_words`; words that imports and changes of many items noted: `_Notes`;
 - what the removed rows leave in the database's files: `labeling.labels.items.leftovers` overwrites it.
 
 The rows of the project's matrices keep their numbers: the row of an erased item stays, unused.
@@ -93,7 +93,7 @@ def erase_items(now: datetime.datetime, *, forget: Callable[[Project, Sequence[i
                 try:
                     number += _erase_items_of(project, due.filter(project=project), most, forget)
                 except FileDamaged as damage:  # of this project alone: managers see the file on the overview
-                    damaged.note(project, damaged.name_of(project, damage.path), damage.problem)
+                    damaged.note_damage(project, damaged.name_of(project, damage.path), damage.problem)
                 except (StoreAway, OSError) as error:  # likewise; the next call tries again
                     logger.error("Items of %s cannot be removed for good: %s", project, error)
         return number
@@ -164,7 +164,7 @@ def _erase_part(project: Project, ids: Sequence[int], notes: _Notes) -> None:
         names = list(Item.objects.filter(pk__in=gone).exclude(media="").values_list("media", flat=True))
         Item.objects.filter(pk__in=gone).delete()
         Reference.objects.filter(project=project, name__in=names).delete()
-        search.forget(gone)
+        search.forget_words(gone)
         # After the batches: a submit that completes a batch locks them in this order.
         Project.objects.filter(pk=project.pk).update(purged_rows=F("purged_rows") + rows)
         quota.count(project, media=-size, rows=-in_rows)

@@ -157,7 +157,7 @@ def _remove_rows(model: type[models.Model], path: str, project: Project, until: 
             chosen = model._default_manager.filter(pk__in=part)
             chosen._raw_delete(chosen.db)  # no row refers to these rows any more: Django need not collect any
             if model is Item:
-                search.forget(part)
+                search.forget_words(part)
         time.sleep(time.monotonic() - began)  # let other writers in
         _raise_if_late(until)
 

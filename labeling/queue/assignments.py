@@ -97,7 +97,7 @@ def any_for(person: Person) -> bool:
     return bool(tasks)
 
 
-def keep(person: Person, assignments: Sequence[Assignment]) -> list[Held]:
+def renew_leases(person: Person, assignments: Sequence[Assignment]) -> list[Held]:
     """Record a new claim on those of these assignments that the person still holds, and return them. Renew their leases
     if the person has answered within one lease.
     """
@@ -129,7 +129,7 @@ def _renewed(held_since: str, person: Person) -> tuple[str, list[Any]]:
     return over_first, [stored_time(person.until - person.longest), longest, until]
 
 
-def take(person: Person, number: int) -> list[Held]:
+def take_tasks(person: Person, number: int) -> list[Held]:
     """Pick and hold up to `number` free tasks, up to the person's limit."""
     return hold(person, pick(person, number))
 

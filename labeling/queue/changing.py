@@ -154,11 +154,11 @@ class Change:
     def _apply(self, project: Project, user: User, ids: Sequence[int]) -> int:
         if self.action in CLOSING:
             delete, at_once = self.action == DELETE, self.action == ERASE
-            return removing.remove(
+            return removing.remove_items(
                 project=project, ids=ids, user=user, reason=self.reason, delete=delete, at_once=at_once
             )
         if self.action in (INCLUDE, RESTORE):
-            return removing.restore(project=project, ids=ids, user=user)
+            return removing.restore_items(project=project, ids=ids, user=user)
         if self.action == RELABEL:
             return self._relabel(project, ids, user)
         if self.action == AGAIN:

@@ -64,7 +64,7 @@ def spans_for(batch: Batch, user: User) -> tuple[Span, ...]:
 
 
 @transaction.atomic
-def keep(*, batch: Batch, share: float, user: User | None = None, group: str = "") -> BatchPart:
+def assign_part(*, batch: Batch, share: float, user: User | None = None, group: str = "") -> BatchPart:
     """Assign this share of the batch to one member or to a group, from the tasks that are neither claimed nor assigned.
 
     Raises `PartError` if the batch is neither ready nor open, no task is left, no such member can answer, or the batch
@@ -97,7 +97,7 @@ def keep(*, batch: Batch, share: float, user: User | None = None, group: str = "
 
 
 @transaction.atomic
-def lift(*, batch: Batch, part_id: int) -> bool:
+def unassign_part(*, batch: Batch, part_id: int) -> bool:
     """Delete a part, so that all annotators may get its tasks. Return False if the batch has no such part."""
     Batch.objects.select_for_update(no_key=True).get(pk=batch.pk)
     lifted, _ = batch.parts.filter(pk=part_id).delete()

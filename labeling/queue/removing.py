@@ -50,7 +50,7 @@ class RemovalError(Exception):
         self.detail = detail
 
 
-def remove(
+def remove_items(
     *,
     project: Project,
     ids: Sequence[int],
@@ -73,7 +73,7 @@ def remove(
     )
 
 
-def restore(*, project: Project, ids: Sequence[int], user: User) -> int:
+def restore_items(*, project: Project, ids: Sequence[int], user: User) -> int:
     """Restore these items, excluded or deleted, but for those that are being erased. Return the number of items that
     were excluded or deleted.
     """
@@ -122,7 +122,7 @@ def _tasks_of(ids: Sequence[int]) -> TaskQuerySet:
 def close_tasks(tasks: QuerySet[Task]) -> int:
     """Close the open ones of these tasks with the answers they have, and return their number.
 
-    Raises `RemovalError` as `remove` does.
+    Raises `RemovalError` as `remove_items` does.
     """
     return _closing_tasks(tasks)
 
@@ -136,7 +136,7 @@ def _closing_tasks(tasks: QuerySet[Task], change: Callable[[], int] | None = Non
     for _ in range(TRIES):
         try:
             with transaction.atomic():
-                gone, started = closing.close(tasks.filter(outstanding__gt=0, batch__state=Batch.State.OPEN))
+                gone, started = closing.close_tasks(tasks.filter(outstanding__gt=0, batch__state=Batch.State.OPEN))
                 with counting.label_changes([task.item_key for task in started]) as labeled:
                     closed = _by_batch(gone, started)
                     changed = len(gone) + len(started) if change is None else change()

@@ -24,7 +24,7 @@ from labeling.steps.features import (
 )
 from labeling.steps.fitting import fit_generation
 from labeling.storage.arrays.files import ProjectFiles, append_rows
-from labeling.storage.arrays.sums import keep, sums_of
+from labeling.storage.arrays.sums import store_sums, sums_of
 from labeling.storage.disk.files import FileDamaged
 from models_store.encoders import Encoder
 from models_store.training import forget
@@ -103,7 +103,7 @@ class Change:
         start, stop = self._row.rows, self._row.rows + len(block)
         if not EncoderChange.objects.filter(pk=self._row.pk, rows=start).update(rows=stop):
             raise GaveWay
-        keep(self._project, self._row.generation, [sum_of_block(start, block)])
+        store_sums(self._project, self._row.generation, [sum_of_block(start, block)])
         self._row.rows = stop
 
     def _set_up(self, step: Step) -> None:

@@ -39,7 +39,7 @@ from labeling.steps.features import (
 )
 from labeling.steps.fitting import fit_generation
 from labeling.storage.arrays.files import ProjectFiles, append_rows
-from labeling.storage.arrays.sums import keep
+from labeling.storage.arrays.sums import store_sums
 from labeling.storage.db.statements import change_each, update_numbers
 from models_store.encoders import Encoder
 from models_store.training import forget
@@ -147,7 +147,7 @@ def _store(step: Step, project: Project, encoded: Encoded, change: Change | None
         # Other writers wait for its end.
         update_numbers(Item, "row", {pk: rows_before + offset for offset, pk in enumerate(good)})
         if good:
-            keep(project, project.features_generation, [sum_of_block(rows_before, block)])
+            store_sums(project, project.features_generation, [sum_of_block(rows_before, block)])
         change_each("UPDATE labeling_item SET encode_error = %s WHERE id = %s", [(bad[pk][:300], pk) for pk in bad])
         Project.objects.filter(pk=project.pk).update(encoded_rows=F("encoded_rows") + len(good))
         if also is not None and change is not None:
@@ -232,7 +232,7 @@ def start_generation(step: Step, project: Project) -> Encoder:
         same = Project.objects.filter(pk=project.pk, encoder=before)
         if not same.update(features_generation=generation, encoder=project.encoder):
             raise StepFailed("Another encoder was chosen while this one was set up. Retry.")
-        keep(project, generation, sums)
+        store_sums(project, generation, sums)
         pretraining.settle(project)
     forget(ProjectFiles(project).pretraining)
     project.features_generation = generation

@@ -110,8 +110,8 @@ def plan_batch(
     n_open, n_control = divide(len(others), len(reserved), batch_size=batch_size, control_share=control_share)
     control = pool.rows[reserved[:n_control]]
     open_rows = pool.rows[others]
-    asked_rows, open_rows = _take(asked, open_rows, n_open)
-    check_rows, open_rows = _take(checks, open_rows, n_open - len(asked_rows))
+    asked_rows, open_rows = _take_preferred(asked, open_rows, n_open)
+    check_rows, open_rows = _take_preferred(checks, open_rows, n_open - len(asked_rows))
     n_open -= len(asked_rows) + len(check_rows)
     embeddings, clusters = arrays.get("embeddings"), arrays.get("clusters")
     open_pool = PoolArrays(
@@ -167,7 +167,7 @@ def _serving_order(
     return order, is_control
 
 
-def _take(preferred: np.ndarray | None, rows: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+def _take_preferred(preferred: np.ndarray | None, rows: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the first `most` of the preferred rows that are in `rows`, and the remaining `rows`."""
     if preferred is None or not len(preferred):
         return np.empty(0, rows.dtype), rows

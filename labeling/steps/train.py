@@ -59,7 +59,7 @@ def train(step: Step) -> None:
     if not project.trains:  # since the batch was complete
         settle(step)
         return
-    deadlines.clear(batch=batch, writing=step.write)
+    deadlines.clear_unanswered(batch=batch, writing=step.write)
     resolve(step, project)
     n_classes = project.classes.count()
     with step.write():

@@ -143,9 +143,9 @@ def test_corrections_undo_and_exclusion_keep_the_counts(project: Project) -> Non
         corrections.correct(item=item, user=manager, value=item.truth)
     counts_agree(project)
     corrections.withdraw(item=items[0], user=manager)
-    removing.remove(project=project, ids=[items[1].pk, items[4].pk], user=manager)
+    removing.remove_items(project=project, ids=[items[1].pk, items[4].pk], user=manager)
     counts_agree(project)
-    removing.restore(project=project, ids=[items[1].pk], user=manager)
+    removing.restore_items(project=project, ids=[items[1].pk], user=manager)
     project.items.filter(pk=items[5].pk).update(queued_at="2026-01-01T00:00:00Z")
     project.items.filter(pk=items[6].pk).update(gold=1)
     counts_agree(project)
@@ -240,7 +240,7 @@ def test_purged_items_and_erased_projects_leave_no_certified_rows(project: Proje
     assert certified is not None
     assert drawn is not None
     assert drawn.task.item_id is not None
-    removing.remove(project=project, ids=[certified.pk, drawn.task.item_id], user=manager, delete=True)
+    removing.remove_items(project=project, ids=[certified.pk, drawn.task.item_id], user=manager, delete=True)
     Batch.objects.update(state=Batch.State.DONE)
     late = timezone.now() + datetime.timedelta(days=40)
     assert erasing_items.erase_items(late) == 2

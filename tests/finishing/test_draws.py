@@ -169,7 +169,7 @@ def test_what_all_skipped_or_a_manager_took_out_counts_as_wrong() -> None:
     say(tasks[1], "annie", "skip")
     say(tasks[1], "bert", 5)
     assert wrong_by_row(audit) == {4: True, 5: False}
-    removing.remove(project=audit.project, ids=[tasks[2].item_key], user=mona)
+    removing.remove_items(project=audit.project, ids=[tasks[2].item_key], user=mona)
     assert wrong_by_row(audit) == {4: True, 5: False, 6: True}
 
 

@@ -41,7 +41,7 @@ def mona(project: Project) -> User:
 
 
 def exclude(project: Project, *places: int, **more: Any) -> int:
-    return removing.remove(project=project, ids=ids_of(project, *places), user=mona(project), **more)
+    return removing.remove_items(project=project, ids=ids_of(project, *places), user=mona(project), **more)
 
 
 def answer(project: Project, user: User, task: Task, value: int = 1) -> Any:
@@ -78,7 +78,7 @@ def test_included_again_it_is_as_before() -> None:
     project = mixture()
     before = (pool_of(project), set(project.items.trainable()))
     exclude(project, 0, 9)
-    assert removing.restore(project=project, ids=ids_of(project, 0, 3, 9), user=mona(project)) == 2
+    assert removing.restore_items(project=project, ids=ids_of(project, 0, 3, 9), user=mona(project)) == 2
     assert (pool_of(project), set(project.items.trainable())) == before
     removal = Removal.objects.get(item=ids_of(project, 0)[0])
     assert (removal.ended_by, removal.ended_at is None) == (mona(project), False)
@@ -93,7 +93,7 @@ def test_deleted_items_are_in_no_list_but_their_own() -> None:
     chosen = read_filter(project, {"deleted": "true"})
     assert numbers(project, sorted(matching(project, chosen).values_list("pk", flat=True))) == [0, 9]
     assert [each.deleted for each in record_of(project, ids_of(project, 0)[0]).removals] == [True, False]
-    removing.restore(project=project, ids=ids_of(project, 0), user=mona(project))
+    removing.restore_items(project=project, ids=ids_of(project, 0), user=mona(project))
     assert 0 in numbers(project, matching(project, {}).values_list("pk", flat=True))
 
 
@@ -162,7 +162,7 @@ def test_whoever_held_the_task_is_told_and_goes_on() -> None:
     claim = queue.claim(project=project, user=annie, count=2)
     first, second = (task.pk for task in claim.tasks)
     item = Task.objects.get(pk=first).item_id
-    removing.remove(project=project, ids=[item], user=mona(project))
+    removing.remove_items(project=project, ids=[item], user=mona(project))
     late = [Answer(uuid.uuid4(), pk, value=1) for pk in (first, second)]
     outcome = submitting.submit(project=project, user=annie, answers=late)
     assert [(each.code, each.detail) for each in outcome.rejected] == [
@@ -184,7 +184,7 @@ def test_what_was_picked_at_that_moment_is_closed_and_what_is_taken_back_can_be_
     annie = make_member(project, "annie")
     task = batch.tasks.get(item=items[1])
     outcome = answer(project, annie, task)
-    removing.remove(project=project, ids=[items[1].pk], user=mona(project))
+    removing.remove_items(project=project, ids=[items[1].pk], user=mona(project))
     queue.undo(project=project, user=annie, annotation_id=outcome.accepted[0])
     for each in batch.tasks.all():
         answer(project, annie, each)

@@ -58,7 +58,7 @@ def test_labels_arrive_with_all_that_stands_behind_them(question: str) -> None:
         project.refresh_from_db()
         relabel(project, writing=transaction.atomic, progress=lambda share: None)
     tenth = project.items.get(external_id="item-0010")
-    removing.remove(project=project, ids=[tenth.pk], user=User.objects.get(username="mona"))
+    removing.remove_items(project=project, ids=[tenth.pk], user=User.objects.get(username="mona"))
     copy = copy_of(project, labels=True)
     run_copy()
     names = ["external_id", "data", "proposed", "label", "agreement"]

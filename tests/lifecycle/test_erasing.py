@@ -153,7 +153,9 @@ def test_no_file_has_an_erased_item() -> None:
         [task] = Task.objects.filter(batch__project=project, item__in=chosen)
         give(project, make_member(project, "annie"), [task])
         make_dataset(project)
-    comments.write(item=chosen[0], user=make_member(projects[0], "mona", Role.MANAGER), text=f"{WORD} again")
+    comments.write_reviewers_comment(
+        item=chosen[0], user=make_member(projects[0], "mona", Role.MANAGER), text=f"{WORD} again"
+    )
     marks = [NAME.encode(), WORD.encode(), WORD[2:14].encode(), b"xyzzyva", b"Zzyzx", *pixels]
     assert having(*marks)
     for project, client in zip(projects, clients, strict=True):

@@ -158,7 +158,7 @@ def test_encoder_is_fitted_anew_while_nothing_depends_on_it(tmp_path: Path) -> N
     assert (project.encoded_rows, project.features_generation) == (4, 1)
     erased = project.items.get(row=1)
     user = annotator(project)
-    removing.remove(project=project, ids=[erased.pk], user=user, at_once=True)
+    removing.remove_items(project=project, ids=[erased.pk], user=user, at_once=True)
     assert erase_items(timezone.now()) == 1
     path = tmp_path / "more.jsonl"
     path.write_text("\n".join(json.dumps(row) for row in rows[4:]))

@@ -241,7 +241,7 @@ def test_an_item_is_removed_for_good(kept: Kept, project: Project) -> None:
     make_open_batch(project, [b])
     path = references.local(a.media)
     mona = make_member(project, "mona", Role.MANAGER)
-    removing.remove(project=project, ids=[a.pk], user=mona, delete=True)
+    removing.remove_items(project=project, ids=[a.pk], user=mona, delete=True)
     erase_items(timezone.now() + MONTHS)
     assert not path.exists()
     assert media.size_of(a.media) == 0

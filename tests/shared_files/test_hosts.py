@@ -172,7 +172,7 @@ def test_files_of_items_that_were_purged_leave_the_store(hosts: Hosts) -> None:
     Batch.objects.create(project=project, number=1, state=Batch.State.DONE, size=0)
     gone, kept = project.items.filter(source__in=["001.png", "002.png"]), project.items.get(source="000.png")
     ids = list(gone.values_list("pk", flat=True))
-    removing.remove(project=project, ids=ids, user=User.objects.get(username="mona"), delete=True)
+    removing.remove_items(project=project, ids=ids, user=User.objects.get(username="mona"), delete=True)
     long_ago = timezone.now() - datetime.timedelta(days=40)
     Item.objects.filter(pk__in=ids).update(excluded_at=long_ago, deleted_at=long_ago)
     hosts.go(1)

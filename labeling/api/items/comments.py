@@ -82,7 +82,7 @@ class ItemComments(ProjectView):
         item = get_object_or_404(self.project.items, pk=item_id)
         body = read(CommentRequest, request.data)
         try:
-            made = comments.write(item=item, user=self.user, text=body["text"], to=body["to"])
+            made = comments.write_reviewers_comment(item=item, user=self.user, text=body["text"], to=body["to"])
         except comments.CommentError as error:
             raise Conflict(str(error)) from None
         return Response(comment_json(made), status=status.HTTP_201_CREATED)

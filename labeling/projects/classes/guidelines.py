@@ -59,7 +59,7 @@ def save(*, project: Project, user: User | None, text: str, images_may_miss: boo
     held = Project.objects.locked(project.pk)
     text = _unix(text)
     if _unix(held.guidelines) != text:
-        _count(held, text)
+        _count_version(held, text)
         before = held.guidelines
         if not images_may_miss and (missing := missing_images(held, text)):
             names = ", ".join(missing)
@@ -96,7 +96,7 @@ def go_back(*, project: Project, user: User, number: int) -> int:
     return after
 
 
-def _count(project: Project, text: str) -> None:
+def _count_version(project: Project, text: str) -> None:
     """Count a version towards the project's storage limit: versions are never removed."""
     if len(text) > MAX_GUIDELINES:
         raise ValidationError(

@@ -42,7 +42,7 @@ def add(*, project: Project, user: User | None, file_name: str, content: bytes, 
         raise ValidationError({"file": gettext("The image %(opened)s.") % {"opened": opened}})
     shown, suffix = opened.content, opened.suffix
     _check_room(project, len(shown), lock=False)
-    # A random name, not one from the content: no other image shares the file, so `remove` can remove it.
+    # A random name, not one from the content: no other image shares the file, so `remove_image` can remove it.
     path = f"{project.pk}/{FOLDER}/{uuid.uuid4().hex}{suffix}"
     media.write(path, shown)
     media.flush()
@@ -75,7 +75,7 @@ def _record(image: GuidelinesImage, stem: str, suffix: str) -> None:
 
 
 @transaction.atomic
-def remove(*, image: GuidelinesImage) -> None:
+def remove_image(*, image: GuidelinesImage) -> None:
     """Remove an image. Raises `GuidelinesError` if a version of the guidelines names the image."""
     project = Project.objects.locked(image.project_id)
     if in_use(project, image.name):

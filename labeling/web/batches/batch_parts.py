@@ -60,7 +60,7 @@ def keep_part(request: HttpRequest, membership: Membership, number: int) -> Http
             group = whom.removeprefix(GROUP)
         else:
             user = User.objects.filter(memberships__project=membership.project, username=whom).first()
-        part = parts.keep(batch=batch, share=form.cleaned_data["share"] / 100, user=user, group=group)
+        part = parts.assign_part(batch=batch, share=form.cleaned_data["share"] / 100, user=user, group=group)
     except parts.PartError as error:
         messages.error(request, str(error))
     else:
@@ -75,6 +75,6 @@ def lift_part(request: HttpRequest, membership: Membership, number: int, part_id
     """Remove a part, so that every annotator can claim its tasks."""
     batch = get_object_or_404(membership.project.batches, number=number)
     part = get_object_or_404(batch.parts.select_related("user"), pk=part_id)
-    parts.lift(batch=batch, part_id=part_id)
+    parts.unassign_part(batch=batch, part_id=part_id)
     messages.success(request, gettext("The tasks of %(name)s are for everybody.") % {"name": isolated(part.name)})
     return redirect("project-batch", membership.project.slug, number)

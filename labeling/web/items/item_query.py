@@ -16,9 +16,9 @@ from labeling.labels.items.order import (
     Position,
     count_matching,
     known_position,
-    neighbours,
     order_for,
     position_of,
+    rows_beside,
 )
 from labeling.models import Item, Project
 from labeling.models.items import ItemQuerySet
@@ -136,4 +136,4 @@ class Finding:
 
     def around(self, item: Item, at: str | None = None) -> tuple[int | None, int | None]:
         """Return the ids of the previous and the next item, relative to this item or to its former position `at`."""
-        return neighbours(self.items, self.order, self.place(at) or self.position(item))
+        return rows_beside(self.items, self.order, self.place(at) or self.position(item))

@@ -156,7 +156,7 @@ def choose_example(request: HttpRequest, membership: Membership, item_id: int) -
     index = number_in(request.POST.get("class", ""), default=-1)
     try:
         if "remove" in request.POST:
-            examples.remove(project=project, index=index, item=item)
+            examples.remove_example(project=project, index=index, item=item)
             messages.success(request, gettext("%(title)s is no longer shown as an example.") % {"title": item.title})
         else:
             examples.choose(project=project, user=membership.user, index=index, item=item)

@@ -69,7 +69,7 @@ def remove_image(request: HttpRequest, membership: Membership, image: str) -> Ht
     """Remove an image that no version of the guidelines shows."""
     stored_image = get_object_or_404(membership.project.guidelines_images, name=image)
     try:
-        guidelines_images.remove(image=stored_image)
+        guidelines_images.remove_image(image=stored_image)
     except GuidelinesError as error:
         messages.error(request, str(error))
     else:
