@@ -230,7 +230,7 @@ def _compare(
         for other in range(len(others)):
             gap = other_halves[other] + halves[one] - products[one, other]
             if gap < farthest and others[other] != row:
-                keep(ids[place], gaps[place], others[other], max(gap, np.float32(0)))
+                insert_neighbour(ids[place], gaps[place], others[other], max(gap, np.float32(0)))
                 farthest = gaps[place, last]
 
 
@@ -265,7 +265,7 @@ def _less(points: _Points, rows: NDArray[np.int32], mean: _Points) -> _Points:
 
 
 @compiled
-def keep(ids: NDArray[np.int32], gaps: _Points, other: int, gap: np.float32) -> bool:
+def insert_neighbour(ids: NDArray[np.int32], gaps: _Points, other: int, gap: np.float32) -> bool:
     """Put a neighbour at its place in a list (k,) whose last it is nearer than; False if it stands there already."""
     for known in ids:
         if known == other:

@@ -16,10 +16,16 @@ from benchmarks.finishing.crowd import Crowd
 from benchmarks.finishing.pool import Compared, Pool, Predictions, joined
 from benchmarks.seconds.people import ANCHORED, ERROR
 from labeling.finishing.certifying.asking import Pace, Way, choose, expected
-from labeling.finishing.certifying.experience import Checked, PickedBatch, correct, still_open, without_prior
+from labeling.finishing.certifying.experience import (
+    Checked,
+    PickedBatch,
+    correct_probabilities,
+    still_open,
+    without_prior,
+)
 from labeling.labels.resolving.posterior import MOST_SURE, ModelVote
 from labeling.steps.stand_ins import stand_ins
-from labeling.storage.arrays.forecast import divide
+from labeling.storage.arrays.batch_forecast import divide
 from models_store.config import TrainConfig
 from models_store.model import Model
 from models_store.prediction import predict
@@ -209,7 +215,9 @@ class Project:
         picked = [*self.experience[-REMEMBERED:], *self.audited]
         wrong = np.concatenate([each.wrong for each in [drawn, *picked]])
         self.worst_share = float((wrong.sum(axis=0).max() + 1) / (wrong.any(axis=1).sum() + 1))
-        self.predictions.confidence = correct(uncorrected, weighed, joined([each.checked for each in picked]))
+        self.predictions.confidence = correct_probabilities(
+            uncorrected, weighed, joined([each.checked for each in picked])
+        )
 
     def compared(
         self,

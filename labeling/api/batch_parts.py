@@ -16,7 +16,7 @@ from labeling.api.shared.fields import StrictFloat, StrictText
 from labeling.api.shared.validation import read
 from labeling.insight.batch_parts import PartRecord, parts_of
 from labeling.models import Ability, User
-from labeling.models.people import MAX_GROUP
+from labeling.models.accounts import MAX_GROUP
 from labeling.queue import parts
 
 

@@ -14,7 +14,7 @@ from labeling.finishing.certifying.experience import (
     HIGHEST_ERROR,
     Checked,
     PickedBatch,
-    correct,
+    correct_probabilities,
     still_open,
     without_prior,
 )
@@ -164,7 +164,7 @@ def corrected(
     each_class : that a label is right about the class that is wrong most often, and not as a whole.
     """
     experiences = [drawn, picked or Experience()]
-    whole = correct(probabilities, *(each.checked(label_error) for each in experiences))
+    whole = correct_probabilities(probabilities, *(each.checked(label_error) for each in experiences))
     return 1 - worst_share(experiences) * (1 - whole) if each_class else whole
 
 

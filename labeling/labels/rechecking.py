@@ -16,8 +16,8 @@ from django.db.models import Exists, F, OuterRef, Q, Sum
 from labeling.labels.resolving.asking import asks_another
 from labeling.labels.resolving.posterior import ACCURACY, AnswerSpace, ModelVote, Vote
 from labeling.models import Ability, Annotation, Batch, Membership, Project, Task, WorkLog
+from labeling.models.accounts import MembershipQuerySet
 from labeling.models.batches import IMPORTED
-from labeling.models.people import MembershipQuerySet
 from labeling.models.roles import roles_with
 
 ANOTHER = "another"

@@ -1,5 +1,6 @@
 """The tables and their querysets, one file per subject. Import from this package."""
 
+from labeling.models.accounts import Invitation, Membership, User
 from labeling.models.annotations import Annotation, Assignment, Correction, WorkLog
 from labeling.models.auditlog import LogChain, LogEntry, LogKind
 from labeling.models.batches import Batch, BatchPart, LabelCounts, Selection
@@ -16,7 +17,6 @@ from labeling.models.jobs import Job, WorkerSign
 from labeling.models.near_copies import Copy, CopyAnswer
 from labeling.models.notice_kinds import Mail, NoticeKind
 from labeling.models.notices import Mailbox, Notice
-from labeling.models.people import Invitation, Membership, User
 from labeling.models.predictions import PredictionRun, PredictionServer, PredictionSet
 from labeling.models.privacy import LabelFamily, PrivateTraining, Release
 from labeling.models.projects import Project

@@ -18,7 +18,7 @@ from labeling.models.project_settings import MOST_OVERLAP, ProjectSettings
 from labeling.questions.base import GridBy
 
 if TYPE_CHECKING:
-    from labeling.models.people import User
+    from labeling.models.accounts import User
 
 MAX_SLUG = 60
 GIVEN = "given"

@@ -9,7 +9,7 @@ from django.db import models
 from django.utils import timezone
 from knox.models import AuthToken
 
-from labeling.models.people import User
+from labeling.models.accounts import User
 
 
 class SignInFailureQuerySet(models.QuerySet["SignInFailure"]):

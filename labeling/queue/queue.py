@@ -17,11 +17,10 @@ from django.utils import timezone
 from labeling.labels import counting, item_labels, rechecking
 from labeling.loop import batches
 from labeling.models import Annotation, Assignment, Batch, Copy, Item, Job, Project, Task, User
-from labeling.queue import assignments, grids, limits, sharing
+from labeling.queue import assignments, grids, sharing
 from labeling.queue.assignments import TasksChanged
-from labeling.queue.limits import DailyLimit
 from labeling.queue.parts import ALL
-from labeling.queue.person import MAX_HELD, MIN_HELD, Person, lock_person, person_in
+from labeling.queue.person import MAX_HELD, MIN_HELD, DailyLimit, Person, daily_limit_now, lock_person, person_in
 from labeling.queue.task_rows import BATCH, tasks_with_items
 from labeling.storage.db.statements import rows
 
@@ -74,7 +73,7 @@ def claim(
     """
     limit = None
     if daily_limit is not None:
-        limit = limits.limit_now(project=project, user=user, answers=daily_limit, now=timezone.now())
+        limit = daily_limit_now(project=project, user=user, answers=daily_limit, now=timezone.now())
         if not limit.left:
             release(project=project, user=user)
             return Claim(batch=None, tasks=[], reason="limit_reached", limit=limit)

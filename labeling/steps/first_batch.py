@@ -6,9 +6,9 @@ import numpy as np
 import torch
 
 from labeling.models import Project
-from labeling.steps.plan import Pool
+from labeling.storage.arrays.batch_forecast import divide
+from labeling.storage.arrays.batch_plan import Pool
 from labeling.storage.arrays.files import ProjectFiles
-from labeling.storage.arrays.forecast import divide
 from labeling.storage.disk.files import FileDamaged
 from models_store.training.spreading import directions
 from selector.covering import CANDIDATES, covering

@@ -26,7 +26,7 @@ from labeling.steps.compute import compute
 from labeling.steps.embed import look_at_pool
 from labeling.steps.first_batch import covering_rows
 from labeling.steps.further import choose_further
-from labeling.steps.plan import Guard, Pool, plan_batch
+from labeling.storage.arrays.batch_plan import Guard, Pool, plan_batch
 from labeling.storage.arrays.damage import name_of, note_damage
 from labeling.storage.arrays.files import ProjectFiles, load_checked
 from labeling.storage.disk.files import FileDamaged

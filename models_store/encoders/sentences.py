@@ -82,7 +82,7 @@ class SentenceTransformers(Encoder):
         that can be fine-tuned although that is chosen.
         """
         try:
-            encoder = cls(_checked(_read(folder)), prompt)
+            encoder = cls(_checked(_read_files(folder)), prompt)
             if tuned == "yes":
                 encoder.window = min(pieces, encoder._model.max_seq_length or pieces)
             encoder._be(encoder._embed([""]).shape[1])
@@ -216,7 +216,7 @@ def _library() -> Any:
     return module
 
 
-def _read(folder: Path) -> dict[str, bytes]:
+def _read_files(folder: Path) -> dict[str, bytes]:
     """Read the files of a folder that may belong to a model, by their paths in it."""
     try:
         paths = sorted(path for path in folder.rglob("*") if path.suffix in KEPT and path.is_file())

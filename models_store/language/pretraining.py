@@ -112,7 +112,7 @@ def _chunks(
 
 def _restore(network: LanguageModel, optimiser: torch.optim.Optimizer, checkpoint: tuple[Path, str] | None) -> int:
     """Load the checkpoint, if it belongs to this training; return the number of steps done."""
-    found = checkpoints.read(*checkpoint) if checkpoint else None
+    found = checkpoints.read_checkpoint(*checkpoint) if checkpoint else None
     if found is None:
         return 0
     tensors, state = found
@@ -125,4 +125,4 @@ def _save(network: LanguageModel, optimiser: torch.optim.Optimizer, checkpoint: 
     path, name = checkpoint
     weights = {f"network.{key}": value for key, value in weights_of(network).items()}
     tensors = {**weights, **checkpoints.optimiser_tensors(optimiser)}
-    checkpoints.write(path, tensors, {"fingerprint": name, "step": step})
+    checkpoints.write_checkpoint(path, tensors, {"fingerprint": name, "step": step})

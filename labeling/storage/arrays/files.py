@@ -255,10 +255,10 @@ class Features:
 
         A damaged local copy of a stored file is copied again and checked again.
         """
-        checked = self._check(sums)
-        return self._check(sums) if checked.damaged and store().drop_copy(self._path) else checked
+        checked = self._check_once(sums)
+        return self._check_once(sums) if checked.damaged and store().drop_copy(self._path) else checked
 
-    def _check(self, sums: Sequence[RowSum]) -> Checked:
+    def _check_once(self, sums: Sequence[RowSum]) -> Checked:
         try:
             rows: Any = self[:]
         except FileDamaged:

@@ -15,8 +15,8 @@ from labeling.projects.privacy import ledger
 from labeling.projects.privacy.budgets import Spent
 from labeling.queue import gold
 from labeling.storage.arrays import stored
+from labeling.storage.arrays.batch_forecast import Sample
 from labeling.storage.arrays.files import ProjectFiles
-from labeling.storage.arrays.forecast import Sample
 
 
 @dataclass(frozen=True, slots=True)

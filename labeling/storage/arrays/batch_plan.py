@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from labeling.storage.arrays.forecast import divide
+from labeling.storage.arrays.batch_forecast import divide
 from selector.class_guard import pick_guarded
 from selector.sharded import Workers
 from selector.strategies import PoolArrays, pick, settle_factor
