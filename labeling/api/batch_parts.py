@@ -14,10 +14,10 @@ from labeling.api.batches import OneBatch
 from labeling.api.shared.errors import Conflict
 from labeling.api.shared.fields import StrictFloat, StrictText
 from labeling.api.shared.validation import read
-from labeling.insight.batch_parts import PartRecord, parts_of
 from labeling.models import Ability, User
 from labeling.models.accounts import MAX_GROUP
 from labeling.queue import parts
+from labeling.queue.parts import PartRecord, parts_of
 
 
 class PartRequest(serializers.Serializer[Any]):

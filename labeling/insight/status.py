@@ -14,10 +14,10 @@ from django.utils import timezone
 
 from labeling.insight.attention import flagged_in
 from labeling.insight.control_slice import ControlSlice
-from labeling.insight.pool_counts import encoded_of
+from labeling.insight.pool_counts import batch_sums, encoded_items, unlabeled_items
 from labeling.insight.progress import seconds_until_open
 from labeling.insight.work import held_in
-from labeling.labels.counting import certified_unpicked, counted
+from labeling.labels.counting import counted
 from labeling.models import Job, Project, Task, WorkLog
 from labeling.projects import quota
 from labeling.projects.limits import ITEMS, MEMBERS
@@ -59,12 +59,8 @@ def items_of(project: Project) -> dict[str, int]:
     The queries count only the items without a row, the control items and the excluded items.
     """
     items = project.items
-    encoded = encoded_of(project)
-    batches = project.batches.aggregate(
-        items=Sum(F("size") - F("further"), default=0),
-        labeled=Sum("labeled", default=0),
-        certified=certified_unpicked(project),
-    )
+    encoded = encoded_items(project)
+    batches = batch_sums(project)
     without_row = items.filter(row__isnull=True).aggregate(
         n=Count("pk"), unreadable=Count("pk", filter=~Q(encode_error=""))
     )
@@ -74,12 +70,7 @@ def items_of(project: Project) -> dict[str, int]:
         "total": encoded + without_row["n"],
         "encoded": encoded,
         "unreadable": without_row["unreadable"],
-        # The size of `items.unlabeled()`, which would read every item.
-        "unlabeled": encoded
-        - batches["items"]
-        - (batches["certified"] or 0)
-        - excluded["unpicked"]
-        - items.gold_unpicked().count(),
+        "unlabeled": unlabeled_items(project, encoded, batches, excluded["unpicked"]),
         "labeled": batches["labeled"],
         "excluded": excluded["n"],
         "control": items.control().count(),

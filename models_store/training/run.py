@@ -194,7 +194,7 @@ class Run:
         return loss
 
     def _record_check(self) -> None:
-        """Evaluate the averaged weights, keep them if they are among the best so far, and count down the patience if not."""
+        """Evaluate the averaged weights: keep them if they are about the best so far, else use up some patience."""
         state = self.state
         check = Check(state.step, state.loss, *self._evaluate())
         state.checks.append(check)

@@ -13,7 +13,7 @@ from mixture import mixture, numbers
 
 from labeling.insight.attention import attention_of
 from labeling.insight.balance import balance_of
-from labeling.insight.pool_counts import PoolCounts, pool_of
+from labeling.insight.pool_counts import PoolCounts, count_pool
 from labeling.insight.status import items_of
 from labeling.labels.items import search
 from labeling.labels.items.item_filters import matching, read_filter
@@ -51,12 +51,12 @@ def answer(project: Project, user: User, task: Task, value: int = 1) -> Any:
 
 def test_an_excluded_item_leaves_pool_training_measuring_and_exports() -> None:
     project = mixture()
-    before, labels = pool_of(project), balance_of(project)
+    before, labels = count_pool(project), balance_of(project)
     assert exclude(project, 0, 1, 9, reason="Two owls.") == 3
     assert numbers(project, project.items.unlabeled().order_by("pk").values_list("pk", flat=True)) == [10]
     assert numbers(project, project.items.trainable().order_by("pk").values_list("pk", flat=True)) == [3, 4, 5]
     assert not project.items.measuring().exists()
-    assert pool_of(project) == PoolCounts(before.unlabeled - 1, before.reserved)
+    assert count_pool(project) == PoolCounts(before.unlabeled - 1, before.reserved)
     assert items_of(project)["unlabeled"] == project.items.unlabeled().count()
     assert items_of(project)["excluded"] == 3
     assert count_rows(project) == 3
@@ -76,10 +76,10 @@ def test_nothing_of_an_excluded_item_waits_for_a_manager() -> None:
 
 def test_included_again_it_is_as_before() -> None:
     project = mixture()
-    before = (pool_of(project), set(project.items.trainable()))
+    before = (count_pool(project), set(project.items.trainable()))
     exclude(project, 0, 9)
     assert removing.restore_items(project=project, ids=ids_of(project, 0, 3, 9), user=mona(project)) == 2
-    assert (pool_of(project), set(project.items.trainable())) == before
+    assert (count_pool(project), set(project.items.trainable())) == before
     removal = Removal.objects.get(item=ids_of(project, 0)[0])
     assert (removal.ended_by, removal.ended_at is None) == (mona(project), False)
 
@@ -280,5 +280,5 @@ def test_after_thirty_days_it_is_gone_for_good_with_all_that_hangs_on_it() -> No
     assert media.path_of(items[1].media).exists(), "another item has the same file"
     batch.refresh_from_db()
     assert (batch.size, batch.dropped) == (1, 2)
-    assert pool_of(project).unlabeled == project.items.unlabeled().count() == 0
+    assert count_pool(project).unlabeled == project.items.unlabeled().count() == 0
     assert not search.look_up(project, read_search("item-0000")).ids

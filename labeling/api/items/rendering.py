@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from labeling.labels.items.content import media_url
-from labeling.labels.items.records import ItemLine, ItemRecord, Names, task_of
+from labeling.labels.items.records import ItemLine, ItemRecord, Names, media_url, task_of
 from labeling.models import Annotation, Correction, Item, Project, Removal
 
 

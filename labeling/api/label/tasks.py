@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from labeling.labels.items.content import content_of
+from labeling.labels.items.records import content_of
 from labeling.models import Item, Project, Task, User
 from labeling.projects.people import seeing
 from labeling.queue import copy_answers

@@ -19,9 +19,9 @@ import numpy as np
 
 from labeling.models import Item, ItemImport, Project
 from labeling.storage.arrays.files import ProjectFiles
+from labeling.storage.arrays.stored import read_arrays
 from labeling.storage.disk.files import FileDamaged, FileMissing, make_room, replacing
 from labeling.storage.shared_files import read_whole, store
-from models_store.encoders.base import NO_ARCHIVE
 
 MOST_BYTES = 2 << 30
 """The most bytes for a project. Beyond it, the embeddings of other encoders are removed, and no more are kept."""
@@ -134,18 +134,8 @@ def _files_in(folder: Path) -> list[Path]:
 
 def _read_archive(path: Path, *names: str) -> Kept:
     """Return these arrays of a file; none if it is missing or damaged."""
-
-    def arrays(here: Path) -> Kept:
-        try:
-            with np.load(here, allow_pickle=False) as file:
-                return {name: file[name] for name in names}
-        except FileNotFoundError:
-            raise
-        except NO_ARCHIVE as error:
-            raise FileDamaged(path, str(error)) from error
-
     try:
-        return read_whole(path, arrays)
+        return read_whole(path, lambda here: read_arrays(here, names))
     except (FileDamaged, FileMissing):
         return {}
 

@@ -10,10 +10,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext, ngettext
 
-from labeling.insight.batch_parts import parts_of
 from labeling.models import Ability, Batch, Membership, User
 from labeling.projects.people.invisible import isolated
 from labeling.queue import parts
+from labeling.queue.parts import parts_of
 from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import count
 from labeling.web.shared.words import number as number_of

@@ -22,7 +22,7 @@ from labeling import kinds
 from labeling.insight.pace import items_ready, own_seconds
 from labeling.insight.work import answers_here
 from labeling.labels import comments
-from labeling.labels.items.content import content_of
+from labeling.labels.items.records import content_of
 from labeling.models import Ability, Item, LabelClass, Membership, Project
 from labeling.projects.classes import class_tree, examples, guidelines
 from labeling.queue.prompting import suggests

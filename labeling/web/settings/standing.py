@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from labeling.insight.pace import Pace, pace_of
-from labeling.insight.pool_counts import PoolCounts, pool_of
+from labeling.insight.pool_counts import PoolCounts, count_pool
 from labeling.labels import counting
 from labeling.labels.resolving.posterior import AnswerSpace
 from labeling.models import Batch, Project
@@ -60,7 +60,7 @@ def standing_of(project: Project, now: datetime.datetime) -> Standing:
     measured = control.get("n") or 0
     n_classes = project.classes.count()
     return Standing(
-        pool=pool_of(project),
+        pool=count_pool(project),
         pace=pace_of(project, now),
         first=version is None,
         accuracies=[
