@@ -169,7 +169,7 @@ def search_leaves(
     order, starts = tree
     for leaf in range(first, last):
         rows = order[starts[leaf] : starts[leaf + 1]]
-        block = _less(points, rows, _mean(points, rows))
+        block = _subtract_mean(points, rows, _mean(points, rows))
         _compare(block, rows, rows, block, rows, spread, ids, gaps)
 
 
@@ -190,7 +190,7 @@ def search_leaves_apart(
     for leaf in range(len(starts) - 1):
         rows = order[starts[leaf] : starts[leaf + 1]]
         places = np.arange(starts[leaf], starts[leaf + 1]).astype(np.int32)
-        block = _less(points, rows, _mean(points, rows))
+        block = _subtract_mean(points, rows, _mean(points, rows))
         _compare(block, rows, places, block, rows, spread, ids, gaps)
 
 
@@ -201,10 +201,10 @@ def search_all(points: _Points, spread: _Points, first: int, last: int, ids: NDA
     mean = _mean(points, everyone)
     for start in range(0, len(points), LEAF):
         others = everyone[start : start + LEAF]
-        block = _less(points, others, mean)
+        block = _subtract_mean(points, others, mean)
         for row in range(first, last, LEAF):
             rows = everyone[row : min(row + LEAF, last)]
-            _compare(_less(points, rows, mean), rows, rows, block, others, spread, ids, gaps)
+            _compare(_subtract_mean(points, rows, mean), rows, rows, block, others, spread, ids, gaps)
 
 
 @fast
@@ -255,7 +255,7 @@ def _mean(points: _Points, rows: NDArray[np.int32]) -> _Points:
 
 
 @fast
-def _less(points: _Points, rows: NDArray[np.int32], mean: _Points) -> _Points:
+def _subtract_mean(points: _Points, rows: NDArray[np.int32], mean: _Points) -> _Points:
     """Return the rows less their mean: distances do not change, and small numbers keep more digits."""
     block = np.empty((len(rows), points.shape[1]), np.float32)
     for place, row in enumerate(rows):

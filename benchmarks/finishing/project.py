@@ -25,7 +25,7 @@ from labeling.finishing.certifying.experience import (
 )
 from labeling.labels.resolving.posterior import MOST_SURE, ModelVote
 from labeling.steps.stand_ins import stand_ins
-from labeling.storage.arrays.batch_forecast import divide
+from labeling.storage.arrays.batch_forecast import split_batch
 from models_store.config import TrainConfig
 from models_store.model import Model
 from models_store.prediction import predict
@@ -134,7 +134,7 @@ class Project:
         """Return a batch's control items, and how many other items it takes."""
         reserved = self.open[self.reserved[self.open]]
         others = len(self.open) - len(reserved)
-        size, n_control = divide(others, len(reserved), batch_size=size, control_share=self.control_share)
+        size, n_control = split_batch(others, len(reserved), batch_size=size, control_share=self.control_share)
         return rng.permutation(reserved)[:n_control], size
 
     def _ask_control(self, rows: NDArray[np.int64], picked: NDArray[np.float64]) -> None:

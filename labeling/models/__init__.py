@@ -1,6 +1,6 @@
 """The tables and their querysets, one file per subject. Import from this package."""
 
-from labeling.models.accounts import Invitation, Membership, User
+from labeling.models.accounts import CacheEntry, Invitation, Membership, SignInFailure, TokenUse, User
 from labeling.models.annotations import Annotation, Assignment, Correction, WorkLog
 from labeling.models.auditlog import LogChain, LogEntry, LogKind
 from labeling.models.batches import Batch, BatchPart, LabelCounts, Selection
@@ -23,7 +23,6 @@ from labeling.models.projects import Project
 from labeling.models.removals import BulkChange, Leftover, Removal
 from labeling.models.reviews import Comment, ReviewPlace
 from labeling.models.roles import Ability, Role
-from labeling.models.sign_in import CacheEntry, SignInFailure, TokenUse
 from labeling.models.sources import Reference, Source
 from labeling.models.tasks import Task
 from labeling.models.versions import Clustering, ModelVersion, Registration, TrackedVersion, VersionChoice

@@ -61,7 +61,7 @@ def check_classes(names: Sequence[str], question: str = "single") -> list[str]:
     for number, name in enumerate(trimmed, start=1):
         at = invisible.first_invisible(name)
         if at is not None:
-            raise ValidationError({"classes": _misleading(number, name, at)})
+            raise ValidationError({"classes": _invisible_character(number, name, at)})
     # "é" as one character and "é" as two characters are the same name.
     repeated = sorted(name for name, n in Counter(normalize("NFC", name) for name in trimmed).items() if n > 1)
     if repeated:
@@ -106,7 +106,7 @@ def class_lines(text: str) -> list[str]:
     return [line for line in re.split(r"\r\n|\r|\n", text) if line.strip()]
 
 
-def _misleading(number: int, name: str, at: int) -> str:
+def _invisible_character(number: int, name: str, at: int) -> str:
     return gettext(
         "Class %(number)s, “%(name)s”, has %(sign)s in place %(place)s, which is invisible: one class could look like "
         "another. Delete it."

@@ -151,8 +151,7 @@ def _erase_part(project: Project, ids: Sequence[int], notes: _Notes) -> None:
     notes.find(ids)
     with transaction.atomic():
         # In the queue's order: tasks, items. The locks make transactions that insert references to these items wait.
-        tasks = Task.objects.filter(Q(item__in=ids) | Q(repeats__in=ids))
-        list(tasks.select_for_update(no_key=True, of=("self",)).order_by("pk").values_list("pk", flat=True))
+        Task.objects.filter(Q(item__in=ids) | Q(repeats__in=ids)).lock()
         items = Item.objects.deleted().filter(pk__in=ids)
         gone = list(items.select_for_update().order_by("pk").values_list("pk", flat=True))
         is_urgent = urgent.exists()

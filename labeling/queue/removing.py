@@ -68,8 +68,7 @@ def remove_items(
     """
     facts = Removal(user=user, reason=reason, deleted=delete or at_once, at_once=at_once)
     return sum(
-        _closing_tasks(_tasks_of(part), partial(_take_out, project, part, facts))
-        for part in in_parts(sorted(ids), CHUNK)
+        close_tasks(_tasks_of(part), partial(_take_out, project, part, facts)) for part in in_parts(sorted(ids), CHUNK)
     )
 
 
@@ -119,15 +118,7 @@ def _tasks_of(ids: Sequence[int]) -> TaskQuerySet:
     return Task.objects.filter(Q(item__in=ids) | Q(repeats__in=ids))
 
 
-def close_tasks(tasks: QuerySet[Task]) -> int:
-    """Close the open ones of these tasks with the answers they have, and return their number.
-
-    Raises `RemovalError` as `remove_items` does.
-    """
-    return _closing_tasks(tasks)
-
-
-def _closing_tasks(tasks: QuerySet[Task], change: Callable[[], int] | None = None) -> int:
+def close_tasks(tasks: QuerySet[Task], change: Callable[[], int] | None = None) -> int:
     """Call `change` and close the open ones of these tasks, in one transaction. Return the result of `change`, or else
     the number of closed tasks.
 

@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 
 from labeling.loop.step import ComputeAway, GaveWay, Step, StepFailed
 from labeling.models import EncoderChange, FeatureSum, Job, Project
-from labeling.projects.encoders.encoder_settings import settled_choice
+from labeling.projects.encoders.encoder_settings import encoder_with_options
 from labeling.projects.privacy import pretraining
 from labeling.steps.features import (
     CHUNK,
@@ -115,7 +115,7 @@ class Change:
             return
         generation = self._project.features_generation + 1
         try:
-            kind, options = settled_choice(self._project.kind, self._row.choice)
+            kind, options = encoder_with_options(self._project.kind, self._row.choice)
         except ValidationError as error:
             raise StepFailed(error.messages[0]) from error
         encoder = fit_generation(
@@ -124,7 +124,7 @@ class Change:
         with step.write():
             FeatureSum.objects.filter(project=self._project, generation=generation).delete()
             EncoderChange.objects.filter(pk=self._row.pk).update(generation=generation)
-            pretraining.settle(self._project)
+            pretraining.close_open_entries(self._project)
         forget(self._files.pretraining)
         self._row.generation, self._encoder = generation, encoder
 

@@ -21,7 +21,13 @@ from labeling.loop.step import ComputeAway, Step, StepFailed
 from labeling.models import EncoderChange, Item, Job, Project
 from labeling.outside import references
 from labeling.projects import quota
-from labeling.projects.encoders.encoder_settings import BY_DEFAULT, chosen, default_choice, name_of, settled_choice
+from labeling.projects.encoders.encoder_settings import (
+    BY_DEFAULT,
+    default_choice,
+    encoder_of,
+    encoder_with_options,
+    name_of,
+)
 from labeling.projects.privacy import pretraining
 from labeling.steps.change_encoder import Change
 from labeling.steps.compute import compute
@@ -162,7 +168,7 @@ def _current_encoder(step: Step, project: Project, *, changing: bool) -> Encoder
     fitted again while a manager is `changing` the encoder.
     """
     if project.features_generation:
-        kind = chosen(project.kind, project.encoder)
+        kind = encoder_of(project.kind, project.encoder)
         learns = kind.fit_samples > 0 and not changing and not project.versions.exists()
         fitted_on = min(project.encoded_rows, kind.fit_samples)
         available = min(project.items.filter(encode_error="").count(), kind.fit_samples) if learns else 0
@@ -204,7 +210,7 @@ def start_generation(step: Step, project: Project) -> Encoder:
     if before.get("by") == BY_DEFAULT and (samples := _first_items(project)):
         project.encoder = default_choice(project.kind, samples)
     try:
-        kind, options = settled_choice(project.kind, project.encoder)
+        kind, options = encoder_with_options(project.kind, project.encoder)
     except ValidationError as error:
         name = name_of(project.kind, project.encoder)
         raise StepFailed(f"The encoder {name!r}: {error.messages[0]}") from error
@@ -233,7 +239,7 @@ def start_generation(step: Step, project: Project) -> Encoder:
         if not same.update(features_generation=generation, encoder=project.encoder):
             raise StepFailed("Another encoder was chosen while this one was set up. Retry.")
         store_sums(project, generation, sums)
-        pretraining.settle(project)
+        pretraining.close_open_entries(project)
     forget(ProjectFiles(project).pretraining)
     project.features_generation = generation
     return encoder

@@ -14,7 +14,7 @@ from django.core.exceptions import ValidationError
 
 from labeling.loop.step import GaveWay, Step, StepFailed
 from labeling.models import Clustering, Job, ModelVersion
-from labeling.projects.encoders.encoder_settings import settled_choice
+from labeling.projects.encoders.encoder_settings import encoder_with_options
 from labeling.projects.version_in_use import in_use, is_outdated
 from labeling.steps.cluster import build, embedder_is_gone, join
 from labeling.steps.embed import ALWAYS, rows_predicted, run_over_pool
@@ -47,7 +47,7 @@ def rebuild_encoder(step: Step) -> None:
             known = artifact.encoder_digest(ProjectFiles(project).artifact_at(version.artifact))
             break
     try:
-        encoder = fit_encoder(step, project, *settled_choice(project.kind, project.encoder))
+        encoder = fit_encoder(step, project, *encoder_with_options(project.kind, project.encoder))
     except ValidationError as error:
         raise StepFailed(f"The encoder cannot be set up again: {error.messages[0]}") from error
     if encoder.digest != known:

@@ -9,9 +9,9 @@ import pytest
 from factories import make_items, make_member, make_open_batch, make_project
 
 from labeling.finishing import audits, candidates
-from labeling.labels import asking_again, corrections
+from labeling.labels import corrections
 from labeling.models import Audit, AuditDraw, Batch, Copy, Item, Role, Task
-from labeling.queue import removing
+from labeling.queue import changing, removing
 from labeling.storage.arrays.files import ProjectFiles
 from tests.finishing.audit_rows import make_audit, make_predicted, say
 
@@ -213,7 +213,7 @@ def test_an_item_that_is_sent_back_is_open_until_two_people_agree() -> None:
     audit = audited()
     [task] = ask(audit, 1)
     say(task, "annie", 1)
-    asking_again.ask_again(project=audit.project, ids=[task.item_key])
+    changing.ask_again(project=audit.project, ids=[task.item_key])
     assert (wrong_by_row(audit), audits.outcomes(audit).undecided) == ({}, [])
 
 

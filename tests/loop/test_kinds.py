@@ -22,7 +22,7 @@ from labeling.models import Job, ModelVersion, Project
 from labeling.models.jobs import worker_name
 from labeling.projects.create import create_project
 from labeling.projects.encoders.encoder_change import EncoderSettled, choose_encoder
-from labeling.projects.encoders.encoder_settings import default_choice, why
+from labeling.projects.encoders.encoder_settings import default_choice, reason_for_encoder
 from labeling.projects.erasing_items import erase_items
 from labeling.queue import removing
 from labeling.steps import encode as encode_step
@@ -258,7 +258,9 @@ def test_the_first_texts_take_the_encoder_that_reads_their_language(tmp_path: Pa
     rows = [{"id": str(number), "text": TEXTS[name]} for number in range(5)]
     project = encode(start(tmp_path, "text", rows, encoder=default_choice("text")))
     assert (project.encoder["name"], project.encoder["by"]) == (name, "items")
-    assert why("text", project.encoder).startswith("It was taken because most of the first texts are in ")
+    assert reason_for_encoder("text", project.encoder).startswith(
+        "It was taken because most of the first texts are in "
+    )
 
 
 def test_the_first_batch_does_not_wait_for_a_slow_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

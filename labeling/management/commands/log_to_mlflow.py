@@ -37,8 +37,8 @@ class Command(VersionCommand):
         try:
             tracker = Tracker(project, uri=uri, experiment=experiment)
             for each in versions if version is None else versions.filter(pk=chosen.pk):
-                if not ledger.may_leave(each):
-                    raise CommandError(ledger.held(each))
+                if not ledger.may_be_downloaded(each):
+                    raise CommandError(ledger.download_refusal(each))
                 self.stdout.write(f"Version {each.number} {_log(tracker, each)}")
         except TrackingError as error:
             raise CommandError(str(error)) from error

@@ -14,7 +14,7 @@ from django.utils.translation import gettext
 
 from labeling.models import EncoderChange, Job, LogKind, Project, User
 from labeling.observing import auditlog
-from labeling.projects.encoders.embedding_servers import check_choice
+from labeling.projects.encoders.embedding_servers import check_encoder_choice
 from labeling.projects.encoders.encoder_comparison import own_choice
 
 
@@ -72,7 +72,7 @@ def ask(*, project: Project, choice: Mapping[str, Any], user: User | None) -> En
 
 def _checked(project: Project, choice: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        return check_choice(project, choice)
+        return check_encoder_choice(project, choice)
     except ValidationError as error:
         raise ValidationError({"encoder": error.messages}) from error
 

@@ -186,12 +186,12 @@ def tell_if_nearly_spent(
         Notice.objects.tell_members(NoticeKind.BUDGET_NEARLY_SPENT, project, about=about)
 
 
-def settle(*, training: PrivateTraining, version: ModelVersion) -> None:
+def record_version(*, training: PrivateTraining, version: ModelVersion) -> None:
     """Record the version that a training produced."""
     PrivateTraining.objects.filter(pk=training.pk).update(version=version)
 
 
-def staying(project: Project) -> set[int]:
+def kept_from_download(project: Project) -> set[int]:
     """Return the numbers of a private project's versions whose files may not be downloaded: versions trained without
     privacy that no manager has released. Takes one query; empty, without a query, if the project is not private.
     """
@@ -201,9 +201,9 @@ def staying(project: Project) -> set[int]:
     return set(held_in.values_list("number", flat=True))
 
 
-def may_leave(version: ModelVersion) -> bool:
+def may_be_downloaded(version: ModelVersion) -> bool:
     """Return whether the version's files may be downloaded."""
-    return version.number not in staying(version.project)
+    return version.number not in kept_from_download(version.project)
 
 
 @transaction.atomic
@@ -214,7 +214,7 @@ def release(*, version: ModelVersion, user: User) -> None:
         auditlog.record(LogKind.VERSION_RELEASED, project=version.project, subject=f"version {version.number}")
 
 
-def held(version: ModelVersion) -> str:
+def download_refusal(version: ModelVersion) -> str:
     """Return the message for a refused download of the version's files."""
     sentence = gettext(
         "Model version %(number)s was trained without privacy, and the project is private: its files could reveal "

@@ -65,7 +65,7 @@ def start(*, project: Project, units: int, configure: Configure) -> tuple[Privat
     return entry, config
 
 
-def settle(project: Project) -> None:
+def close_open_entries(project: Project) -> None:
     """Close the project's open entries: an encoder is stored. Call in the transaction that makes it the project's."""
     _open(project).update(ended_at=timezone.now())
 

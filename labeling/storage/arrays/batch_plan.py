@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from labeling.storage.arrays.batch_forecast import divide
+from labeling.storage.arrays.batch_forecast import split_batch
 from selector.class_guard import pick_guarded
 from selector.sharded import Workers
 from selector.strategies import PoolArrays, pick, settle_factor
@@ -107,7 +107,7 @@ def plan_batch(
     reserved = np.flatnonzero(pool.reserved)
     reserved = reserved[np.argsort(pool.control_keys[reserved], kind="stable")]
     others = np.flatnonzero(~pool.reserved)
-    n_open, n_control = divide(len(others), len(reserved), batch_size=batch_size, control_share=control_share)
+    n_open, n_control = split_batch(len(others), len(reserved), batch_size=batch_size, control_share=control_share)
     control = pool.rows[reserved[:n_control]]
     open_rows = pool.rows[others]
     asked_rows, open_rows = _take_preferred(asked, open_rows, n_open)

@@ -17,7 +17,7 @@ from labeling.models import Ability, EncoderComparison, Membership, Project
 from labeling.projects.encoders import embedding_servers, encoder_change, encoder_comparison
 from labeling.projects.encoders.encoder_change import ChangeRefused, EncoderSettled, choose_encoder
 from labeling.projects.encoders.encoder_comparison import ComparisonRefused, Measured
-from labeling.projects.encoders.encoder_settings import encoders_for, why
+from labeling.projects.encoders.encoder_settings import encoders_for, reason_for_encoder
 from labeling.web.settings.choice_form import EncoderForm
 from labeling.web.settings.embedding_server_form import EmbeddingServerForm
 from labeling.web.shared.pages import render_page
@@ -103,7 +103,7 @@ def _page(
     context = {
         "form": form,
         "settled": settled,
-        "why_encoder": why(project.kind, project.encoder),
+        "why_encoder": reason_for_encoder(project.kind, project.encoder),
         "refusal": encoder_comparison.refusal(project) if settled else "",
         "measured": _measured(project) if settled else None,
         "change": _change(project) if settled else None,

@@ -9,7 +9,7 @@ from labeling.insight.pace import Pace
 from labeling.insight.pool_counts import PoolCounts
 from labeling.models.batches import PROMPTED_SHARE
 from labeling.models.project_settings import ProjectSettings
-from labeling.storage.arrays.batch_forecast import divide
+from labeling.storage.arrays.batch_forecast import split_batch
 from labeling.web.settings.standing import Standing
 from labeling.web.shared.words import HOUR
 from selector.strategies import STRATEGIES
@@ -41,7 +41,7 @@ def next_batch(
 ) -> NextBatch:
     """Return the sizes that `arrays.batch_plan.plan_batch` would give the next batch."""
     others = pool.unlabeled - pool.reserved
-    picked, control = divide(others, pool.reserved, batch_size=batch_size, control_share=control_share)
+    picked, control = split_batch(others, pool.reserved, batch_size=batch_size, control_share=control_share)
     candidates: int | None
     drawn_from = "pool" if first else STRATEGIES[strategy].candidates
     if drawn_from == "pool":
