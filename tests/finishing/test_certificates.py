@@ -61,7 +61,7 @@ def counts_agree(project: Project) -> None:
     """Compare counts that read no item with the rows."""
     certified = Certificate.objects.filter(project=project)
     assert sum(each.labels for each in certified.standing()) == CertifiedLabel.objects.certifying().count()
-    assert pool_counts.pool_of(project).unlabeled == project.items.unlabeled().count()
+    assert pool_counts.count_pool(project).unlabeled == project.items.unlabeled().count()
     assert counting.certified_labels(project) == CertifiedLabel.objects.standing().count()
     assert status.items_of(project)["labeled"] == project.items.labeled().count()
 
@@ -245,7 +245,7 @@ def test_purged_items_and_erased_projects_leave_no_certified_rows(project: Proje
     late = timezone.now() + datetime.timedelta(days=40)
     assert erasing_items.erase_items(late) == 2
     assert not CertifiedLabel.objects.filter(pk=certified.pk).exists()
-    assert pool_counts.pool_of(project).unlabeled == project.items.unlabeled().count()
+    assert pool_counts.count_pool(project).unlabeled == project.items.unlabeled().count()
     copied = duplicating.duplicate(project=project, user=manager, slug="copy", name="Copy", items=True, labels=True)
     assert not Finish.objects.filter(project=copied).exists()
     lifecycle.delete(project=project, user=manager, name=project.name)
