@@ -6,7 +6,6 @@ and the export's option `skipped` adds `items.skipped` rows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import Count, F, OuterRef, Q, Sum
@@ -83,51 +82,31 @@ def _batches(project: Project) -> list[dict[str, Any]]:
     label.
     """
     batches = project.batches.order_by("number").values(
-        "pk",
         "number",
         "state",
         "reason",
         "strategy",
         "size",
-        "further",
         "remaining",
         "labeled",
-        "control_tasks",
         "dropped",
         "deadline_at",
         "created_at",
         "opened_at",
         "completed_at",
         "done_at",
+        control=F("control_tasks"),
         further_answered=counted(Task.objects.further().filter(batch=OuterRef("pk"), outstanding=0)),
-        selected_with=F("selected_by__number"),
+        picked_by=F("selected_by__number"),
         trained=F("model_version__number"),
     )
-    return [_batch(batch) for batch in batches]
+    return [_batch(**batch) for batch in batches]
 
 
-def _batch(batch: Mapping[str, Any]) -> dict[str, Any]:
-    answered = batch["size"] - batch["remaining"]
-    return {
-        "number": batch["number"],
-        "state": batch["state"],
-        "reason": batch["reason"],
-        "strategy": batch["strategy"],
-        "selected_by": batch["selected_with"],
-        "model_version": batch["trained"],
-        "size": batch["size"],
-        "answered": answered,
-        "remaining": batch["remaining"],
-        "labeled": batch["labeled"],
-        "skipped": answered - batch["further_answered"] - batch["labeled"],
-        "control": batch["control_tasks"],
-        "dropped": batch["dropped"],
-        "deadline_at": batch["deadline_at"],
-        "created_at": batch["created_at"],
-        "opened_at": batch["opened_at"],
-        "completed_at": batch["completed_at"],
-        "done_at": batch["done_at"],
-    }
+def _batch(*, further_answered: int, picked_by: int | None, trained: int | None, **facts: Any) -> dict[str, Any]:
+    answered = facts["size"] - facts["remaining"]
+    skipped = answered - further_answered - facts["labeled"]
+    return {**facts, "answered": answered, "skipped": skipped, "selected_by": picked_by, "model_version": trained}
 
 
 def leased_of(project: Project) -> int:

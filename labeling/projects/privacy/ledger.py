@@ -100,7 +100,7 @@ def ledger_of(project: Project) -> Ledger:
     trainings = list(project.private_trainings.select_related("batch", "version").order_by("pk"))
     elsewhere = _elsewhere(project)
     labels = counting.trainable_labels(project)
-    phases = [_phases(training) for training in trainings]
+    phases = [phases_of(training) for training in trainings]
     elsewhere_cost, *bounds = epsilons([elsewhere.phases, *phases], project.privacy_delta)
     costs = [_cost(project, elsewhere, training, bound) for training, bound in zip(trainings, bounds, strict=True)]
     spent = _spent(elsewhere, trainings)
@@ -275,7 +275,7 @@ def spent_by(project: Project) -> Spent:
 
 
 def _spent(elsewhere: Elsewhere, trainings: list[PrivateTraining]) -> Spent:
-    phases = (*elsewhere.phases, *chain.from_iterable(map(_phases, trainings)))
+    phases = (*elsewhere.phases, *chain.from_iterable(map(phases_of, trainings)))
     started = sum(training.batch_id is not None for training in trainings)
     return Spent(started, phases, None if elsewhere.phases else _plan(trainings))
 
@@ -301,9 +301,10 @@ def _elsewhere(project: Project) -> Elsewhere:
     trainings = list(PrivateTraining.objects.filter(project__in=families.others(project)).order_by("pk"))
     phases = [Phase(**phase) for phase in family.removed_phases]
     return Elsewhere(
-        family.removed_trainings + len(trainings), (*phases, *chain.from_iterable(map(_phases, trainings)))
+        family.removed_trainings + len(trainings), (*phases, *chain.from_iterable(map(phases_of, trainings)))
     )
 
 
-def _phases(training: PrivateTraining) -> list[Phase]:
+def phases_of(training: PrivateTraining) -> list[Phase]:
+    """Return the stored phases of a training or pre-training."""
     return [Phase(**phase) for phase in training.phases]
