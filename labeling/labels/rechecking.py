@@ -164,7 +164,7 @@ def close_unanswerable(now: datetime.datetime) -> int:
         for part in in_parts(_unanswerable(batch, now), CHUNK):
             waiting = tasks.filter(pk__in=part).exclude(pk__in=_held(now))  # check again: a member may have claimed one
             try:
-                closed += removing.close_tasks(waiting)
+                closed += removing.close_open_tasks(waiting)
             except RemovalError as error:
                 logger.info("%s: tasks that no member is left to answer stay for now. %s", batch, error)
     return closed
