@@ -16,7 +16,7 @@ from benchmarks.finishing.crowd import Crowd
 from benchmarks.finishing.pool import Compared, Pool, Predictions, joined
 from benchmarks.seconds.people import ANCHORED, ERROR
 from labeling.finishing.certifying.asking import Pace, Way, choose, expected
-from labeling.finishing.certifying.experience import (
+from labeling.finishing.certifying.corrected_probabilities import (
     Checked,
     PickedBatch,
     correct_probabilities,

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from labeling.finishing.certifying.experience import (
+from labeling.finishing.certifying.corrected_probabilities import (
     HIGHEST_ERROR,
     Checked,
     PickedBatch,
@@ -158,7 +158,7 @@ def corrected(
     label_error: float = 0.0,
     each_class: bool = False,
 ) -> np.ndarray:
-    """Return the corrected probabilities (n,) of a version's labels, in their order (`labeling.finishing.certifying.experience`).
+    """Return the corrected probabilities (n,) of a version's labels, in order: `certifying.corrected_probabilities`.
 
     label_error : the share of people's labels that are wrong, of those without a probability.
     each_class : that a label is right about the class that is wrong most often, and not as a whole.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from labeling.finishing.certifying.experience import Checked, correct_probabilities, without_prior
+from labeling.finishing.certifying.corrected_probabilities import Checked, correct_probabilities, without_prior
 from labeling.labels.resolving.posterior import ModelVote, Vote, posterior
 
 N, SURE, WRONG, ACCEPTED = 4000, np.array([0.9]), 0.05, 0.3

@@ -9,7 +9,7 @@ import pytest
 from scipy.optimize import minimize
 
 from labeling.finishing.certifying.asking import Errors, Pace, Way, choose, expected
-from labeling.finishing.certifying.experience import (  # fmt: skip
+from labeling.finishing.certifying.corrected_probabilities import (  # fmt: skip
     BEND,
     NOTHING,
     PRIOR,
