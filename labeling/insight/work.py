@@ -147,6 +147,7 @@ class AskedAnswers:
 
 
 def asked_answers_of(batch: Batch, contributions: Sequence[Contribution]) -> AskedAnswers:
+    """Return the answers that the batch asks for, by their state, from the contributions to it. At most one query."""
     extra = 0
     if batch.overlap_max is not None:
         extra = batch.tasks.aggregate(n=Sum("extra", default=0))["n"]

@@ -57,6 +57,7 @@ def _tasks_of(project: Project, indices: set[int]) -> set[int]:
 
 
 def _settle_tasks(project: Project, tasks: list[int]) -> None:
+    """Settle the labels of the complete ones of these tasks, and count the changes. Call in a transaction."""
     # Read the merges again: a manager may have changed the classes since this step began.
     project.refresh_from_db(fields=["merged", "split"])
     locked = list(

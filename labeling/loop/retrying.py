@@ -43,6 +43,7 @@ def _cluster_again(batch: Batch) -> None:
 
 
 def _draw_at_random(batch: Batch) -> None:
+    """Clear what a model's selection stored on the batch, and enqueue a draw by chance."""
     newest = batch.project.versions.newest()
     Batch.objects.filter(pk=batch.pk).update(
         selected_by=None,

@@ -26,7 +26,7 @@ from labeling.projects.limits import PROJECTS, PROJECTS_OF_PERSON
 from labeling.projects.model_settings import check_model
 from labeling.projects.people import access, invisible
 from labeling.projects.people.members import set_role
-from labeling.projects.settings import starts_with_grids
+from labeling.projects.settings import errors_of, starts_with_grids
 from labeling.questions import QUESTIONS, InvalidValue
 from labeling.questions.base import MAX_NAME, first_keys
 
@@ -152,10 +152,8 @@ def create_project(
     project.name = project.name or name_for(slug)
     project.full_clean()
     choice = {name: value for name, value in project.encoder.items() if name != "by"}
-    try:
+    with errors_of("encoder"):
         check_encoder(project.kind, choice, private=project.privacy_epsilon is not None)
-    except ValidationError as error:
-        raise ValidationError({"encoder": error.messages}) from error
     check_project_model(project)
     check_setting(project)
     try:
@@ -188,7 +186,5 @@ def check_project_model(project: Project) -> None:
     or if settings contradict each other.
     """
     project.clean()
-    try:
+    with errors_of("model"):
         check_model(project.model, question=project.question, private=project.privacy_epsilon is not None)
-    except ValidationError as error:
-        raise ValidationError({"model": error.messages}) from error

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Field
 
@@ -273,3 +274,12 @@ def recording_changes(project: Project, names: Collection[str]) -> Iterator[None
             old, new = ({name: values[name] for name in changed} for values in (before, after))
             subject = ", ".join(sorted(changed))
             auditlog.record(LogKind.SETTINGS_CHANGED, project=project, subject=subject, before=old, after=new)
+
+
+@contextmanager
+def errors_of(field: str) -> Iterator[None]:
+    """Turn a `ValidationError` that the block raises into one about this field, beside which a form shows it."""
+    try:
+        yield
+    except ValidationError as error:
+        raise ValidationError({field: error.messages}) from error

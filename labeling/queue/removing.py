@@ -146,6 +146,9 @@ def close_open_tasks(tasks: QuerySet[Task], change: Callable[[], int] | None = N
 
 
 def _take_out(project: Project, ids: Sequence[int], facts: Removal) -> int:
+    """Exclude or delete those of these items that are not yet, as `facts` says, and store a removal of each. Return
+    their number.
+    """
     now = timezone.now()
     items: ItemQuerySet = project.items.filter(pk__in=ids)
     if facts.at_once:

@@ -81,6 +81,7 @@ def finite(text: str) -> float:
 
 
 def utc_time(text: str) -> datetime.datetime:
+    """Return the time that `text` stands for in ISO 8601, with its zone. Raises `ValueError` for other texts."""
     value = datetime.datetime.fromisoformat(text)
     if value.tzinfo is None:
         raise ValueError("a time needs its zone")

@@ -25,6 +25,7 @@ from labeling.models.projects import MAX_GUIDELINES
 from labeling.observing import auditlog
 from labeling.projects import quota
 from labeling.projects.people.invisible import isolated
+from labeling.projects.settings import errors_of
 
 # Passages with more words are compared by lines only: the time to compare by words grows with their square.
 MOST_WORDS = 1_500
@@ -109,10 +110,8 @@ def _count_version(project: Project, text: str) -> None:
             }
         )
     size = len(text.encode())
-    try:
+    with errors_of("guidelines"):
         quota.check_room(project, size, lock=True)
-    except quota.NoRoom as problem:
-        raise ValidationError({"guidelines": problem.messages}) from problem
     quota.count(project, rows=size)
 
 

@@ -114,7 +114,7 @@ def accept(*, project: Project, user: User, key: str, name: str = "", into: int 
         if into is None:
             label_class = classes.add(project=project, user=user, name=name)
         else:
-            label_class = _existing(project, user, into, first)
+            label_class = _class_with_alias(project, user, into, first)
         labeled, waiting = _label(project, user, proposals.filter(pk__in=chosen), label_class)
     after = {"accepted": key, "class": label_class.index, "labeled": labeled}
     auditlog.record(LogKind.PROPOSAL_SETTLED, project=project, after=after)
@@ -146,7 +146,8 @@ def _locked(proposals: QuerySet[ClassProposal]) -> list[int]:
     return [row.pk for row in rows]
 
 
-def _existing(project: Project, user: User, index: int, proposal: ClassProposal) -> LabelClass:
+def _class_with_alias(project: Project, user: User, index: int, proposal: ClassProposal) -> LabelClass:
+    """Return the offered class with this index, with the proposed name among its aliases if there is room."""
     label_class = project.classes.offered().filter(index=index).first()
     if label_class is None:
         raise ClassError(gettext("This project does not offer this class."))

@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext
@@ -16,6 +15,7 @@ from labeling.models import EncoderChange, Job, LogKind, Project, User
 from labeling.observing import auditlog
 from labeling.projects.encoders.embedding_servers import check_encoder_choice
 from labeling.projects.encoders.encoder_comparison import own_choice
+from labeling.projects.settings import errors_of
 
 
 class ChangeRefused(Exception):
@@ -33,7 +33,8 @@ def choose_encoder(*, project: Project, choice: Mapping[str, Any]) -> None:
     Raises `ValidationError` for an invalid choice. Raises `EncoderSettled` once an item is encoded: features of two
     encoders cannot be compared.
     """
-    _checked(project, choice)
+    with errors_of("encoder"):
+        check_encoder_choice(project, choice)
     if not Project.objects.filter(pk=project.pk, features_generation=0).update(encoder=choice):
         raise EncoderSettled(gettext("The project's items are already encoded. Another encoder needs another project."))
     before, project.encoder = project.encoder, dict(choice)
@@ -54,7 +55,8 @@ def ask(*, project: Project, choice: Mapping[str, Any], user: User | None) -> En
     Raises `ChangeRefused`, and `ValidationError` for an invalid choice.
     """
     project = Project.objects.locked(project.pk)
-    choice = {"options": {}, **_checked(project, choice)}
+    with errors_of("encoder"):
+        choice = {"options": {}, **check_encoder_choice(project, choice)}
     if not project.features_generation:
         raise ChangeRefused(gettext("No item is encoded yet: choose the encoder itself."))
     if choice == own_choice(project):
@@ -68,13 +70,6 @@ def ask(*, project: Project, choice: Mapping[str, Any], user: User | None) -> En
     Job.objects.enqueue(Job.Kind.ENCODE, project=project)
     auditlog.record(LogKind.ENCODER_CHANGED, project=project, before=own_choice(project), after={"asked": choice})
     return change
-
-
-def _checked(project: Project, choice: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        return check_encoder_choice(project, choice)
-    except ValidationError as error:
-        raise ValidationError({"encoder": error.messages}) from error
 
 
 @transaction.atomic
