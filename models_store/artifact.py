@@ -138,7 +138,7 @@ def load(folder: str | os.PathLike[str], *, digest: str | None = None, calibrati
     """
     try:
         source = folder_at(folder)
-        document, weights, fitted = _checked(source, digest, calibration)
+        document, weights, fitted = _read_verified(source, digest, calibration)
     except FolderError as error:
         raise ArtifactError(str(error)) from error
     try:
@@ -151,7 +151,7 @@ def check(folder: str | os.PathLike[str], *, digest: str, calibration: str) -> N
     """Check every byte of a folder as `load` does, without building the model. Raises `ArtifactError`."""
     try:
         source = folder_at(folder)
-        _checked(source, digest, calibration)
+        _read_verified(source, digest, calibration)
     except FolderError as error:
         raise ArtifactError(str(error)) from error
 
@@ -191,7 +191,7 @@ def rebuild_card(folder: str | os.PathLike[str], *, digest: str) -> bool:
     return True
 
 
-def _checked(
+def _read_verified(
     source: Folder, digest: str | None, calibration: str | None
 ) -> tuple[dict[str, Any], bytes, Adaptive | None]:
     """Return manifest, weights and calibration, as `load` asks for them."""

@@ -135,7 +135,7 @@ class _Local(Folder):
     def _add(self, name: str, content: bytes) -> None:
         partial = self._path / f".{name}.partial"
         try:
-            _write(partial, content)
+            _write_file(partial, content)
             if (self._path / name).is_dir():  # somebody put it where the file belongs
                 (self._path / name).rename(self._path / f".{name}.found")
             partial.rename(self._path / name)
@@ -154,7 +154,7 @@ class _Local(Folder):
                     shutil.rmtree(leftover)
             partial.mkdir()
             for name, content in files.items():
-                _write(partial / name, content)
+                _write_file(partial / name, content)
             _sync(partial)
             if target.exists():
                 target.rename(replaced)
@@ -236,7 +236,7 @@ def telling(location: str, problem: str) -> Iterator[None]:
         raise StoreAway(f"{location}: {problem} ({reason})") from error
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write_file(path: Path, content: bytes) -> None:
     with path.open("wb") as file:
         file.write(content)
         file.flush()

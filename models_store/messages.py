@@ -44,7 +44,7 @@ def send(pipe: Connection, message: Any) -> None:
     file = _memory()
     try:
         for start, view in zip(_starts(sizes), arrays, strict=True):
-            _write(file, view, start)
+            _write_all(file, view, start)
         send_handle(pipe, file, 0)  # only Windows asks to which process
     finally:
         os.close(file)
@@ -78,7 +78,7 @@ def _memory() -> int:
         return os.dup(file.fileno())
 
 
-def _write(file: int, view: memoryview, start: int) -> None:
+def _write_all(file: int, view: memoryview, start: int) -> None:
     while view:
         written = os.pwrite(file, view, start)
         view, start = view[written:], start + written

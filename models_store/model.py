@@ -34,7 +34,7 @@ class Model:
         return questions.named(self.question)
 
 
-def checked_features(features: np.ndarray, input_shape: tuple[int, ...]) -> None:
+def check_features(features: np.ndarray, input_shape: tuple[int, ...]) -> None:
     """Check that `features` is (n, product of `input_shape`) of uint8 or floats. Raises ValueError otherwise."""
     dim = math.prod(input_shape)
     if features.ndim != 2 or features.shape[1] != dim:

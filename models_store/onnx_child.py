@@ -43,14 +43,14 @@ def send(stream: IO[bytes], head: dict[str, Any], body: bytes = b"") -> None:
 
 def receive(stream: IO[bytes], *, most: int) -> tuple[dict[str, Any], bytes]:
     """Return the head and the body of a message. Raises EOFError if it is not whole, or its body exceeds `most`."""
-    head_bytes, body_bytes = HEAD.unpack(_read(stream, HEAD.size))
+    head_bytes, body_bytes = HEAD.unpack(_read_exactly(stream, HEAD.size))
     if head_bytes > MOST_HEAD or body_bytes > most:
         raise EOFError
-    head = json.loads(_read(stream, head_bytes))
-    return head, _read(stream, body_bytes)
+    head = json.loads(_read_exactly(stream, head_bytes))
+    return head, _read_exactly(stream, body_bytes)
 
 
-def _read(stream: IO[bytes], length: int) -> bytes:
+def _read_exactly(stream: IO[bytes], length: int) -> bytes:
     content = stream.read(length)
     if len(content) < length:
         raise EOFError

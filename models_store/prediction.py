@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models_store.model import Model, as_input, checked_features
+from models_store.model import Model, as_input, check_features
 from models_store.questions.base import Decision, checked_proposed
 
 CHUNK = 8192
@@ -114,7 +114,7 @@ def check_arguments(
     """Return the proposed classes as a tensor. Raises ValueError as `predict`."""
     if unknown := [name for name in extras if name not in EXTRAS]:
         raise ValueError(f"unknown extra {unknown[0]!r}; known: {', '.join(EXTRAS)}")
-    return _checked(model, features, proposed)
+    return _check_input(model, features, proposed)
 
 
 def probabilities(
@@ -137,7 +137,7 @@ def probabilities(
     p : ndarray of shape (m, n_classes), float32
         For "verify" (m,), the probability of yes.
     """
-    pairs = _checked(model, features, proposed)
+    pairs = _check_input(model, features, proposed)
     for part in _forward(model, features, pairs, _joined(model, merged), 0, len(features)):
         yield part.start, model.asks.probabilities(part.sure, part.proposed).numpy()
 
@@ -219,8 +219,8 @@ def _joined(model: Model, merged: Mapping[int, int] | None) -> list[tuple[int, i
     return [(old, new) for old, new in (merged or {}).items() if max(old, new) < model.n_classes]
 
 
-def _checked(model: Model, features: np.ndarray, proposed: np.ndarray | None) -> Tensor | None:
-    checked_features(features, model.input_shape)
+def _check_input(model: Model, features: np.ndarray, proposed: np.ndarray | None) -> Tensor | None:
+    check_features(features, model.input_shape)
     model.asks.check_proposed(proposed)
     if proposed is None:
         return None

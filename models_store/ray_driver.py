@@ -65,7 +65,7 @@ class Driver:
         return {name: sum(node.get(name, 0) for node in alive.values()) for name in ("CPU", "GPU")}
 
     def put(self, value: Any) -> Kept:
-        return self._keep(self._ray.put(value))
+        return self._store(self._ray.put(value))
 
     def submit(
         self, gpus: int, retries: int, pieces: int, release: str, function: Callable[..., Any], arguments: Iterable[Any]
@@ -75,7 +75,7 @@ class Driver:
         options = {"num_cpus": 1, "num_gpus": gpus, "max_retries": retries, "name": function.__name__}
         remote = self._ray.remote(run_kept if pieces else run).options(num_returns=1 + pieces, **options)
         returned = remote.remote(release, function, *sent)
-        return [self._keep(each) for each in (returned if pieces else [returned])]
+        return [self._store(each) for each in (returned if pieces else [returned])]
 
     def result(self, call: Kept, seconds: float = LOOK_SECONDS) -> Outcome | BaseException | None:
         """Return the outcome of a call, or its exception; None if it still runs after so many seconds."""
@@ -100,7 +100,7 @@ class Driver:
         for each in kept:
             del self._kept[each]
 
-    def _keep(self, reference: Any) -> Kept:
+    def _store(self, reference: Any) -> Kept:
         kept = Kept(next(self._numbers))
         self._kept[kept] = reference
         return kept
@@ -118,7 +118,7 @@ class Line:
         self._process = context.Process(target=_serve, args=(theirs, address), name="ray driver", daemon=True)
         self._process.start()
         theirs.close()
-        self._end = Finalize(self, _end, (self._process, self._pipe), exitpriority=10)
+        self._end = Finalize(self, _end_process, (self._process, self._pipe), exitpriority=10)
 
     def connect(self, *, meanwhile: Callable[[], object]) -> str | None:
         """Wait until the driver has connected, and return HOST:PORT of the head if the driver is on a node."""
@@ -154,7 +154,7 @@ def _ended() -> Iterator[None]:
         raise DriverGone("Ray has ended its process") from error
 
 
-def _end(process: Any, pipe: Connection) -> None:
+def _end_process(process: Any, pipe: Connection) -> None:
     pipe.close()
     process.join(GOODBYE_SECONDS)
     process.kill()

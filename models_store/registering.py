@@ -64,7 +64,7 @@ class Registered:
     unknown: list[str]
 
 
-def read(path: Path, expected: Expected) -> Registered:
+def read_model(path: Path, expected: Expected) -> Registered:
     """Return the model in a file. Raises `RegisterError` and `GraphError`; `EncoderSetupError` without a library that
     the model needs.
     """
@@ -81,7 +81,7 @@ def read(path: Path, expected: Expected) -> Registered:
         raise RegisterError(f"The file cannot be read: {error}.") from error
 
 
-def check(model: Model, features: np.ndarray) -> float:
+def check_predictions(model: Model, features: np.ndarray) -> float:
     """Predict n > 0 items, (n, dim), twice: together, and in parts. Return the seconds for an item.
 
     Raises `RegisterError` if the predictions differ, and `GraphError` if there are none.

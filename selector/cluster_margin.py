@@ -138,7 +138,7 @@ def _groups(clusters: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32], ND
         return names, inverse.astype(np.int32), counts.astype(np.int32)
     group: NDArray[np.int32] = np.empty(len(clusters), np.int32)
     np.subtract(clusters, lowest, out=group, dtype=np.int64, casting="unsafe")
-    sizes = _count(group, places)
+    sizes = _group_sizes(group, places)
     filled = np.flatnonzero(sizes)
     if len(filled) < places:
         number: NDArray[np.int32] = np.empty(places, np.int32)
@@ -148,7 +148,7 @@ def _groups(clusters: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32], ND
 
 
 @compiled
-def _count(group: NDArray[np.int32], groups: int) -> NDArray[np.int32]:
+def _group_sizes(group: NDArray[np.int32], groups: int) -> NDArray[np.int32]:
     """Count how often each group number from 0 to `groups` - 1 occurs."""
     sizes = np.zeros(groups, np.int32)
     for number in group:

@@ -169,7 +169,7 @@ def search_leaves(
     order, starts = tree
     for leaf in range(first, last):
         rows = order[starts[leaf] : starts[leaf + 1]]
-        block = _less(points, rows, _mean(points, rows))
+        block = _subtract_mean(points, rows, _mean(points, rows))
         _compare(block, rows, rows, block, rows, spread, ids, gaps)
 
 
@@ -190,7 +190,7 @@ def search_leaves_apart(
     for leaf in range(len(starts) - 1):
         rows = order[starts[leaf] : starts[leaf + 1]]
         places = np.arange(starts[leaf], starts[leaf + 1]).astype(np.int32)
-        block = _less(points, rows, _mean(points, rows))
+        block = _subtract_mean(points, rows, _mean(points, rows))
         _compare(block, rows, places, block, rows, spread, ids, gaps)
 
 
@@ -201,10 +201,10 @@ def search_all(points: _Points, spread: _Points, first: int, last: int, ids: NDA
     mean = _mean(points, everyone)
     for start in range(0, len(points), LEAF):
         others = everyone[start : start + LEAF]
-        block = _less(points, others, mean)
+        block = _subtract_mean(points, others, mean)
         for row in range(first, last, LEAF):
             rows = everyone[row : min(row + LEAF, last)]
-            _compare(_less(points, rows, mean), rows, rows, block, others, spread, ids, gaps)
+            _compare(_subtract_mean(points, rows, mean), rows, rows, block, others, spread, ids, gaps)
 
 
 @fast
@@ -230,7 +230,7 @@ def _compare(
         for other in range(len(others)):
             gap = other_halves[other] + halves[one] - products[one, other]
             if gap < farthest and others[other] != row:
-                keep(ids[place], gaps[place], others[other], max(gap, np.float32(0)))
+                insert_neighbour(ids[place], gaps[place], others[other], max(gap, np.float32(0)))
                 farthest = gaps[place, last]
 
 
@@ -255,7 +255,7 @@ def _mean(points: _Points, rows: NDArray[np.int32]) -> _Points:
 
 
 @fast
-def _less(points: _Points, rows: NDArray[np.int32], mean: _Points) -> _Points:
+def _subtract_mean(points: _Points, rows: NDArray[np.int32], mean: _Points) -> _Points:
     """Return the rows less their mean: distances do not change, and small numbers keep more digits."""
     block = np.empty((len(rows), points.shape[1]), np.float32)
     for place, row in enumerate(rows):
@@ -265,7 +265,7 @@ def _less(points: _Points, rows: NDArray[np.int32], mean: _Points) -> _Points:
 
 
 @compiled
-def keep(ids: NDArray[np.int32], gaps: _Points, other: int, gap: np.float32) -> bool:
+def insert_neighbour(ids: NDArray[np.int32], gaps: _Points, other: int, gap: np.float32) -> bool:
     """Put a neighbour at its place in a list (k,) whose last it is nearer than; False if it stands there already."""
     for known in ids:
         if known == other:

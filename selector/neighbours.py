@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from selector import forest
 from selector.compiled import Threads, compiled, fast, parts
-from selector.forest import LEAF, keep
+from selector.forest import LEAF, insert_neighbour
 
 Progress = Callable[[float], None]
 
@@ -202,7 +202,7 @@ def _try(
     seen[other] = row
     distance = half_square(points, row, other) + spread[other]
     if distance < gaps[-1]:
-        keep(ids, gaps, other, distance)
+        insert_neighbour(ids, gaps, other, distance)
 
 
 @compiled

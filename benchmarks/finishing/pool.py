@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from benchmarks.efficiency.datasets import Source
 from benchmarks.finishing.answers import AnswerKind, of_labels
-from labeling.finishing.certifying.experience import NOTHING, Checked
+from labeling.finishing.certifying.corrected_probabilities import NOTHING, Checked
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,10 +16,16 @@ from benchmarks.finishing.copies import Copies
 from benchmarks.finishing.crowd import Crowd
 from benchmarks.finishing.pool import Compared, Pool, Predictions, joined
 from benchmarks.seconds.people import ANCHORED, ERROR
-from labeling.finishing.certifying.experience import Checked, PickedBatch, correct, still_open, without_prior
+from labeling.finishing.certifying.corrected_probabilities import (
+    Checked,
+    PickedBatch,
+    correct_probabilities,
+    still_open,
+    without_prior,
+)
 from labeling.labels.resolving.posterior import MOST_SURE, ModelVote
 from labeling.steps.stand_ins import stand_ins
-from labeling.storage.arrays.forecast import divide
+from labeling.storage.arrays.batch_forecast import split_batch
 from models_store.config import TrainConfig
 from models_store.model import Model
 from models_store.prediction import predict
@@ -128,7 +134,7 @@ class Project:
         """Return a batch's control items, and how many other items it takes."""
         reserved = self.open[self.reserved[self.open]]
         others = len(self.open) - len(reserved)
-        size, n_control = divide(others, len(reserved), batch_size=size, control_share=self.control_share)
+        size, n_control = split_batch(others, len(reserved), batch_size=size, control_share=self.control_share)
         return rng.permutation(reserved)[:n_control], size
 
     def _ask_control(self, rows: NDArray[np.int64], picked: NDArray[np.float64]) -> None:
@@ -209,7 +215,9 @@ class Project:
         picked = [*self.experience[-REMEMBERED:], *self.audited]
         wrong = np.concatenate([each.wrong for each in [drawn, *picked]])
         self.worst_share = float((wrong.sum(axis=0).max() + 1) / (wrong.any(axis=1).sum() + 1))
-        self.predictions.confidence = correct(uncorrected, weighed, joined([each.checked for each in picked]))
+        self.predictions.confidence = correct_probabilities(
+            uncorrected, weighed, joined([each.checked for each in picked])
+        )
 
     def compared(
         self,

@@ -29,7 +29,7 @@ from models_store.language.config import LanguageConfig, PretrainingConfig
 from models_store.language.embedding import embed
 from models_store.language.network import LanguageModel
 from models_store.language.pretraining import pretrain
-from models_store.language.texts import Texts, hide
+from models_store.language.texts import Texts, hide_pieces
 from models_store.language.wordpieces import WordPieces, vocabulary_of
 from models_store.privacy.planned import epsilon
 
@@ -178,7 +178,7 @@ def run(work: TextWork) -> dict[str, Any]:
 def accuracy(network: LanguageModel, texts: Texts) -> float:
     """Return the share of hidden pieces that the network guesses, in the same windows for every network."""
     rng = np.random.default_rng(1)
-    guesses = hide(texts.draw(np.arange(len(texts)), SHAPE.window, rng), SHAPE.pieces, rng)
+    guesses = hide_pieces(texts.draw(np.arange(len(texts)), SHAPE.window, rng), SHAPE.pieces, rng)
     with torch.inference_mode():
         right = network.logits(guesses).argmax(dim=2) == guesses.targets
     return float((right * guesses.counted).sum() / guesses.counted.sum())

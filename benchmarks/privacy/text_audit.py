@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from models_store.language.config import LanguageConfig, PretrainingConfig
 from models_store.language.network import LanguageModel
 from models_store.language.pretraining import pretrain
-from models_store.language.texts import Texts, hide
+from models_store.language.texts import Texts, hide_pieces
 from models_store.language.wordpieces import SPECIAL
 from models_store.privacy.planned import epsilon
 
@@ -42,4 +42,4 @@ def logits_of(network: LanguageModel, texts: Texts, seed: int) -> NDArray[np.flo
     rng = np.random.default_rng(seed)
     windows = texts.draw(np.arange(len(texts)), WINDOW, rng)
     with torch.inference_mode():
-        return np.asarray(network.logits(hide(windows, network.config.pieces, rng))[:, 0].double().numpy())
+        return np.asarray(network.logits(hide_pieces(windows, network.config.pieces, rng))[:, 0].double().numpy())

@@ -14,12 +14,12 @@ from rest_framework.response import Response
 from labeling.api.shared.endpoints import ProjectListView, ProjectView, find_or_404
 from labeling.api.shared.fields import StrictFloat, StrictText, read, words
 from labeling.api.shared.visible import VisibleToMember
-from labeling.insight.batch_parts import parts_of
 from labeling.labels import rechecking
 from labeling.loop import retrying
 from labeling.models import Ability, Batch, Project, Selection, User
-from labeling.models.people import MAX_GROUP
+from labeling.models.accounts import MAX_GROUP
 from labeling.queue import deadlines, parts
+from labeling.queue.parts import parts_of
 
 # The fields that record how a batch was selected, enough to repeat the selection.
 SELECTION = words(
@@ -220,7 +220,7 @@ class BatchParts(OneBatch):
             user = User.objects.filter(memberships__project=self.project, username=values["username"]).first()
             if user is None:
                 raise ValidationError({"username": "The project has no member with this username."})
-        part = parts.keep(batch=batch, share=values["share"], user=user, group=values.get("group", ""))
+        part = parts.assign_part(batch=batch, share=values["share"], user=user, group=values.get("group", ""))
         record = next(each for each in parts_of(batch) if each.part == part)
         return Response(Part(record).data, status=status.HTTP_201_CREATED)
 
@@ -234,6 +234,6 @@ class OnePart(OneBatch):
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, slug: str, number: int, part_id: int) -> Response:
-        if not parts.lift(batch=self.find(number), part_id=part_id):
+        if not parts.unassign_part(batch=self.find(number), part_id=part_id):
             raise NotFound("The batch has no part with this id.")
         return Response(status=status.HTTP_204_NO_CONTENT)

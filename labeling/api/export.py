@@ -17,7 +17,7 @@ from labeling.models import Ability, LogKind
 from labeling.outgoing.exports import FILTERS, Choice, choose, export, formats_of
 from labeling.outgoing.formats import DEFAULT, EXPORTS, FORMATS, Format
 from labeling.outside.waiting import Held, Places
-from labeling.storage.arrays.damage import report
+from labeling.storage.arrays.damage import report_damage
 from labeling.storage.disk.files import FileDamaged
 
 AT_SOURCES = Places(2, 1)
@@ -65,7 +65,7 @@ class Export(ProjectView):
         try:
             chunks = self._chunks(name, choice)
         except FileDamaged as damage:
-            report(self.project, damage)
+            report_damage(self.project, damage)
             raise Conflict(f"The dataset version cannot be exported: {damage.path.name}: {damage.problem}.") from None
         try:
             after = {**request.query_params.dict(), "format": name}

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from labeling.finishing.certifying.experience import (
+from labeling.finishing.certifying.corrected_probabilities import (
     HIGHEST_ERROR,
     Checked,
     PickedBatch,
-    correct,
+    correct_probabilities,
     still_open,
     without_prior,
 )
@@ -158,13 +158,13 @@ def corrected(
     label_error: float = 0.0,
     each_class: bool = False,
 ) -> np.ndarray:
-    """Return the corrected probabilities (n,) of a version's labels, in their order (`certifying.experience`).
+    """Return the corrected probabilities (n,) of a version's labels, in order: `certifying.corrected_probabilities`.
 
     label_error : the share of people's labels that are wrong, of those without a probability.
     each_class : that a label is right about the class that is wrong most often, and not as a whole.
     """
     experiences = [drawn, picked or Experience()]
-    whole = correct(probabilities, *(each.checked(label_error) for each in experiences))
+    whole = correct_probabilities(probabilities, *(each.checked(label_error) for each in experiences))
     return 1 - worst_share(experiences) * (1 - whole) if each_class else whole
 
 

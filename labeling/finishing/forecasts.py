@@ -18,7 +18,7 @@ from labeling.finishing.people import PeopleErrors
 from labeling.finishing.planning import Part, copied_labels, most_wrong_of, price_of
 from labeling.finishing.pool_sample import PoolSample, SampleFacts, sample_facts, sample_of
 from labeling.insight.pace import Pace
-from labeling.insight.pool_counts import encoded_of
+from labeling.insight.pool_counts import encoded_items
 from labeling.labels.counting import certified_labels
 from labeling.labels.label_counts import counts_of
 from labeling.models import Project
@@ -146,7 +146,7 @@ def _whole(project: Project, errors: PeopleErrors, copied: int, wrong: float, *,
     certified = certified_labels(project)
     most_wrong = most_wrong_of(project, by_class=by_class)
     wrong += labels["single"] * errors.answer + (labels["n"] - labels["single"]) * errors.label
-    items = encoded_of(project) - project.items.excluded().filter(row__isnull=False).count()
+    items = encoded_items(project) - project.items.excluded().filter(row__isnull=False).count()
     return Part(items, labels["n"] + copied, wrong, certified, min(most_wrong, certified))
 
 

@@ -12,7 +12,7 @@ from labeling.finishing.candidates import predicting
 from labeling.finishing.experience import control_experience, corrected
 from labeling.finishing.goal import FinishRefused
 from labeling.insight.control_slice import ControlFacts, control_facts
-from labeling.insight.pool_counts import PoolCounts, pool_of
+from labeling.insight.pool_counts import PoolCounts, count_pool
 from labeling.models import ModelVersion, Project
 from labeling.projects.version_in_use import InUse
 from labeling.storage.arrays.files import ProjectFiles
@@ -53,7 +53,7 @@ def sample_facts(project: Project, used: InUse) -> SampleFacts:
     """Read the facts with at most eight queries."""
     version = predicting(project, used) or used.version
     paths = [ProjectFiles(project).pool(version, name) for name in project.asks.answer_arrays]
-    return SampleFacts(project, version, tuple(store().stamps(paths)), pool_of(project), control_facts(project))
+    return SampleFacts(project, version, tuple(store().stamps(paths)), count_pool(project), control_facts(project))
 
 
 @lru_cache(maxsize=16)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from django.db.models import Sum
 
-from labeling.insight.pool_counts import total_of
+from labeling.insight.pool_counts import all_items
 from labeling.labels.counting import annotations_of
 from labeling.labels.label_counts import counts_of
 from labeling.models import LabelClass, ModelVersion, Project
@@ -34,7 +34,7 @@ def contents_of(project: Project) -> Contents:
     root = ProjectFiles(project).root
     counts = project.batches.aggregate(labels=Sum("labeled"), annotations=annotations_of(project))
     return Contents(
-        items=total_of(project),
+        items=all_items(project),
         labels=counts["labels"] or 0,
         annotations=counts["annotations"] or 0,
         models=project.versions.count(),

@@ -112,7 +112,7 @@ def agreement_of(project: Project) -> Agreement:
     values = (value for rows in known.values() for row in rows for value in row)
     indices = {*compared.codes, *(index for value in values for index in asks.counted(value))}
     names = project.answer_names(indices)
-    return _named(asks, compared, known, usernames, names)
+    return _with_names(asks, compared, known, usernames, names)
 
 
 def agreement_values(project: Project) -> dict[str, Any]:
@@ -120,7 +120,7 @@ def agreement_values(project: Project) -> dict[str, Any]:
     return asdict(agreement_of(project))
 
 
-def _named(
+def _with_names(
     asks: Question,
     compared: ComparedPeople,
     known: Mapping[int, list[tuple[Any, Any]]],
@@ -144,12 +144,12 @@ def _named(
         ],
         classes=[ClassAgreement(index, names[index], n, apart, same) for index, n, apart, same in compared.classes],
         confusions=[Confusion((names[a], names[b]), n) for a, b, n in compared.confusions],
-        others=_people(asks, compared.others, usernames, names),
-        gold=_people(asks, known, usernames, names),
+        others=_confusions_of_people(asks, compared.others, usernames, names),
+        gold=_confusions_of_people(asks, known, usernames, names),
     )
 
 
-def _people(
+def _confusions_of_people(
     asks: Question,
     answers: Mapping[int, list[tuple[Any, Any]]],
     usernames: Mapping[int, str],

@@ -79,6 +79,7 @@ def answer_facts(project: Project) -> AnswerFacts:
 
 @lru_cache(maxsize=16)
 def compare(facts: AnswerFacts) -> ComparedPeople:
+    """Compare the answers to the newest tasks of these batches. One query; each process caches the last results."""
     asks = facts.project.asks
     rows, whole = _answers(facts)
     raters = sorted({user for _, user, _ in rows})

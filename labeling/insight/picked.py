@@ -123,12 +123,12 @@ def page_of(batch: Batch, chosen: TaskFilter, n: int, *, after: str = "", before
         shown.reverse()
     return TaskPage(
         shown,
-        before=_place(shown[0], order) if shown and place else "",
-        after=_place(shown[-1], order) if more else "",
+        before=_position_of(shown[0], order) if shown and place else "",
+        after=_position_of(shown[-1], order) if more else "",
     )
 
 
-def _place(task: Task, order: Order) -> str:
+def _position_of(task: Task, order: Order) -> str:
     return str(Position(0, getattr(task, order.field), task.rank) if order.field else Position(1, None, task.rank))
 
 

@@ -17,9 +17,9 @@ from django.db.models.expressions import RawSQL
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from labeling.labels.asking_again import repeatable
 from labeling.models import Annotation, Copy, Item, Project, ReviewPlace, Task, User
 from labeling.models.items import ItemQuerySet
+from labeling.queue.changing import repeatable
 
 # The most items that a query returns; after these a reviewer gets the next ones.
 MOST = 200

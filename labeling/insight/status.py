@@ -6,7 +6,6 @@ and the export's option `skipped` adds `items.skipped` rows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import Count, F, OuterRef, Q, Sum
@@ -14,10 +13,10 @@ from django.utils import timezone
 
 from labeling.insight.attention import flagged_in
 from labeling.insight.control_slice import ControlSlice
-from labeling.insight.pool_counts import encoded_of
+from labeling.insight.pool_counts import batch_sums, encoded_items, unlabeled_items
 from labeling.insight.progress import seconds_until_open
 from labeling.insight.work import held_in
-from labeling.labels.counting import certified_unpicked, counted
+from labeling.labels.counting import counted
 from labeling.models import Job, Project, Task, WorkLog
 from labeling.projects import quota
 from labeling.projects.limits import ITEMS, MEMBERS
@@ -59,12 +58,8 @@ def items_of(project: Project) -> dict[str, int]:
     The queries count only the items without a row, the control items and the excluded items.
     """
     items = project.items
-    encoded = encoded_of(project)
-    batches = project.batches.aggregate(
-        items=Sum(F("size") - F("further"), default=0),
-        labeled=Sum("labeled", default=0),
-        certified=certified_unpicked(project),
-    )
+    encoded = encoded_items(project)
+    batches = batch_sums(project)
     without_row = items.filter(row__isnull=True).aggregate(
         n=Count("pk"), unreadable=Count("pk", filter=~Q(encode_error=""))
     )
@@ -74,12 +69,7 @@ def items_of(project: Project) -> dict[str, int]:
         "total": encoded + without_row["n"],
         "encoded": encoded,
         "unreadable": without_row["unreadable"],
-        # The size of `items.unlabeled()`, which would read every item.
-        "unlabeled": encoded
-        - batches["items"]
-        - (batches["certified"] or 0)
-        - excluded["unpicked"]
-        - items.gold_unpicked().count(),
+        "unlabeled": unlabeled_items(project, encoded, batches, excluded["unpicked"]),
         "labeled": batches["labeled"],
         "excluded": excluded["n"],
         "control": items.control().count(),
@@ -92,51 +82,31 @@ def _batches(project: Project) -> list[dict[str, Any]]:
     label.
     """
     batches = project.batches.order_by("number").values(
-        "pk",
         "number",
         "state",
         "reason",
         "strategy",
         "size",
-        "further",
         "remaining",
         "labeled",
-        "control_tasks",
         "dropped",
         "deadline_at",
         "created_at",
         "opened_at",
         "completed_at",
         "done_at",
+        control=F("control_tasks"),
         further_answered=counted(Task.objects.further().filter(batch=OuterRef("pk"), outstanding=0)),
-        selected_with=F("selected_by__number"),
+        picked_by=F("selected_by__number"),
         trained=F("model_version__number"),
     )
-    return [_batch(batch) for batch in batches]
+    return [_batch(**batch) for batch in batches]
 
 
-def _batch(batch: Mapping[str, Any]) -> dict[str, Any]:
-    answered = batch["size"] - batch["remaining"]
-    return {
-        "number": batch["number"],
-        "state": batch["state"],
-        "reason": batch["reason"],
-        "strategy": batch["strategy"],
-        "selected_by": batch["selected_with"],
-        "model_version": batch["trained"],
-        "size": batch["size"],
-        "answered": answered,
-        "remaining": batch["remaining"],
-        "labeled": batch["labeled"],
-        "skipped": answered - batch["further_answered"] - batch["labeled"],
-        "control": batch["control_tasks"],
-        "dropped": batch["dropped"],
-        "deadline_at": batch["deadline_at"],
-        "created_at": batch["created_at"],
-        "opened_at": batch["opened_at"],
-        "completed_at": batch["completed_at"],
-        "done_at": batch["done_at"],
-    }
+def _batch(*, further_answered: int, picked_by: int | None, trained: int | None, **facts: Any) -> dict[str, Any]:
+    answered = facts["size"] - facts["remaining"]
+    skipped = answered - further_answered - facts["labeled"]
+    return {**facts, "answered": answered, "skipped": skipped, "selected_by": picked_by, "model_version": trained}
 
 
 def leased_of(project: Project) -> int:

@@ -10,10 +10,10 @@ from operator import or_
 
 from django.db.models import F, OuterRef, Q, Sum
 
-from labeling.labels.counting import counted
+from labeling.labels.counting import counted, start_of_day
 from labeling.models import Batch, Membership, Project, Task, WorkLog
-from labeling.queue.limits import limit_of
 from labeling.queue.parts import spans
+from labeling.queue.person import daily_limit_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +62,12 @@ def waits_of(batch: Batch, now: datetime.datetime) -> Waits:
 
 def _at_limit(project: Project, people: Sequence[Membership], now: datetime.datetime) -> list[Membership]:
     """Return the people who have reached today's limit of answers."""
-    midnight = now.astimezone(datetime.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    work = WorkLog.objects.filter(batch__project=project, start__gte=midnight)
+    work = WorkLog.objects.filter(batch__project=project, start__gte=start_of_day(now))
     answers = dict(work.values_list("user").annotate(n=Sum("answers")))
     reached = []
     for each in people:
         each.project = project
-        limit = limit_of(each)
+        limit = daily_limit_of(each)
         if limit is not None and answers.get(each.user_id, 0) >= limit:
             reached.append(each)
     return reached

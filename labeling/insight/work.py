@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from django.db.models import CharField, Count, Max, OuterRef, Q, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Cast, Least, Substr
 
-from labeling.labels.counting import MINUTES, start_of, time_of
+from labeling.labels.counting import MINUTES, start_of, start_of_day, time_of
 from labeling.models import Annotation, Assignment, Batch, Project, Task, WorkLog
 from labeling.models.annotations import AssignmentQuerySet
 from labeling.models.batches import IMPORTED
@@ -85,14 +85,13 @@ def answers_here() -> QuerySet[Annotation]:
 def worked(logs: QuerySet[WorkLog], now: datetime.datetime, sample: int = 1) -> list[Worked]:
     """Return the sums of these logs for each person, and the time of the `sample`-th newest answer. Takes one query."""
     newest = answers_here().filter(user=OuterRef("user")).order_by("-created_at").values("created_at")
-    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     rows = (
         logs.filter(Q(answers__gt=0) | Q(skips__gt=0))  # without logs whose answers and skips were all undone
         .values_list("user", "user__username")
         .annotate(
             n_answers=Sum("answers"),
             n_skips=Sum("skips"),
-            today=Sum("answers", filter=Q(start__gte=midnight), default=0),
+            today=Sum("answers", filter=Q(start__gte=start_of_day(now)), default=0),
             total=SPENT,
             last=Max("last_at"),
         )
@@ -148,6 +147,7 @@ class AskedAnswers:
 
 
 def asked_answers_of(batch: Batch, contributions: Sequence[Contribution]) -> AskedAnswers:
+    """Return the answers that the batch asks for, by their state, from the contributions to it. At most one query."""
     extra = 0
     if batch.overlap_max is not None:
         extra = batch.tasks.aggregate(n=Sum("extra", default=0))["n"]

@@ -392,7 +392,7 @@ def forget(project: Project, items: Sequence[int]) -> None:
 
 def sweep() -> None:
     """Remove forgotten parked files, uploads that nothing will read, and the bytes counted for missing files."""
-    quota.forget_missing()
+    quota.forget_uploads_without_file()
     for each in ItemImport.objects.parked().filter(created_at__lt=timezone.now() - PARKED_KEPT):
         discard(each)
     now = time.time()

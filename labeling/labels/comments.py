@@ -41,7 +41,7 @@ class Thread:
         return any(each.to_id is not None and each.read_at is None for each in self.comments)
 
 
-def write_all(user: User, comments: Iterable[tuple[int, object, str]]) -> None:
+def write_annotators_comments(user: User, comments: Iterable[tuple[int, object, str]]) -> None:
     """Store the user's comments with answers and skips, each as (item id, annotation id, text)."""
     now = timezone.now()
     rows = [(item, annotation, user.pk, text, now) for item, annotation, text in comments]
@@ -50,7 +50,7 @@ def write_all(user: User, comments: Iterable[tuple[int, object, str]]) -> None:
 
 
 @transaction.atomic
-def write(*, item: Item, user: User, text: str, to: str = "") -> Comment:
+def write_reviewers_comment(*, item: Item, user: User, text: str, to: str = "") -> Comment:
     """Store a reviewer's comment. `to`: the name of the annotator it is for; empty for reviewers and managers alone.
 
     Raises `CommentError` if the text is empty, too long or contains NUL, or the annotator has not answered the item.

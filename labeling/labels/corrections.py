@@ -43,7 +43,7 @@ def correct(*, item: Item, user: User, value: Stored, note: str = "") -> Correct
     if standing is not None:
         if (standing.user_id, standing.value, standing.note) == (user.pk, value, note):
             return standing
-        _end(standing, user)
+        _withdraw(standing, user)
     made = Correction.objects.create(item=item, user=user, value=value, note=note)
     project = task.batch.project
     before = Item.objects.values_list("label", flat=True).get(pk=item.pk)
@@ -76,7 +76,7 @@ def withdraw(*, item: Item, user: User) -> None:
     standing = Correction.objects.standing().filter(item=item).first()
     if standing is None:
         raise CorrectionError("not_corrected", gettext("This item has no correction to withdraw."))
-    _end(standing, user)
+    _withdraw(standing, user)
     project = task.batch.project
     answers = [project.follow(answer) for answer in _answers(task)]
     label, agreement = project.asks.resolve(answers) if task.has_all_answers else (None, None)
@@ -118,7 +118,7 @@ def _answers(task: Task) -> list[Any]:
     return list(Annotation.objects.answers().filter(task=task).order_by("created_at").values_list("value", flat=True))
 
 
-def _end(standing: Correction, user: User) -> None:
+def _withdraw(standing: Correction, user: User) -> None:
     ended = Correction.objects.standing().filter(pk=standing.pk)
     if not ended.update(withdrawn_at=timezone.now(), withdrawn_by=user):  # cannot happen while the task is locked
         raise CorrectionError(

@@ -75,6 +75,11 @@ def start_of(at: datetime.datetime) -> datetime.datetime:
     return at.replace(minute=at.minute - at.minute % MINUTES, second=0, microsecond=0)
 
 
+def start_of_day(at: datetime.datetime) -> datetime.datetime:
+    """Return the midnight before this moment, in UTC: days begin there for everybody."""
+    return at.astimezone(datetime.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
 def add(batch: Batch, user: User, at: datetime.datetime, *, answers: int, skips: int, seconds: float) -> None:
     """Add these answers, skips and seconds to the user's `WorkLog` of this moment. One statement."""
     change(

@@ -25,7 +25,7 @@ def resolve(project: Project, tasks: Sequence[Task]) -> None:
     """
     deciding = Task.objects.deciding().filter(pk__in=[task.pk for task in tasks])
     items = {task.pk: task.item_key for task in deciding}
-    write(project, items, answers_to(items))
+    write_labels(project, items, answers_to(items))
 
 
 def answers_to(tasks: Collection[int]) -> dict[int, list[Any]]:
@@ -38,31 +38,31 @@ def answers_to(tasks: Collection[int]) -> dict[int, list[Any]]:
     return answers
 
 
-def write(project: Project, items: Mapping[int, int], answers: Mapping[int, Sequence[Any]]) -> set[int]:
+def write_labels(project: Project, items: Mapping[int, int], answers: Mapping[int, Sequence[Any]]) -> set[int]:
     """Write the labels that follow from the answers to these tasks. `items`: item id by task id; `answers`: by task id.
 
     Return the ids of the tasks whose answers give a label. The caller counts the labels.
     """
-    labels = {task: _label(project, answers[task]) for task in items}
-    _store({item: labels[task] for task, item in items.items()})
+    labels = {task: _resolve(project, answers[task]) for task in items}
+    _store_labels({item: labels[task] for task, item in items.items()})
     return {task for task, label in labels.items() if label.value is not None}
 
 
-def keep(project: Project, items: Mapping[int, int], answers: Mapping[int, Sequence[Any]]) -> None:
-    """Leave the labels of these gold items unchanged, in as many database statements as `write` takes for other items.
-    Parameters as of `write`.
+def keep_gold_labels(project: Project, items: Mapping[int, int], answers: Mapping[int, Sequence[Any]]) -> None:
+    """Leave the labels of these gold items unchanged, in as many database statements as `write_labels` takes for other
+    items: the time of a reply must not identify gold tasks. Parameters as of `write_labels`.
     """
     change_each("UPDATE labeling_item SET label = label WHERE id = %s", [(item,) for item in items.values()])
-    if any(_label(project, answers[task]).split for task in items):
+    if any(_resolve(project, answers[task]).split for task in items):
         _ask_again([NO_ITEM])
 
 
-def _label(project: Project, answers: Sequence[Any]) -> _Label:
+def _resolve(project: Project, answers: Sequence[Any]) -> _Label:
     value, agreement = project.asks.resolve([project.follow(each) for each in answers if each is not None])
     return _Label(None, None, True) if project.is_split(value) else _Label(value, agreement, False)
 
 
-def _store(labels: Mapping[int, _Label]) -> None:
+def _store_labels(labels: Mapping[int, _Label]) -> None:
     """Write the label of each item, except items with a standing correction."""
     now = stored(Item, "labeled_at", timezone.now())
     change_each(

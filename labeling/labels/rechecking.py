@@ -1,4 +1,5 @@
-"""Ask one more person about tasks that have all their answers and whose label is still in doubt.
+"""Ask one more person about tasks that have all their answers and whose label is still in doubt; and close tasks whose
+further answer nobody can give, so that they do not hold up their batch.
 
 `labels.resolving.posterior` decides. This module reads the votes for it and counts the further answer on the task. It
 applies only to batches with `overlap_max`. What annotators may learn:
@@ -7,21 +8,32 @@ docs/decisions/0049-overlap-that-earns-its-price.md.
 
 from __future__ import annotations
 
+import datetime
+import logging
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from django.db.models import Exists, F, OuterRef, Q, Sum
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
 
 from labeling.labels.resolving.asking import asks_another
 from labeling.labels.resolving.posterior import ACCURACY, AnswerSpace, ModelVote, Vote
-from labeling.models import Ability, Annotation, Batch, Membership, Project, Task, WorkLog
+from labeling.models import Ability, Annotation, Assignment, Batch, Membership, Project, Task, WorkLog
+from labeling.models.accounts import MembershipQuerySet
 from labeling.models.batches import IMPORTED
-from labeling.models.people import MembershipQuerySet
 from labeling.models.roles import roles_with
+from labeling.queue import removing
+from labeling.queue.removing import RemovalError
+from labeling.storage.db.long_writes import in_parts
+
+logger = logging.getLogger(__name__)
 
 ANOTHER = "another"
 """Stands for any answer other than the prediction. No stored answer equals this text."""
+
+ABSENT_AFTER = datetime.timedelta(minutes=10)
+"""Members who have not worked for this long cannot be asked."""
+CHUNK = 100
 
 GUESSED_SHARE = 0.5
 """The expected number of further answers per task, until the project has a finished batch to measure it on."""
@@ -134,6 +146,51 @@ def is_checked(project: Project) -> Callable[[int], bool]:
     """Return a function from a task's key to whether it is in the random share that one more person always answers."""
     keyed, share = project.keyed_by("check"), project.check_share
     return lambda pk: int.from_bytes(keyed(pk)[:8], "big") < share * 2**64
+
+
+def close_unanswerable(now: datetime.datetime) -> int:
+    """Close the tasks of open batches whose missing answer no member at work can give. Return the number of tasks.
+
+    A further answer is awaited while any task of the batch lacks its first answers, or a member who may give it has
+    worked within `ABSENT_AFTER`. Then the task is settled with the answers that it has; a tie waits for a review.
+    """
+    closed = 0
+    at_work = Project.objects.filter(archived_at=None, deleted_at=None).exclude(loop=Project.Loop.PAUSED)
+    batches = Batch.objects.open().filter(overlap_max__isnull=False, project__in=at_work)
+    for batch in batches.select_related("project"):
+        tasks = Task.objects.filter(batch=batch)
+        if tasks.lacking_first().exists():
+            continue
+        for part in in_parts(_unanswerable(batch, now), CHUNK):
+            waiting = tasks.filter(pk__in=part).exclude(pk__in=_held(now))  # check again: a member may have claimed one
+            try:
+                closed += removing.close_open_tasks(waiting)
+            except RemovalError as error:
+                logger.info("%s: tasks that no member is left to answer stay for now. %s", batch, error)
+    return closed
+
+
+def _unanswerable(batch: Batch, now: datetime.datetime) -> list[int]:
+    """Return the ids of tasks that lack answers, have no running lease, and were answered by every member at work who
+    may be asked.
+    """
+    since = now - max(ABSENT_AFTER, datetime.timedelta(seconds=batch.project.lease_seconds))
+    at_work = members_at_work(batch.project)[1] & _seen(batch.project, since)
+    waiting = Task.objects.filter(batch=batch).unanswered().exclude(pk__in=_held(now))
+    keys = list(waiting.values_list("pk", flat=True))
+    answers = answers_and_skips(keys)
+    return [key for key in keys if at_work <= {each.user for each in answers[key]}]
+
+
+def _held(now: datetime.datetime) -> QuerySet[Assignment, Any]:
+    return Assignment.objects.pending().filter(lease_expires_at__gt=now).values("task")
+
+
+def _seen(project: Project, since: datetime.datetime) -> set[int]:
+    """Return the ids of users who have answered or claimed tasks since then."""
+    worked = WorkLog.objects.filter(batch__project=project, last_at__gte=since)
+    claimed = Assignment.objects.filter(claimed_at__gte=since, task__batch__in=project.batches.active())
+    return {*worked.values_list("user", flat=True), *claimed.values_list("user", flat=True)}
 
 
 def answers_a_task(project: Project) -> float | None:

@@ -31,7 +31,7 @@ def relabel(
     keys = array("q", sorted(_tasks_of(project, indices)))
     for part in in_parts(keys, PART):
         with writing():
-            _settle(project, list(part))
+            _settle_tasks(project, list(part))
         progress((keys.index(part[0]) + len(part)) / len(keys))
     with writing():
         ClassChange.objects.filter(pk__in=[change.pk for change in changes]).update(relabels=False)
@@ -56,7 +56,8 @@ def _tasks_of(project: Project, indices: set[int]) -> set[int]:
     return tasks | set(Task.objects.of_items(items).values_list("pk", flat=True)) if items else tasks
 
 
-def _settle(project: Project, tasks: list[int]) -> None:
+def _settle_tasks(project: Project, tasks: list[int]) -> None:
+    """Settle the labels of the complete ones of these tasks, and count the changes. Call in a transaction."""
     # Read the merges again: a manager may have changed the classes since this step began.
     project.refresh_from_db(fields=["merged", "split"])
     locked = list(

@@ -14,9 +14,10 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from labeling.labels import asking_again, comments, corrections
+from labeling.labels import comments, corrections
 from labeling.models import Comment, Correction, Item, Project, ReviewPlace, Task, User
 from labeling.questions import Stored
+from labeling.queue import changing
 
 HELD = datetime.timedelta(minutes=2)
 """The time that an item on a reviewer's screen is kept from other reviewers."""
@@ -47,7 +48,7 @@ def settle(*, item: Item, user: User, value: Stored, note: str = "", seen: Any =
 
     Raises `ReviewError` if the label has changed since, or the item no longer waits for review.
     """
-    current = _lock(item, user)
+    current = _lock_waiting_item(item, user)
     if current.label != seen:
         raise ReviewError(
             gettext("The label of %(external_id)s changed while you looked at it. Look at it again.")
@@ -68,9 +69,9 @@ def send_back(*, project: Project, item: Item, user: User, note: str = "", tell:
     gets the note as a private comment. The next annotators never see the note. Raises `ReviewError` if the item no
     longer waits for review.
     """
-    _lock(item, user)
+    _lock_waiting_item(item, user)
     ReviewPlace.objects.filter(item=item).delete()
-    asking_again.ask_again(project=project, ids=[item.pk])
+    changing.ask_again(project=project, ids=[item.pk])
     if note:
         readers: list[User | None] = [*comments.annotators_of(item).values()] if tell else []
         Comment.objects.bulk_create(Comment(item=item, user=user, text=note, to=each) for each in readers or [None])
@@ -81,12 +82,12 @@ def put_off(*, item: Item, user: User) -> None:
     """Move the item behind all others that wait for review. Raises `ReviewError` if the item no longer waits for
     review.
     """
-    _lock(item, user)
+    _lock_waiting_item(item, user)
     now = timezone.now()
     ReviewPlace.objects.filter(item=item).update(put_off_at=now, held_until=now)
 
 
-def _lock(item: Item, user: User) -> Item:
+def _lock_waiting_item(item: Item, user: User) -> Item:
     """Hold the item for the user, lock its tasks, and return it as it is now.
 
     Raises `ReviewError` if another reviewer holds the item, or it no longer waits for review.
@@ -98,13 +99,8 @@ def _lock(item: Item, user: User) -> Item:
             % {"who": who, "external_id": item.external_id}
         )
     # The same locks as those of an answer or a correction.
-    list(
-        Task.objects.of_items([item.pk])
-        .select_for_update(no_key=True, of=("self",))
-        .order_by("pk")
-        .values_list("pk", flat=True)
-    )
-    current = asking_again.repeatable(Item.objects.filter(pk=item.pk)).select_related("project").first()
+    Task.objects.of_items([item.pk]).lock()
+    current = changing.repeatable(Item.objects.filter(pk=item.pk)).select_related("project").first()
     if current is None:
         raise ReviewError(_settled(item))
     return current

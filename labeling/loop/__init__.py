@@ -1,0 +1,3 @@
+"""The worker: which job it takes, where it runs it, and what follows its end. What a step computes is in
+`labeling.steps`.
+"""

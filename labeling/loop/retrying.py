@@ -29,20 +29,21 @@ class WayOut:
     applies: Callable[[Batch], bool] = lambda batch: True
 
 
-def _train(batch: Batch) -> None:
+def _enqueue_training(batch: Batch) -> None:
     Job.objects.enqueue(batches.kind_after(batch.project), project=batch.project, batch=batch)
 
 
-def _settle(batch: Batch) -> None:
+def _enqueue_settling(batch: Batch) -> None:
     Job.objects.enqueue(Job.Kind.SETTLE, project=batch.project, batch=batch)
 
 
-def _cluster(batch: Batch) -> None:
+def _cluster_again(batch: Batch) -> None:
     Clustering.objects.filter(project=batch.project, anew_at=None).update(anew_at=timezone.now())
     batches.begin_picking(batch)
 
 
-def _draw(batch: Batch) -> None:
+def _draw_at_random(batch: Batch) -> None:
+    """Clear what a model's selection stored on the batch, and enqueue a draw by chance."""
     newest = batch.project.versions.newest()
     Batch.objects.filter(pk=batch.pk).update(
         selected_by=None,
@@ -73,7 +74,7 @@ WAYS = (
         state=Batch.State.SELECTING,
         title=gettext_lazy("Cluster again and retry"),
         meaning=gettext_lazy("The same, with new clusters. It helps if clustering failed."),
-        begin=_cluster,
+        begin=_cluster_again,
         applies=_is_clustered,
     ),
     WayOut(
@@ -81,21 +82,21 @@ WAYS = (
         state=Batch.State.SELECTING,
         title=gettext_lazy("Draw this batch at random"),
         meaning=gettext_lazy("Needs no model, predictions or clusters. It helps if nothing else does."),
-        begin=_draw,
+        begin=_draw_at_random,
     ),
     WayOut(
         name="again",
         state=Batch.State.TRAINING,
         title=gettext_lazy("Retry"),
         meaning=gettext_lazy("Trains on the batch again, with the present settings."),
-        begin=_train,
+        begin=_enqueue_training,
     ),
     WayOut(
         name="skip",
         state=Batch.State.TRAINING,
         title=gettext_lazy("Go on without this training"),
         meaning=gettext_lazy("The labels stay, and the training after the next batch learns from them."),
-        begin=_settle,
+        begin=_enqueue_settling,
         applies=lambda batch: batch.project.trains,
     ),
 )

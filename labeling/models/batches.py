@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import Case, When
 from django.utils.functional import cached_property
 
-from labeling.models.people import MAX_GROUP
+from labeling.models.accounts import MAX_GROUP
 from selector.strategies import STRATEGIES
 
 SEED = "seed"

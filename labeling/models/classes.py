@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from unicodedata import normalize
 
 from django.conf import settings
@@ -17,6 +18,9 @@ MAX_DESCRIPTION = 2000
 MAX_ALIASES = 20
 MAX_PROPOSAL = 100
 """The most characters of the name of a proposed class."""
+BETWEEN = " > "
+"""Separates the names of a path: `animal > bird` is above `animal > bird > owl`."""
+NO_PARENT = -1
 
 
 def folded(name: str) -> str:
@@ -28,6 +32,33 @@ class LabelClassQuerySet(models.QuerySet["LabelClass"]):
     def offered(self) -> LabelClassQuerySet:
         """Return classes that an answer may name, in the order of the pages."""
         return self.filter(archived_at__isnull=True).order_by("position", "index")
+
+    def places_above(self, offered: Sequence[LabelClass]) -> list[int]:
+        """Return, for each of the `offered` ones of these classes, the place in `offered` of its parent, or
+        `NO_PARENT`: the tree in which annotators choose a class level by level. One query.
+
+        The list is empty if no class has a parent. The parent that a manager chose takes precedence over the path in
+        the name. A chosen parent that is not in `offered` is replaced by its nearest ancestor in `offered`.
+        """
+        place = {each.pk: at for at, each in enumerate(offered)}
+        named = {each.name: at for at, each in enumerate(offered)}
+        parents = dict(self.filter(parent__isnull=False).values_list("pk", "parent"))
+        above = []
+        for each in offered:
+            parent = parents.get(each.pk)
+            while parent is not None and parent not in place:
+                parent = parents.get(parent)
+            above.append(_place_by_path(each.name, named) if parent is None else place[parent])
+        return above if any(at != NO_PARENT for at in above) else []
+
+
+def _place_by_path(name: str, named: Mapping[str, int]) -> int:
+    """Return the place of the class whose name is the longest prefix of this path."""
+    while BETWEEN in name:
+        name = name.rpartition(BETWEEN)[0]
+        if name in named:
+            return named[name]
+    return NO_PARENT
 
 
 class LabelClass(models.Model):

@@ -76,7 +76,6 @@ class DatasetVersion(Cause):
     filters = models.JSONField(default=dict, help_text="Of the rows, as in the address of an export.")
     automatic = models.BooleanField(default=False, help_text="Made for a training.")
     state = models.CharField(max_length=10, choices=State, default=State.WAITING)
-    reason = models.CharField(max_length=500, blank=True, help_text="Why it failed.")
     digest = models.CharField(max_length=64, blank=True)
     manifest = models.TextField(blank=True)
     layers = models.JSONField(default=list)

@@ -9,11 +9,11 @@ from django.db import models
 from django.db.models.expressions import RawSQL
 from django.db.models.lookups import IsNull
 
+from labeling.models.accounts import MembershipQuerySet, User
 from labeling.models.annotations import Annotation, Correction
 from labeling.models.batches import BY_CHANCE, IMPORTED
 from labeling.models.certificates import CertifiedLabel
 from labeling.models.near_copies import Copy
-from labeling.models.people import MembershipQuerySet, User
 from labeling.models.removals import Removal
 from labeling.models.tasks import Task
 

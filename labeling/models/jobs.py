@@ -307,9 +307,15 @@ class Cause(models.Model):
     """
 
     job: models.OneToOneField[Job | None, Job | None]
+    reason = models.CharField(max_length=500, blank=True, help_text="Why it failed.")
 
     class Meta:
         abstract = True
+
+    def step_failed(self, reason: str) -> None:
+        """Record that the row's step failed, and why. Called when it fails."""
+        rows = type(self)._default_manager.filter(pk=self.pk)
+        rows.update(state="failed", reason=reason[:500], finished_at=timezone.now())  # type: ignore[misc]
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         job = self.job

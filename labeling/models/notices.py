@@ -14,8 +14,8 @@ from django.db import models
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
+from labeling.models.accounts import User
 from labeling.models.notice_kinds import Mail, NoticeKind
-from labeling.models.people import User
 from labeling.models.projects import Project
 from labeling.models.roles import Ability, roles_with
 

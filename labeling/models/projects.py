@@ -18,7 +18,7 @@ from labeling.models.project_settings import MOST_OVERLAP, ProjectSettings
 from labeling.questions.base import GridBy
 
 if TYPE_CHECKING:
-    from labeling.models.people import User
+    from labeling.models.accounts import User
 
 MAX_SLUG = 60
 GIVEN = "given"
@@ -46,6 +46,10 @@ class ProjectQuerySet(models.QuerySet["Project"]):
     def kept(self) -> ProjectQuerySet:
         """Return the projects that are not deleted."""
         return self.filter(deleted_at=None)
+
+    def locked(self, pk: int) -> Project:
+        """Return the project with this id, its row locked against other changes until the transaction ends."""
+        return self.select_for_update(no_key=True).get(pk=pk)
 
     def visible_to(self, user: User) -> ProjectQuerySet:
         """Return the projects that `user` is a member of, without deleted ones."""

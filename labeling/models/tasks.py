@@ -41,6 +41,11 @@ class TaskQuerySet(models.QuerySet["Task"]):
         """Return free tasks, in the order in which annotators get them."""
         return self.filter(free__gt=0).order_by("rank")
 
+    def lock(self) -> list[int]:
+        """Lock these tasks until the transaction ends, in the order of their ids, as all writers do. Return the ids."""
+        locked = self.select_for_update(no_key=True, of=("self",)).order_by("pk")
+        return list(locked.values_list("pk", flat=True))
+
     def picked(self) -> TaskQuerySet:
         """Return tasks of items that the selection picked, without further tasks."""
         return self.filter(item__isnull=False)

@@ -1,4 +1,4 @@
-"""Model versions, managers' choices between them, and the clustering of the pool."""
+"""Model versions: how each came into the project, managers' choices between them, and the clustering of the pool."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import datetime
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext
+
+from labeling.models.jobs import Cause
 
 
 class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
@@ -157,6 +159,68 @@ class ModelVersion(models.Model):
             return ""
         late = moment is not None and datetime.datetime.fromisoformat(self.calibration["found_at"]) > moment
         return "" if late else str(self.calibration["digest"])
+
+
+class RegistrationQuerySet(models.QuerySet["Registration"]):
+    def waiting(self) -> RegistrationQuerySet:
+        return self.filter(state=Registration.State.WAITING)
+
+
+class Registration(Cause):
+    """A file with a model that a member sent, until a worker has made a model version of it, or refused it."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        DONE = "done"
+        FAILED = "failed"
+
+    admin_columns = ("project", "name", "state", "version", "created_by", "created_at")
+
+    project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="registrations")
+    job = models.OneToOneField("labeling.Job", null=True, on_delete=models.CASCADE, related_name="registration")
+    name = models.CharField(max_length=200, help_text="The file's name, as people know it.")
+    path = models.CharField(max_length=1000, help_text="Where it lies until a worker has read it.")
+    state = models.CharField(max_length=10, choices=State, default=State.WAITING)
+    source = models.JSONField(default=dict, help_text="Its format, its hash, and what its manifest says.")
+    version = models.OneToOneField(
+        "labeling.ModelVersion", null=True, on_delete=models.PROTECT, related_name="registration"
+    )
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True)
+
+    objects = RegistrationQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.state})"
+
+
+class TrackedVersion(Cause):
+    """The request of a member to register a version in MLflow, and its result. A later request takes its place."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        DONE = "done"
+        FAILED = "failed"
+
+    project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="tracked_versions")
+    version = models.OneToOneField("labeling.ModelVersion", on_delete=models.CASCADE, related_name="tracked")
+    job = models.OneToOneField("labeling.Job", null=True, on_delete=models.CASCADE, related_name="tracked")
+    state = models.CharField(max_length=10, choices=State, default=State.WAITING)
+    model_name = models.CharField(max_length=250, blank=True, help_text="The registered model in MLflow.")
+    model_version = models.PositiveIntegerField(null=True, help_text="Its version there.")
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.version} in MLflow ({self.state})"
 
 
 class VersionChoice(models.Model):

@@ -57,7 +57,7 @@ def report(version: ModelVersion, error: str) -> str:
     """Enqueue a check of a version's files after one was found missing or damaged. Returns the file and the problem."""
     location = ProjectFiles(version.project).artifact_at(version.artifact)
     problem = error.removeprefix(f"{location}/")
-    damage.note(version.project, version.artifact, problem)
+    damage.note_damage(version.project, version.artifact, problem)
     damage.enqueue_rebuild(version.project)
     return problem
 

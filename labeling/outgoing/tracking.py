@@ -63,8 +63,8 @@ def ask(*, version: ModelVersion, user: User) -> TrackedVersion:
             gettext("Model version %(number)s has no files: it is made of predictions from outside.")
             % {"number": version.number}
         )
-    if not ledger.may_leave(version):
-        raise TrackingRefused(ledger.held(version))
+    if not ledger.may_be_downloaded(version):
+        raise TrackingRefused(ledger.download_refusal(version))
     if version.calibrating == ModelVersion.Calibrating.WAITING:
         raise TrackingRefused(gettext("The calibration of the version is still running. Register it when it is done."))
     ModelVersion.objects.select_for_update(no_key=True).get(pk=version.pk)  # two requests take turns

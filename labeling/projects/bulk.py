@@ -60,7 +60,7 @@ def carry_on(seconds: float) -> None:
     until = time.monotonic() + seconds
     for bulk in BulkChange.objects.due().select_related("project", "user"):
         began = time.monotonic()
-        while _part(bulk):
+        while _change_part(bulk):
             now = time.monotonic()
             if now > until:
                 return
@@ -68,7 +68,7 @@ def carry_on(seconds: float) -> None:
             began = time.monotonic()
 
 
-def _part(bulk: BulkChange) -> bool:
+def _change_part(bulk: BulkChange) -> bool:
     """Change the next `PART` items. Returns whether the change has more items that can be changed now."""
     held = BulkChange.objects.unfinished().filter(pk=bulk.pk, position=bulk.position)
     try:

@@ -1,4 +1,4 @@
-"""Create a project, and choose its encoder."""
+"""Create a project: check what its creator entered, and store it with its classes and its first manager."""
 
 from __future__ import annotations
 
@@ -15,20 +15,19 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext
 
 from labeling import kinds
-from labeling.models import Job, LabelClass, LogKind, Project, Role, User
+from labeling.models import LabelClass, LogKind, Project, Role, User
 from labeling.models.project_settings import MAX_CLASSES
 from labeling.models.projects import MAX_SLUG
 from labeling.models.refusals import StateConflict
 from labeling.observing import auditlog
 from labeling.projects.classes import guidelines
 from labeling.projects.classes.proposals import check_setting
-from labeling.projects.encoders.embedding_servers import check_choice
 from labeling.projects.encoders.encoder_settings import check_encoder
 from labeling.projects.limits import PROJECTS, PROJECTS_OF_PERSON
 from labeling.projects.model_settings import check_model
 from labeling.projects.people import access, invisible
 from labeling.projects.people.members import set_role
-from labeling.projects.settings import starts_with_grids
+from labeling.projects.settings import errors_of, starts_with_grids
 from labeling.questions import QUESTIONS, InvalidValue
 from labeling.questions.base import MAX_NAME, first_keys
 
@@ -39,10 +38,6 @@ ENDING_LENGTH = 4
 
 class TooManyProjects(StateConflict):
     """The limit on projects is reached; the message names the limit, and what to do."""
-
-
-class EncoderSettled(StateConflict):
-    """The encoder of a project can no longer be changed; the message says why."""
 
 
 def check_classes(names: Sequence[str], question: str = "single") -> list[str]:
@@ -67,7 +62,7 @@ def check_classes(names: Sequence[str], question: str = "single") -> list[str]:
     for number, name in enumerate(trimmed, start=1):
         at = invisible.first_invisible(name)
         if at is not None:
-            raise ValidationError({"classes": _misleading(number, name, at)})
+            raise ValidationError({"classes": _invisible_character(number, name, at)})
     # "é" as one character and "é" as two characters are the same name.
     repeated = sorted(name for name, n in Counter(normalize("NFC", name) for name in trimmed).items() if n > 1)
     if repeated:
@@ -112,7 +107,7 @@ def class_lines(text: str) -> list[str]:
     return [line for line in re.split(r"\r\n|\r|\n", text) if line.strip()]
 
 
-def _misleading(number: int, name: str, at: int) -> str:
+def _invisible_character(number: int, name: str, at: int) -> str:
     return gettext(
         "Class %(number)s, “%(name)s”, has %(sign)s in place %(place)s, which is invisible: one class could look like "
         "another. Delete it."
@@ -158,10 +153,8 @@ def create_project(
     project.name = project.name or name_for(slug)
     project.full_clean()
     choice = {name: value for name, value in project.encoder.items() if name != "by"}
-    try:
+    with errors_of("encoder"):
         check_encoder(project.kind, choice, private=project.privacy_epsilon is not None)
-    except ValidationError as error:
-        raise ValidationError({"encoder": error.messages}) from error
     check_project_model(project)
     check_setting(project)
     try:
@@ -194,26 +187,5 @@ def check_project_model(project: Project) -> None:
     or if settings contradict each other.
     """
     project.clean()
-    try:
+    with errors_of("model"):
         check_model(project.model, question=project.question, private=project.privacy_epsilon is not None)
-    except ValidationError as error:
-        raise ValidationError({"model": error.messages}) from error
-
-
-@transaction.atomic
-def choose_encoder(*, project: Project, choice: Mapping[str, Any]) -> None:
-    """Set the encoder of the project, and enqueue a job that encodes the items that wait.
-
-    Raises `ValidationError` for an invalid choice. Raises `EncoderSettled` once an item is encoded: features of two
-    encoders cannot be compared.
-    """
-    try:
-        check_choice(project, choice)
-    except ValidationError as error:
-        raise ValidationError({"encoder": error.messages}) from error
-    if not Project.objects.filter(pk=project.pk, features_generation=0).update(encoder=choice):
-        raise EncoderSettled(gettext("The project's items are already encoded. Another encoder needs another project."))
-    before, project.encoder = project.encoder, dict(choice)
-    if project.items.unencoded().exists():
-        Job.objects.enqueue(Job.Kind.ENCODE, project=project)
-    auditlog.record(LogKind.ENCODER_CHANGED, project=project, before=before, after=choice)

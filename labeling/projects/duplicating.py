@@ -16,9 +16,9 @@ from labeling.observing import auditlog
 from labeling.projects import quota
 from labeling.projects.classes import guidelines, guidelines_images
 from labeling.projects.create import create_project
-from labeling.projects.people.members import ProjectFull, check_room
+from labeling.projects.people.members import check_room
 from labeling.projects.privacy import families
-from labeling.projects.settings import SETTINGS
+from labeling.projects.settings import SETTINGS, errors_of
 
 # The copied fields of the project: its settings, and the fields that are set when a project is created.
 COPIED = ("question", "prompt", "encoder", *(name for name in SETTINGS if name != "loop"))
@@ -87,10 +87,8 @@ def _copy_memberships(project: Project, copy: Project, user: User, *, others: bo
         copy.memberships.filter(user=user).update(**own)
     if others:
         people = project.memberships.exclude(user=user).values("user_id", "role", *MEMBERSHIP)
-        try:
+        with errors_of("members"):
             check_room(copy, len(people))
-        except ProjectFull as problem:
-            raise ValidationError({"members": problem.messages}) from problem
         Membership.objects.bulk_create(Membership(project=copy, **each) for each in people)
 
 
@@ -113,10 +111,8 @@ def _have_items_copied(project: Project, copy: Project, user: User, *, with_labe
     copy.save(update_fields=["merged", "vector_length"])
     total = project.items.kept().count()
     if total:
-        try:
+        with errors_of("items"):
             quota.check_room(copy, 0, items=total)
-        except quota.NoRoom as problem:
-            raise ValidationError({"items": problem.messages}) from problem
         item_import = ItemImport.objects.create(
             project=copy,
             name=f"Items of {project.name}"[:200],

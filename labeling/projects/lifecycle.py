@@ -2,7 +2,7 @@
 
 An archived project can be read and exported, but not changed: pages and API refuse changes
 (`access.require_unarchived`), and the worker starts none of its jobs. A deleted project is hidden from all members.
-For 30 days its managers can restore it; then `labeling.projects.erasing` removes it for good.
+For 30 days its managers can restore it; then `labeling.projects.erasing_projects` removes it for good.
 """
 
 from __future__ import annotations

@@ -114,7 +114,7 @@ def reserve(*, project: Project, path: Path, size: int) -> None:
             )
             % {"waiting": shown(use.waiting - known), "limit": shown(use.waiting_limit), "size": shown(size)}
         )
-    _check(use, more)
+    _check_bytes(use, more)
     Upload.objects.update_or_create(path=store().recorded(path), defaults={"project": project, "bytes": size})
 
 
@@ -126,20 +126,22 @@ def rename(old: Path, new: Path) -> bool:
 def discard(path: Path) -> None:
     """Remove an upload's file, then its count."""
     store().remove(path)
-    forget(path)
+    forget_upload(path)
 
 
-def forget(path: Path) -> None:
+def forget_upload(path: Path) -> None:
     """Remove the count of an upload whose file is gone."""
     Upload.objects.filter(path=store().recorded(path)).delete()
 
 
-def forget_missing() -> None:
-    """Remove the counts of uploads whose files a killed process has removed or never stored."""
+def forget_uploads_without_file() -> None:
+    """Stop counting uploads whose file is not there: a process was killed after it had counted the upload, before it
+    stored the file, or after it had removed the file, before it removed the count.
+    """
     for upload in Upload.objects.filter(created_at__lt=timezone.now() - APPEARS_WITHIN):
         path = store().path_of(upload.path)
         if not store().exists(path):
-            forget(path)
+            forget_upload(path)
 
 
 def check_room(project: Project, size: int, *, items: int = 0, lock: bool = False) -> None:
@@ -154,7 +156,7 @@ def check_room(project: Project, size: int, *, items: int = 0, lock: bool = Fals
     use = use_of(project)
     if items and (problem := ITEMS.problem(use.items, items, own=use.own_item_limit)):
         raise NoRoom(problem)
-    _check(use, size)
+    _check_bytes(use, size)
 
 
 def count(project: Project, *, media: int = 0, rows: int = 0) -> None:
@@ -192,7 +194,7 @@ def lock_storage(project: Project) -> None:
     ProjectStorage.objects.select_for_update(no_key=True).get(pk=project.pk)
 
 
-def _check(use: Use, more: int) -> None:
+def _check_bytes(use: Use, more: int) -> None:
     if more > 0 and use.total + more > use.limit:
         sentence = gettext(
             "This project may take %(limit)s, and there is no room for %(more)s more: media take %(media)s, rows in "

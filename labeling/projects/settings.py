@@ -6,14 +6,18 @@ To add a setting, add a field to `labeling.models.project_settings` and a `Setti
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.db.models import Field
 
-from labeling.models import Project
+from labeling.models import LogKind, Project
+from labeling.observing import auditlog
 from selector.strategies import STRATEGIES
 
 
@@ -254,3 +258,28 @@ def default_of(name: str) -> Any:
     """Return the value of the setting in a new project, as JSON has it."""
     default = field_of(name).get_default()
     return default.value if isinstance(default, Enum) else default
+
+
+@contextmanager
+def recording_changes(project: Project, names: Collection[str]) -> Iterator[None]:
+    """Record what the block changes in these fields of the project, as one entry, in the transaction of the block."""
+    rows = Project.objects.filter(pk=project.pk)
+    with transaction.atomic():
+        before = rows.values(*names).get()
+        with auditlog.part_of_one():
+            yield
+        after = rows.values(*names).get()
+        changed = [name for name in names if before[name] != after[name]]
+        if changed:
+            old, new = ({name: values[name] for name in changed} for values in (before, after))
+            subject = ", ".join(sorted(changed))
+            auditlog.record(LogKind.SETTINGS_CHANGED, project=project, subject=subject, before=old, after=new)
+
+
+@contextmanager
+def errors_of(field: str) -> Iterator[None]:
+    """Turn a `ValidationError` that the block raises into one about this field, beside which a form shows it."""
+    try:
+        yield
+    except ValidationError as error:
+        raise ValidationError({field: error.messages}) from error

@@ -101,8 +101,9 @@ def use_gate(*, project: Project, user: User) -> None:
 
 
 def _choose(project: Project, version: ModelVersion | None, user: User) -> None:
+    """Store the choice of a version, None for the gate's, unless it stands already."""
     # The lock serialises the choices of two managers.
-    Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    Project.objects.locked(project.pk)
     standing = choices(project).first()
     if (standing.version if standing else None) != version:
         VersionChoice.objects.create(project=project, version=version, user=user)

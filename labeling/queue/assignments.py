@@ -98,7 +98,7 @@ def any_for(person: Person) -> bool:
     return bool(tasks)
 
 
-def keep(person: Person, assignments: Sequence[Assignment]) -> list[Held]:
+def renew_leases(person: Person, assignments: Sequence[Assignment]) -> list[Held]:
     """Record a new claim on those of these assignments that the person still holds, and return them. Renew their leases
     if the person has answered within one lease.
     """
@@ -130,7 +130,7 @@ def _renewed(held_since: str, person: Person) -> tuple[str, list[Any]]:
     return over_first, [stored_time(person.until - person.longest), longest, until]
 
 
-def take(person: Person, number: int) -> list[Held]:
+def take_tasks(person: Person, number: int) -> list[Held]:
     """Pick and hold up to `number` free tasks, up to the person's limit."""
     return hold(person, pick(person, number))
 
@@ -314,14 +314,14 @@ def answer(tasks: Sequence[Task], user: User) -> tuple[list[int], set[int]]:
     )
     held = [pk for pk in ids if ended.get(pk) == 0]
     free = [task.pk for task in tasks if ended.get(task.pk) == 1 and task.free > 0]
-    if held and not answer_held(held, user):  # cannot happen while the tasks are locked
+    if held and not mark_answered(held, user):  # cannot happen while the tasks are locked
         raise TasksChanged
     if free:
         _answer_again(free, user)
     return held + free, set(ids) - ended.keys()
 
 
-def answer_held(ids: Sequence[int], user: User) -> bool:
+def mark_answered(ids: Sequence[int], user: User) -> bool:
     """Mark the user's assignments of these tasks as answered. Return False if the user does not hold all of them."""
     marked = change(
         "UPDATE labeling_assignment SET answered_at = %s WHERE user_id = %s AND answered_at IS NULL "

@@ -1,4 +1,6 @@
-"""Changes that managers make to several items at once. Pages, API and commands share this list of actions."""
+"""Changes that managers make to several items at once, such as to ask annotators again. Pages, API and commands share
+this list of actions.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +8,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
-from labeling.labels import asking_again, corrections
+from labeling.labels import corrections, counting
 from labeling.labels.corrections import CorrectionError
-from labeling.models import CertifiedLabel, LogKind, Project, User
+from labeling.loop import batches
+from labeling.models import CertifiedLabel, Item, LogKind, Project, Task, User
 from labeling.models.items import ItemQuerySet
 from labeling.observing import auditlog
 from labeling.queue import removing
+from labeling.storage.db.long_writes import in_parts
 
 # One request changes at most this many items: it takes some seconds, with pauses for other writers.
 MAX_ITEMS = 1000
 # The audit log stores the ids of this many items in one entry; of longer values it stores only a checksum.
 LOGGED = 150
+# Items per transaction: other writers wait for its end.
+PART = 100
 
 
 class Action(NamedTuple):
@@ -44,6 +51,36 @@ def _queueable(items: ItemQuerySet) -> ItemQuerySet:
     return items.kept().filter(task__isnull=True, queued_at__isnull=True)
 
 
+def repeatable(items: ItemQuerySet) -> ItemQuerySet:
+    """Return the items that can be asked again: they have all their answers, and no manager has settled them."""
+    settled = items.kept().uncorrected().filter(row__isnull=False, task__outstanding=0, again_at__isnull=True)
+    return settled.exclude(pk__in=Task.objects.further().filter(is_gold=False, outstanding__gt=0).values("repeats"))
+
+
+def ask_again(*, project: Project, ids: Sequence[int]) -> int:
+    """Remove the labels of these items and mark them for the next batch. Return the number of items.
+
+    The old answers are kept and do not count any more. Each transaction changes `PART` items, so a second call after an
+    interruption changes the remaining ones.
+    """
+    asked = 0
+    for part in in_parts(sorted(ids), PART):
+        with transaction.atomic():
+            # The same locks as those of an undo.
+            Task.objects.of_items(part).lock()
+            items = Item.objects.filter(
+                pk__in=list(repeatable(project.items.filter(pk__in=part)).values_list("pk", flat=True))
+            )
+            with counting.labels_counted(part):
+                asked += items.update(
+                    label=None, agreement=None, labeled_at=None, label_quality=None, likely_label=None,
+                    again_at=timezone.now(), sent_back=True,
+                )  # fmt: skip
+    if asked:  # the pool may have been empty
+        batches.ensure_next(project=project)
+    return asked
+
+
 EXCLUDE, INCLUDE, DELETE, RESTORE, ERASE = "exclude", "include", "delete", "restore", "erase"
 QUEUE, UNQUEUE, RELABEL, AGAIN, GOLD, UNGOLD = "queue", "unqueue", "relabel", "again", "gold", "ungold"
 CLOSING = (EXCLUDE, DELETE, ERASE)
@@ -60,7 +97,7 @@ ACTIONS: Mapping[str, Action] = {
         "to be asked again",
         "They lose their label and are asked again in the next batches. Existing answers are kept. Items that a "
         "manager has settled stay the same.",
-        asking_again.repeatable,
+        repeatable,
     ),
     GOLD: Action(
         "Use as gold",
@@ -154,15 +191,15 @@ class Change:
     def _apply(self, project: Project, user: User, ids: Sequence[int]) -> int:
         if self.action in CLOSING:
             delete, at_once = self.action == DELETE, self.action == ERASE
-            return removing.remove(
+            return removing.remove_items(
                 project=project, ids=ids, user=user, reason=self.reason, delete=delete, at_once=at_once
             )
         if self.action in (INCLUDE, RESTORE):
-            return removing.restore(project=project, ids=ids, user=user)
+            return removing.restore_items(project=project, ids=ids, user=user)
         if self.action == RELABEL:
             return self._relabel(project, ids, user)
         if self.action == AGAIN:
-            return asking_again.ask_again(project=project, ids=ids)
+            return ask_again(project=project, ids=ids)
         if self.action in (GOLD, UNGOLD):
             return project.items.filter(pk__in=ids).update(gold=F("label") if self.action == GOLD else None)
         queued_at = timezone.now() if self.action == QUEUE else None

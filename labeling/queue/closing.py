@@ -12,7 +12,7 @@ from labeling.models import Annotation, Assignment, Correction, Item, Task
 from labeling.queue.assignments import TasksChanged
 
 
-def close(tasks: QuerySet[Task]) -> tuple[list[Task], list[Task]]:
+def close_tasks(tasks: QuerySet[Task]) -> tuple[list[Task], list[Task]]:
     """Delete the tasks without answers, and close the others: they take no more answers. A task whose answer was
     undone under a manager's correction is closed, too: the batch keeps the label. Corrections from before the answer,
     which only items that are asked again have, or from after the undo do not count: they would tell gold tasks apart.
@@ -38,7 +38,7 @@ def close(tasks: QuerySet[Task]) -> tuple[list[Task], list[Task]]:
     return [task for task in locked if task.pk not in touched], [task for task in locked if task.pk in touched]
 
 
-def put_off(dropped: Sequence[Task]) -> None:
+def ask_in_next_batch(dropped: Sequence[Task]) -> None:
     """Mark the items that these dropped tasks asked again, so that the next batch asks them."""
     items = [task.repeats_id for task in dropped if task.repeats_id is not None and not task.is_gold]
     if items:

@@ -59,7 +59,7 @@ def _most(project: Project, task: Task) -> int:
     return project.near_copies if task.copies_shown is None else min(project.near_copies, task.copies_shown)
 
 
-def store(answers: Iterable[AnswerToCopies]) -> None:
+def store_copy_answers(answers: Iterable[AnswerToCopies]) -> None:
     """Store the answers to copies. Ids of items that are no copies of the answered item are ignored: the copies may
     have been removed since the claim, and the annotation must still be accepted.
     """

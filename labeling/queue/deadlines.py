@@ -65,14 +65,14 @@ def end_overdue(now: datetime.datetime) -> int:
 def end_early(*, batch: Batch) -> int:
     """Close an open batch with the answers that it has, and enqueue its training. Return the number of dropped tasks.
 
-    From then on, annotators can neither claim nor answer its tasks; `clear` deletes or settles the tasks later. Raises
-    `BatchError` if the batch is not open or has no answer.
+    From then on, annotators can neither claim nor answer its tasks; `clear_unanswered` deletes or settles the tasks
+    later. Raises `BatchError` if the batch is not open or has no answer.
     """
     for _ in range(TRIES):
         standing = Annotation.objects.standing().filter(task__batch=batch).order_by().values_list("pk", flat=True)
         answer = next(iter(standing[:1]), None)
         tasks = Task.objects.filter(batch=batch)
-        # Count before the lock. `clear` corrects the counts for answers that arrive in between.
+        # Count before the lock. `clear_unanswered` corrects the counts for answers that arrive in between.
         every = batch.overlap + F("extra")
         untouched = F("remaining") if batch.takes_one_answer else tasks.filter(outstanding=every).count()
         control = tasks.filter(is_control=True, outstanding__lt=every).count()
@@ -108,7 +108,7 @@ def end_early(*, batch: Batch) -> int:
     )
 
 
-def clear(*, batch: Batch, writing: Callable[[], AbstractContextManager[None]] = transaction.atomic) -> None:
+def clear_unanswered(*, batch: Batch, writing: Callable[[], AbstractContextManager[None]] = transaction.atomic) -> None:
     """Delete or settle the tasks that lacked answers when their batch ended early, and correct the batch's counts.
 
     `writing` opens a transaction for each `CHUNK` tasks, so a second call after an interruption clears the remaining
@@ -122,7 +122,7 @@ def clear(*, batch: Batch, writing: Callable[[], AbstractContextManager[None]] =
         while True:
             try:
                 with writing():
-                    _settle(batch.project, unfinished.filter(pk__range=(part[0], part[-1])))
+                    _settle_tasks(batch.project, unfinished.filter(pk__range=(part[0], part[-1])))
                 break
             except TasksChanged:
                 time.sleep(PAUSE_SECONDS)
@@ -138,9 +138,9 @@ def clear(*, batch: Batch, writing: Callable[[], AbstractContextManager[None]] =
         )
 
 
-def _settle(project: Project, tasks: TaskQuerySet) -> None:
+def _settle_tasks(project: Project, tasks: TaskQuerySet) -> None:
     """Delete the tasks without answers, and settle the others with the answers they have."""
-    gone, started = closing.close(tasks)
-    closing.put_off(gone)
+    gone, started = closing.close_tasks(tasks)
+    closing.ask_in_next_batch(gone)
     with counting.labels_counted([task.item_key for task in started]):
         item_labels.resolve(project, started)

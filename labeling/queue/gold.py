@@ -1,7 +1,7 @@
 """Gold tasks: tasks with a known answer that annotators answer like any other task.
 
 An annotator with too many wrong answers is paused until a manager lets the annotator go on. The worker checks this
-every few seconds (`check`), not the request that stores an answer: a slower reply would identify gold tasks.
+every few seconds (`Watch`), not the request that stores an answer: a slower reply would identify gold tasks.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def _suggested_of(items: ItemQuerySet) -> tuple[int, int]:
     return found["suggested"], found["n"]
 
 
-def look_at(project: Project, user: User) -> bool:
+def pause_if_inaccurate(project: Project, user: User) -> bool:
     """Pause the user if the share of right gold answers is significantly below the threshold (`is_below`).
 
     Release the tasks that the user holds. Managers are not paused, because they decide about pauses. Return whether the
@@ -130,15 +130,15 @@ def _pause(members: QuerySet[Membership], project: Project, user: User, reason: 
     return True
 
 
-def check(*, since: datetime.datetime) -> int:
-    """Call `look_at` for each member who has answered or skipped a task after `since` in a project with a threshold.
-    Return the number of paused members.
+def pause_inaccurate_members(*, since: datetime.datetime) -> int:
+    """Pause each inaccurate member of a project with a threshold, among those who have worked after `since`. Return the
+    number of paused members.
     """
     worked = WorkLog.objects.filter(user=OuterRef("user"), batch__project=OuterRef("project"), last_at__gte=since)
     members = Membership.objects.pausable().filter(
         Exists(worked), project__gold_threshold__isnull=False, project__archived_at=None, paused_at=None
     )
-    return sum(look_at(member.project, member.user) for member in members.select_related("project", "user"))
+    return sum(pause_if_inaccurate(member.project, member.user) for member in members.select_related("project", "user"))
 
 
 class Watch:
@@ -152,7 +152,8 @@ class Watch:
 
     def __call__(self, now: datetime.datetime) -> None:
         since = now - self.OVERLAP
-        check(since=min(since, self._since or now - datetime.timedelta(days=1)))  # `min`: the clock may be set back
+        earlier = self._since or now - datetime.timedelta(days=1)
+        pause_inaccurate_members(since=min(since, earlier))  # `min`: the clock may be set back
         self._since = since
 
 

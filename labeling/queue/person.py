@@ -1,4 +1,6 @@
-"""An annotator in a batch: how many tasks the annotator may hold, and which tasks the annotator may get."""
+"""An annotator at work: how many tasks the annotator may hold in a batch and answer a day, which tasks the annotator
+may get, and how long the annotator waits for them.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +9,13 @@ import math
 import uuid
 from dataclasses import dataclass
 
+from django.db.models import Sum
 from django.utils import timezone
 
-from labeling.models import Annotation, Batch, Project, User
+from labeling.labels.counting import start_of_day
+from labeling.models import Annotation, Batch, Membership, Project, User, WorkLog
 from labeling.models.project_settings import MAX_READY, MIN_READY
+from labeling.observing.metrics import CLAIMS, IDLE_SECONDS
 from labeling.queue import parts
 from labeling.queue.parts import ALL, Span
 from labeling.storage.db.statements import rows, several_write, stored, stored_time
@@ -27,6 +32,10 @@ HELD_FOR_NOW = 4
 HELD_FOR_NOW_IN_GRIDS = 12
 # A batch is near its end when this many people could hold all remaining tasks: then each holds at most a fair share.
 NEAR_END = 20
+# The `Claim.reason`s that do not count as waiting: no task comes before a manager acts or a new day begins.
+AT_REST = {"limit_reached", "paused", "on_hold", "stopped", "finished", "no_items"}
+# Most annotators who wait longer have left; the server does not learn when.
+LONGEST_WAIT = datetime.timedelta(hours=1)
 NO_ANNOTATION = uuid.UUID(int=0)
 
 
@@ -142,3 +151,44 @@ def lock_person(project: Project, user: User) -> None:
     if several_write():
         rows("SELECT id FROM labeling_membership WHERE project_id = %s AND user_id = %s FOR NO KEY UPDATE",
              [project.pk, user.pk])  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class DailyLimit:
+    """A limit of `answers` a day, from midnight UTC: `left` is the number left today, `free_from` the next midnight."""
+
+    answers: int
+    left: int
+    free_from: datetime.datetime
+
+
+def daily_limit_of(membership: Membership) -> int | None:
+    """Return the member's own daily limit, or the project's; None for no limit."""
+    own = membership.daily_limit
+    return membership.project.daily_limit if own is None else own
+
+
+def daily_limit_now(*, project: Project, user: User, answers: int, now: datetime.datetime) -> DailyLimit:
+    """Return the state today of a limit of `answers` a day. Skips and undone answers do not count."""
+    today = start_of_day(now)
+    work = WorkLog.objects.filter(user=user, batch__project=project, start__gte=today)
+    answered = work.aggregate(n=Sum("answers", default=0))["n"]
+    return DailyLimit(answers, max(0, answers - answered), today + datetime.timedelta(days=1))
+
+
+def count_claim(membership: Membership, reason: str, now: datetime.datetime) -> None:
+    """Count a claim in the metrics, and the time that the member waited for tasks; no page shows them. `reason`: why it
+    returned no tasks; empty if it returned tasks.
+
+    Writes to the database only if the member begins or ceases to wait. When the wait ends, add its time, at most
+    `LONGEST_WAIT`, to the metric.
+    """
+    CLAIMS.labels(reason or "tasks").inc()
+    waits, since = bool(reason) and reason not in AT_REST, membership.waiting_since
+    if waits == (since is not None):
+        return
+    same = Membership.objects.filter(pk=membership.pk, waiting_since=since)
+    # A concurrent claim of the same member may have changed the row first.
+    if same.update(waiting_since=now if waits else None) and since is not None:
+        # The difference is negative if the clock was set back.
+        IDLE_SECONDS.inc(max(0.0, min(now - since, LONGEST_WAIT).total_seconds()))

@@ -17,11 +17,10 @@ from django.utils import timezone
 from labeling.labels import counting, item_labels, rechecking
 from labeling.loop import batches
 from labeling.models import Annotation, Assignment, Batch, Copy, Item, Job, Project, Task, User
-from labeling.queue import assignments, grids, limits, sharing
+from labeling.queue import assignments, grids, sharing
 from labeling.queue.assignments import TasksChanged
-from labeling.queue.limits import DailyLimit
 from labeling.queue.parts import ALL
-from labeling.queue.person import MAX_HELD, MIN_HELD, Person, lock_person, person_in
+from labeling.queue.person import MAX_HELD, MIN_HELD, DailyLimit, Person, daily_limit_now, lock_person, person_in
 from labeling.queue.task_rows import BATCH, tasks_with_items
 from labeling.storage.db.statements import rows
 
@@ -74,7 +73,7 @@ def claim(
     """
     limit = None
     if daily_limit is not None:
-        limit = limits.limit_now(project=project, user=user, answers=daily_limit, now=timezone.now())
+        limit = daily_limit_now(project=project, user=user, answers=daily_limit, now=timezone.now())
         if not limit.left:
             release(project=project, user=user)
             return Claim(batch=None, tasks=[], reason="limit_reached", limit=limit)
@@ -136,7 +135,7 @@ def _assign(
     lock_person(project, people[0].user)
     kept: list[assignments.Held] = []
     for person, own_tasks in zip(people, own, strict=True):
-        kept += assignments.keep(person, own_tasks[: count - len(kept)])
+        kept += assignments.renew_leases(person, own_tasks[: count - len(kept)])
     taken: list[assignments.Held] = []
     for person, own_tasks, among in zip(people, own, alike, strict=True):
         room = min(count - len(kept) - len(taken), person.most - len(own_tasks))
@@ -149,7 +148,7 @@ def _assign(
         # Take tasks from an annotator who does not answer, or who holds more than a fair share.
         ways = (sharing.free_idle, sharing.free_excess)
         shared = next((person for free in ways for person in people if free(person, min(count, person.most))), None)
-        taken = assignments.take(shared, count) if shared else []
+        taken = assignments.take_tasks(shared, count) if shared else []
     return kept + taken
 
 
@@ -268,7 +267,7 @@ def undo(*, project: Project, user: User, annotation_id: uuid.UUID) -> Task:
         Copy.objects.filter(of=replacement.item_key, batch=task.batch_id, answers=None).delete()
         replacement.delete()
     if was_finished and task.is_gold:
-        item_labels.keep(project, {task.pk: task.item_key}, {task.pk: ()})
+        item_labels.keep_gold_labels(project, {task.pk: task.item_key}, {task.pk: ()})
     elif was_finished and task.repeats_id is None:
         _unlabel(task)
     return Task.objects.select_related("item", "repeats", "batch").get(pk=task.pk)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import datetime
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from django.db import transaction
@@ -50,7 +50,7 @@ class RemovalError(Exception):
         self.detail = detail
 
 
-def remove(
+def remove_items(
     *,
     project: Project,
     ids: Sequence[int],
@@ -62,18 +62,18 @@ def remove(
     """Exclude these items of the project, or delete them. Return the number of items that this changed.
 
     Excluded items can be deleted; deleted items cannot be excluded. `at_once`: also delete items, deleted or not, for
-    good (`labeling.projects.purging`). Each transaction changes `CHUNK` items, so a second call after an interruption
+    good (`projects/erasing_items.py`). Each transaction changes `CHUNK` items, so a second call after an interruption
     changes the remaining ones. Raises `RemovalError` if other requests change the items' tasks during all `TRIES`
     tries.
     """
     facts = Removal(user=user, reason=reason, deleted=delete or at_once, at_once=at_once)
     return sum(
-        _closing_tasks(_tasks_of(part), partial(_take_out, project, part, facts))
+        close_open_tasks(_tasks_of(part), partial(_take_out, project, part, facts))
         for part in in_parts(sorted(ids), CHUNK)
     )
 
 
-def restore(*, project: Project, ids: Sequence[int], user: User) -> int:
+def restore_items(*, project: Project, ids: Sequence[int], user: User) -> int:
     """Restore these items, excluded or deleted, but for those that are being erased. Return the number of items that
     were excluded or deleted.
     """
@@ -112,22 +112,14 @@ def close_excluded(batch: Batch, *, since: datetime.datetime, until: datetime.da
     late = batch.project.items.excluded().filter(excluded_at__range=(since, until))
     for part in in_parts(list(late.values_list("pk", flat=True)), CHUNK):
         if _tasks_of(part).filter(batch=batch, outstanding__gt=0).exists():
-            close_tasks(_tasks_of(part))
+            close_open_tasks(_tasks_of(part))
 
 
 def _tasks_of(ids: Sequence[int]) -> TaskQuerySet:
     return Task.objects.filter(Q(item__in=ids) | Q(repeats__in=ids))
 
 
-def close_tasks(tasks: QuerySet[Task]) -> int:
-    """Close the open ones of these tasks with the answers they have, and return their number.
-
-    Raises `RemovalError` as `remove` does.
-    """
-    return _closing_tasks(tasks)
-
-
-def _closing_tasks(tasks: QuerySet[Task], change: Callable[[], int] | None = None) -> int:
+def close_open_tasks(tasks: QuerySet[Task], change: Callable[[], int] | None = None) -> int:
     """Call `change` and close the open ones of these tasks, in one transaction. Return the result of `change`, or else
     the number of closed tasks.
 
@@ -136,14 +128,16 @@ def _closing_tasks(tasks: QuerySet[Task], change: Callable[[], int] | None = Non
     for _ in range(TRIES):
         try:
             with transaction.atomic():
-                gone, started = closing.close(tasks.filter(outstanding__gt=0, batch__state=Batch.State.OPEN))
-                with counting.label_changes([task.item_key for task in started]) as labeled:
-                    closed = _by_batch(gone, started)
-                    changed = len(gone) + len(started) if change is None else change()
-                    _remember(closed)
+                dropped, settled = closing.close_tasks(tasks.filter(outstanding__gt=0, batch__state=Batch.State.OPEN))
+                closed = _by_batch(dropped, settled)
+                with counting.label_changes([task.item_key for task in settled]) as labeled:
+                    for each in closed.values():
+                        item_labels.resolve(each.batch.project, each.settled)
+                    changed = len(dropped) + len(settled) if change is None else change()
+                    _remember([*dropped, *settled])
                 # Last, because submits wait for these rows; all of them before the project, as `batches.lock` says.
-                _count({each.batch.pk: each for each in closed}, labeled)
-                for each in closed:
+                _count(closed, labeled)
+                for each in closed.values():
                     settle_batch(each.batch)
                 return changed
         except TasksChanged:
@@ -152,6 +146,9 @@ def _closing_tasks(tasks: QuerySet[Task], change: Callable[[], int] | None = Non
 
 
 def _take_out(project: Project, ids: Sequence[int], facts: Removal) -> int:
+    """Exclude or delete those of these items that are not yet, as `facts` says, and store a removal of each. Return
+    their number.
+    """
     now = timezone.now()
     items: ItemQuerySet = project.items.filter(pk__in=ids)
     if facts.at_once:
@@ -169,43 +166,28 @@ def _take_out(project: Project, ids: Sequence[int], facts: Removal) -> int:
 
 @dataclass(slots=True)
 class _Closed:
-    """The closed tasks of one batch.
-
-    `tasks`: item id by task id. `dropped`: the number of dropped tasks, of which `control` are control tasks and
-    `further` ask an item again. `settled`: the number of tasks settled with the answers they have.
-    """
+    """The closed tasks of one batch: those without an answer were dropped, the others settled with their answers."""
 
     batch: Batch
-    tasks: dict[int, int]
-    dropped: int
-    control: int
-    further: int
-    settled: int
+    dropped: list[Task] = field(default_factory=list)
+    settled: list[Task] = field(default_factory=list)
 
 
-def _by_batch(gone: Sequence[Task], started: Sequence[Task]) -> list[_Closed]:
-    """Group the closed tasks by batch, and settle the `started` tasks with the answers they have."""
-    # Two batches may be open: the next batch opens before this batch is complete.
-    return [
-        _settled(batch, [task for task in gone if task.batch_id == batch.pk],
-                 [task for task in started if task.batch_id == batch.pk])
-        for batch in {task.batch_id: task.batch for task in [*gone, *started]}.values()
-    ]  # fmt: skip
+def _by_batch(dropped: Sequence[Task], settled: Sequence[Task]) -> dict[int, _Closed]:
+    """Group the closed tasks by the id of their batch: the next batch opens before this one is complete."""
+    closed: dict[int, _Closed] = {}
+    for task in dropped:
+        closed.setdefault(task.batch_id, _Closed(task.batch)).dropped.append(task)
+    for task in settled:
+        closed.setdefault(task.batch_id, _Closed(task.batch)).settled.append(task)
+    return closed
 
 
-def _settled(batch: Batch, gone: Sequence[Task], started: Sequence[Task]) -> _Closed:
-    """Settle the `started` tasks of one batch and count its closed tasks."""
-    item_labels.resolve(batch.project, started)
-    tasks = {task.pk: task.item_key for task in [*gone, *started]}
-    further = sum(task.repeats_id is not None for task in gone)
-    return _Closed(batch, tasks, len(gone), sum(task.is_control for task in gone), further, len(started))
-
-
-def _remember(closed: Sequence[_Closed]) -> None:
+def _remember(closed: Sequence[Task]) -> None:
     """Store the closed tasks on their items' removals, so that a late answer is refused with the right reason."""
     change_each(
         "UPDATE labeling_removal SET closed_task = %s WHERE item_id = %s AND ended_at IS NULL",
-        [pair for each in closed for pair in each.tasks.items()],
+        [(task.pk, task.item_key) for task in closed],
     )
 
 
@@ -216,13 +198,13 @@ def _count(closed: Mapping[int, _Closed], labeled: Mapping[int, int]) -> None:
         if pk not in closed:
             batch.update(labeled=F("labeled") + labeled[pk])
             continue
-        each = closed[pk]
+        dropped, settled = closed[pk].dropped, closed[pk].settled
         if not batch.filter(state=Batch.State.OPEN).update(
-            size=F("size") - each.dropped,
-            remaining=F("remaining") - each.dropped - each.settled,
-            dropped=F("dropped") + each.dropped,
-            control_tasks=F("control_tasks") - each.control,
-            further=F("further") - each.further,
+            size=F("size") - len(dropped),
+            remaining=F("remaining") - len(dropped) - len(settled),
+            dropped=F("dropped") + len(dropped),
+            control_tasks=F("control_tasks") - sum(task.is_control for task in dropped),
+            further=F("further") - sum(task.repeats_id is not None for task in dropped),
             labeled=F("labeled") + labeled.get(pk, 0),
         ):
             raise TasksChanged  # the batch ended early meanwhile, which also closes these tasks

@@ -52,8 +52,10 @@ def _store(project: Project, batch: Batch, answers: Mapping[int, Answer], user: 
     counting.add(batch, user, now, answers=len(answers) - skips, skips=skips, seconds=seconds)
     counted = _count_down(answers)
     shown = {task.id: task.picked or task.repeated for task in counted}
-    comments.write_all(user, [(shown[pk], each.id, each.comment) for pk, each in answers.items() if each.comment])
-    copy_answers.store(
+    comments.write_annotators_comments(
+        user, [(shown[pk], each.id, each.comment) for pk, each in answers.items() if each.comment]
+    )
+    copy_answers.store_copy_answers(
         copy_answers.AnswerToCopies(shown[pk], each.id, each.same, each.different)
         for pk, each in answers.items()
         if each.value is not None
@@ -140,12 +142,12 @@ def _label(project: Project, batch: Batch, answers: Mapping[int, Answer], finish
     again = {task.id: task.repeated for task in finished if task.repeated is not None and not task.is_gold}
     values = {pk: [answers[pk].value] for pk in ids} if batch.takes_one_answer else item_labels.answers_to(ids)
     with counting.label_changes(again.values()) as changes:
-        gained = item_labels.write(project, {**picked, **again}, values)
+        gained = item_labels.write_labels(project, {**picked, **again}, values)
         labeled = sum(task.id in gained for task in finished if task.picked is not None and not task.corrected)
     changes[batch.pk] += labeled
     if batch.further:
         gold = {task.id: task.repeated for task in finished if task.is_gold and task.repeated is not None}
-        item_labels.keep(project, gold, values)
+        item_labels.keep_gold_labels(project, gold, values)
     return _Labels(changes, any(all(value is None for value in values[pk]) for pk in ids))
 
 

@@ -48,7 +48,7 @@ def _submit_held(project: Project, user: User, answers: Sequence[Answer]) -> Out
         raise TasksChanged
     with transaction.atomic():
         _lock_tasks(fresh)
-        if not assignments.answer_held(list(fresh), user):
+        if not assignments.mark_answered(list(fresh), user):
             raise TasksChanged
         completed = storing.store(project, {batch: fresh}, user)
     return Outcome(accepted=[answer.id for answer in answers], batch_completed=completed)

@@ -20,7 +20,7 @@ from labeling.models import Batch, Finish, Project
 from labeling.queue.prompting import suggests
 from labeling.steps.batch_tasks import Picked, prompted
 from labeling.steps.further import Further
-from labeling.steps.plan import Pool
+from labeling.storage.arrays.batch_plan import Pool
 
 
 def due(project: Project) -> list[Draw]:

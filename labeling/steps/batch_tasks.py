@@ -21,8 +21,8 @@ from labeling.models.batches import PROMPTED_SHARE
 from labeling.models.tasks import PromptedBy
 from labeling.queue.prompting import suggests
 from labeling.steps.further import Further
-from labeling.steps.plan import Plan
 from labeling.steps.stand_ins import stand_ins
+from labeling.storage.arrays.batch_plan import Plan
 from labeling.storage.arrays.files import ProjectFiles, load_mapped
 from labeling.storage.db.long_writes import in_parts
 from labeling.storage.db.statements import among, insert_many

@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 
 from labeling.loop.step import ComputeAway, GaveWay, Step, StepFailed
 from labeling.models import EncoderChange, FeatureSum, Job, Project
-from labeling.projects.encoders.encoder_settings import settled_choice
+from labeling.projects.encoders.encoder_settings import encoder_with_options
 from labeling.projects.privacy import pretraining
 from labeling.steps.features import (
     CHUNK,
@@ -24,7 +24,7 @@ from labeling.steps.features import (
 )
 from labeling.steps.fitting import fit_generation
 from labeling.storage.arrays.files import ProjectFiles, append_rows
-from labeling.storage.arrays.sums import keep, sums_of
+from labeling.storage.arrays.sums import store_sums, sums_of
 from labeling.storage.disk.files import FileDamaged
 from models_store.encoders import Encoder
 from models_store.training import forget
@@ -103,7 +103,7 @@ class Change:
         start, stop = self._row.rows, self._row.rows + len(block)
         if not EncoderChange.objects.filter(pk=self._row.pk, rows=start).update(rows=stop):
             raise GaveWay
-        keep(self._project, self._row.generation, [sum_of_block(start, block)])
+        store_sums(self._project, self._row.generation, [sum_of_block(start, block)])
         self._row.rows = stop
 
     def _set_up(self, step: Step) -> None:
@@ -115,7 +115,7 @@ class Change:
             return
         generation = self._project.features_generation + 1
         try:
-            kind, options = settled_choice(self._project.kind, self._row.choice)
+            kind, options = encoder_with_options(self._project.kind, self._row.choice)
         except ValidationError as error:
             raise StepFailed(error.messages[0]) from error
         encoder = fit_generation(
@@ -124,7 +124,7 @@ class Change:
         with step.write():
             FeatureSum.objects.filter(project=self._project, generation=generation).delete()
             EncoderChange.objects.filter(pk=self._row.pk).update(generation=generation)
-            pretraining.settle(self._project)
+            pretraining.close_open_entries(self._project)
         forget(self._files.pretraining)
         self._row.generation, self._encoder = generation, encoder
 

@@ -16,7 +16,7 @@ from labeling.steps.compute import compute
 from labeling.steps.features import load_encoder
 from labeling.steps.model_inputs import check_handed_in, open_features, scorer_of
 from labeling.storage.arrays.files import ProjectFiles, load_mapped, sha256_of, writing_array
-from labeling.storage.arrays.sums import keep, sums_of
+from labeling.storage.arrays.sums import store_sums, sums_of
 from labeling.storage.disk.files import FileDamaged
 from labeling.storage.shared_files import store
 from models_store.model import Model
@@ -71,7 +71,7 @@ def look_at_pool(project: Project, used: InUse, strategy: str, *, progress: Any 
     checked = stored.check(sums_of(project))
     if checked.damaged:
         raise stored.damage(checked.damaged)
-    keep(project, project.features_generation, checked.found)
+    store_sums(project, project.features_generation, checked.found)
     if version.is_given:
         check_handed_in(version)
     inputs = inputs[:]

@@ -21,7 +21,13 @@ from labeling.loop.step import ComputeAway, Step, StepFailed
 from labeling.models import EncoderChange, Item, Job, Project
 from labeling.outside import references
 from labeling.projects import quota
-from labeling.projects.encoders.encoder_settings import BY_DEFAULT, chosen, default_choice, name_of, settled_choice
+from labeling.projects.encoders.encoder_settings import (
+    BY_DEFAULT,
+    default_choice,
+    encoder_of,
+    encoder_with_options,
+    name_of,
+)
 from labeling.projects.privacy import pretraining
 from labeling.steps.change_encoder import Change
 from labeling.steps.compute import compute
@@ -39,7 +45,7 @@ from labeling.steps.features import (
 )
 from labeling.steps.fitting import fit_generation
 from labeling.storage.arrays.files import ProjectFiles, append_rows
-from labeling.storage.arrays.sums import keep
+from labeling.storage.arrays.sums import store_sums
 from labeling.storage.db.statements import change_each, update_numbers
 from models_store.encoders import Encoder
 from models_store.training import forget
@@ -147,7 +153,7 @@ def _store(step: Step, project: Project, encoded: Encoded, change: Change | None
         # Other writers wait for its end.
         update_numbers(Item, "row", {pk: rows_before + offset for offset, pk in enumerate(good)})
         if good:
-            keep(project, project.features_generation, [sum_of_block(rows_before, block)])
+            store_sums(project, project.features_generation, [sum_of_block(rows_before, block)])
         change_each("UPDATE labeling_item SET encode_error = %s WHERE id = %s", [(bad[pk][:300], pk) for pk in bad])
         Project.objects.filter(pk=project.pk).update(encoded_rows=F("encoded_rows") + len(good))
         if also is not None and change is not None:
@@ -162,7 +168,7 @@ def _current_encoder(step: Step, project: Project, *, changing: bool) -> Encoder
     fitted again while a manager is `changing` the encoder.
     """
     if project.features_generation:
-        kind = chosen(project.kind, project.encoder)
+        kind = encoder_of(project.kind, project.encoder)
         learns = kind.fit_samples > 0 and not changing and not project.versions.exists()
         fitted_on = min(project.encoded_rows, kind.fit_samples)
         available = min(project.items.filter(encode_error="").count(), kind.fit_samples) if learns else 0
@@ -204,7 +210,7 @@ def start_generation(step: Step, project: Project) -> Encoder:
     if before.get("by") == BY_DEFAULT and (samples := _first_items(project)):
         project.encoder = default_choice(project.kind, samples)
     try:
-        kind, options = settled_choice(project.kind, project.encoder)
+        kind, options = encoder_with_options(project.kind, project.encoder)
     except ValidationError as error:
         name = name_of(project.kind, project.encoder)
         raise StepFailed(f"The encoder {name!r}: {error.messages[0]}") from error
@@ -232,8 +238,8 @@ def start_generation(step: Step, project: Project) -> Encoder:
         same = Project.objects.filter(pk=project.pk, encoder=before)
         if not same.update(features_generation=generation, encoder=project.encoder):
             raise StepFailed("Another encoder was chosen while this one was set up. Retry.")
-        keep(project, generation, sums)
-        pretraining.settle(project)
+        store_sums(project, generation, sums)
+        pretraining.close_open_entries(project)
     forget(ProjectFiles(project).pretraining)
     project.features_generation = generation
     return encoder

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 
 from labeling.models import Project
-from labeling.steps.plan import Pool
+from labeling.storage.arrays.batch_forecast import split_batch
+from labeling.storage.arrays.batch_plan import Pool
 from labeling.storage.arrays.files import ProjectFiles
-from labeling.storage.arrays.forecast import divide
 from labeling.storage.disk.files import FileDamaged
 from models_store.training.spreading import directions
 from selector.covering import CANDIDATES, covering
@@ -31,7 +31,7 @@ def covering_rows(project: Project, pool: Pool, batch_size: int, seed: int) -> n
     """
     open_rows = pool.rows[~pool.reserved]
     n_open, n_reserved = len(open_rows), len(pool.rows) - len(open_rows)
-    size, _ = divide(n_open, n_reserved, batch_size=batch_size, control_share=project.control_share)
+    size, _ = split_batch(n_open, n_reserved, batch_size=batch_size, control_share=project.control_share)
     asked = project.items.queued().filter(row__isnull=False, reserved=False).count()
     count = min(round(COVERING_SHARE * (size - asked)), MOST)
     features = ProjectFiles(project).stored_features()

@@ -29,9 +29,9 @@ def fit_generation(
 ) -> Encoder:
     """Return an encoder of this class, fitted to the project's items, and begin the files of this generation with it.
 
-    The caller makes the generation the project's, and calls `pretraining.settle` in the same transaction. Raises
-    `StepFailed` if the encoder lacks a library, or privacy budget; and `GaveWay` if a pre-training should give way: the
-    next attempt continues it.
+    The caller makes the generation the project's, and calls `pretraining.close_open_entries` in the same transaction.
+    Raises `StepFailed` if the encoder lacks a library, or privacy budget; and `GaveWay` if a pre-training should give
+    way: the next attempt continues it.
     """
     if kind.is_private:
         encoder = _pretrained(step, project, kind, options, should_give_way)

@@ -18,7 +18,7 @@ from django.utils import timezone
 from labeling.loop.step import ComputeAway, Step, StepFailed
 from labeling.models import EncoderComparison, Project
 from labeling.projects.encoders.encoder_comparison import Measured, own_choice
-from labeling.projects.encoders.encoder_settings import chosen, settled_choice
+from labeling.projects.encoders.encoder_settings import encoder_of, encoder_with_options
 from labeling.projects.privacy import ledger
 from labeling.steps.features import encode_items, fit_encoder, load_encoder
 from labeling.steps.model_inputs import LabeledRows, read_labels, recipe_of, seed_for
@@ -97,7 +97,7 @@ def _measured(
         right = _right(project, encoder, labeled, features, lambda share: watch(0.5 + share / 2))
     except (ValidationError, StepFailed, ComputeAway, EstimatorError) as error:
         if isinstance(error, ComputeAway):
-            is_silent = chosen(project.kind, choice).sends_items and not error.moved_on
+            is_silent = encoder_of(project.kind, choice).sends_items and not error.moved_on
             if not is_silent:  # a limit of rates, or the cluster is away: the next attempt goes on
                 raise
         reason = error.messages[0] if isinstance(error, ValidationError) else str(error)
@@ -111,7 +111,7 @@ def _encoder(step: Step, project: Project, choice: dict[str, Any]) -> Encoder:
     """Return the project's frozen encoder, or another, fitted to a sample of the pool."""
     if choice == own_choice(project):
         return load_encoder(project)
-    return fit_encoder(step, project, *settled_choice(project.kind, choice))
+    return fit_encoder(step, project, *encoder_with_options(project.kind, choice))
 
 
 def _right(

@@ -67,7 +67,7 @@ def problem_with(project: Project, file: StoredFile) -> str:
     try:
         file.check()
     except FileDamaged as found:
-        damage.note(project, file.name, found.problem)
+        damage.note_damage(project, file.name, found.problem)
         version.update(damaged=found.problem[:300])
         return found.problem
     damage.mended(project, file.name)
@@ -78,7 +78,7 @@ def problem_with(project: Project, file: StoredFile) -> str:
 def _mend(step: Step, name: str, problem: str, tried: set[str]) -> None:
     """Rebuild a file, and before it any damaged files that it is rebuilt from. Raises `StepFailed`."""
     project = step.job.project
-    damage.note(project, name, problem)
+    damage.note_damage(project, name, problem)
     file = file_named(project, name)
     if file is not None and file.version is not None:
         _mend_version(step, VersionDamaged(file.version, problem), tried)
@@ -107,7 +107,7 @@ def _mend_version(step: Step, found: VersionDamaged, tried: set[str]) -> None:
     if version.files in tried:
         raise found
     tried.add(version.files)
-    damage.note(project, version.files, found.problem)
+    damage.note_damage(project, version.files, found.problem)
     try:
         rebuild_version(version)
     except VersionDamaged as still:

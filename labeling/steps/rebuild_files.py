@@ -14,7 +14,7 @@ from django.core.exceptions import ValidationError
 
 from labeling.loop.step import GaveWay, Step, StepFailed
 from labeling.models import Clustering, Job, ModelVersion
-from labeling.projects.encoders.encoder_settings import settled_choice
+from labeling.projects.encoders.encoder_settings import encoder_with_options
 from labeling.projects.version_in_use import in_use, is_outdated
 from labeling.steps.cluster import build, embedder_is_gone, join
 from labeling.steps.embed import ALWAYS, rows_predicted, run_over_pool
@@ -22,7 +22,7 @@ from labeling.steps.encode import start_generation
 from labeling.steps.features import encode_rows, fit_encoder, load_encoder
 from labeling.steps.model_inputs import VersionDamaged, check_handed_in, open_features, scorer_of
 from labeling.storage.arrays.files import ProjectFiles, RowSum, rewrite_rows, sum_of, write_shape
-from labeling.storage.arrays.sums import keep, sums_of
+from labeling.storage.arrays.sums import store_sums, sums_of
 from labeling.storage.disk.files import make_room
 from labeling.storage.shared_files import store
 from models_store import artifact
@@ -47,7 +47,7 @@ def rebuild_encoder(step: Step) -> None:
             known = artifact.encoder_digest(ProjectFiles(project).artifact_at(version.artifact))
             break
     try:
-        encoder = fit_encoder(step, project, *settled_choice(project.kind, project.encoder))
+        encoder = fit_encoder(step, project, *encoder_with_options(project.kind, project.encoder))
     except ValidationError as error:
         raise StepFailed(f"The encoder cannot be set up again: {error.messages[0]}") from error
     if encoder.digest != known:
@@ -76,7 +76,7 @@ def rebuild_features(step: Step) -> None:
         block = encode_rows(project, encoder, part.start, part.stop)
         rewrite_rows(path, start=part.start, block=block)
         with step.write():
-            keep(project, project.features_generation, [RowSum(part.start, part.stop, sum_of(block))])
+            store_sums(project, project.features_generation, [RowSum(part.start, part.stop, sum_of(block))])
         report((done + 1) / len(damaged))
 
 

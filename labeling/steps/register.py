@@ -73,13 +73,13 @@ def _read(registration: Registration, encoder: Encoder) -> Registered:
     project = registration.project
     classes = tuple(project.classes.order_by("index").values_list("name", flat=True))
     path = store().local(store().path_of(registration.path))
-    return registering.read(path, Expected(project.question, classes, encoder))
+    return registering.read_model(path, Expected(project.question, classes, encoder))
 
 
 def _try(registered: Registered, project: Project, features: Features) -> None:
     rng = np.random.default_rng(seed_for(project, "register", 0))
     rows = np.sort(rng.choice(len(features), min(graph.MOST_ITEMS, len(features)), replace=False))
-    seconds = registering.check(registered.model, features[rows])
+    seconds = registering.check_predictions(registered.model, features[rows])
     part, most = seconds * graph.MOST_ITEMS, graph.SECONDS / 2  # on a busy server it takes longer
     if part > most:
         raise RegisterError(

@@ -22,9 +22,9 @@ from labeling.steps import batch_copies
 from labeling.steps.batch_tasks import Picked, TaskFacts
 from labeling.steps.cluster import clusters_at
 from labeling.steps.further import choose_gold
-from labeling.steps.plan import NOT_APPLICABLE, Plan
 from labeling.steps.replacing import choose_rows
 from labeling.steps.select import read_pool
+from labeling.storage.arrays.batch_plan import NOT_APPLICABLE, Plan
 from labeling.storage.arrays.files import ProjectFiles
 
 # The largest share of a batch that is replaced: a person who skips every item must not drain the pool.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from labeling.steps.plan import Pool
+from labeling.storage.arrays.batch_plan import Pool
 
 
 def choose_rows(

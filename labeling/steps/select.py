@@ -26,8 +26,8 @@ from labeling.steps.compute import compute
 from labeling.steps.embed import look_at_pool
 from labeling.steps.first_batch import covering_rows
 from labeling.steps.further import choose_further
-from labeling.steps.plan import Guard, Pool, plan_batch
-from labeling.storage.arrays.damage import name_of, note
+from labeling.storage.arrays.batch_plan import Guard, Pool, plan_batch
+from labeling.storage.arrays.damage import name_of, note_damage
 from labeling.storage.arrays.files import ProjectFiles, load_checked
 from labeling.storage.disk.files import FileDamaged
 from selector.strategies import STRATEGIES
@@ -96,7 +96,7 @@ def _advance(step: Step, project: Project) -> None:
     try:
         advance(step, project)
     except FileDamaged as found:
-        note(project, name_of(project, found.path), found.problem)
+        note_damage(project, name_of(project, found.path), found.problem)
         with step.write():
             Job.objects.enqueue(Job.Kind.FINISH, project=project)
 

@@ -14,7 +14,7 @@ def settle(step: Step) -> None:
     """Settle the labels, end the batch, and ask the project's server for newer predictions, if it has one."""
     batch, project = step.job.batch, step.job.project
     assert batch is not None
-    deadlines.clear(batch=batch, writing=step.write)
+    deadlines.clear_unanswered(batch=batch, writing=step.write)
     resolve(step, project)
     with step.write():
         batch_copies.update_radius(project)

@@ -32,8 +32,8 @@ from labeling.steps.model_inputs import open_features
 from labeling.storage import media
 from labeling.storage.arrays import damage, stored
 from labeling.storage.arrays.baseline import Baseline
+from labeling.storage.arrays.batch_forecast import Sample
 from labeling.storage.arrays.files import ProjectFiles, load_checked
-from labeling.storage.arrays.forecast import Sample
 from labeling.storage.arrays.forms import FORMS
 from labeling.storage.arrays.pool_map import PoolMap
 from labeling.storage.arrays.sums import sums_of

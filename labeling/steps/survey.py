@@ -13,8 +13,8 @@ from labeling.steps.cluster import embedder_is_gone, read_dendrogram, read_joins
 from labeling.steps.draw_map import draw_map
 from labeling.steps.model_inputs import seed_for
 from labeling.storage.arrays import stored
+from labeling.storage.arrays.batch_forecast import Sample, draw_sample
 from labeling.storage.arrays.files import ProjectFiles, load_mapped
-from labeling.storage.arrays.forecast import Sample, draw_sample
 from selector.leaves import in_line
 
 ROWS = 50_000

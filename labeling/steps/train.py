@@ -19,7 +19,7 @@ from labeling.models.items import ItemQuerySet
 from labeling.outgoing.datasets.creating import for_training
 from labeling.projects import quota
 from labeling.projects.encoders.encoder_change import carry_out
-from labeling.projects.encoders.encoder_settings import why
+from labeling.projects.encoders.encoder_settings import reason_for_encoder
 from labeling.projects.privacy import ledger
 from labeling.projects.version_in_use import is_outdated
 from labeling.queue import deadlines
@@ -59,7 +59,7 @@ def train(step: Step) -> None:
     if not project.trains:  # since the batch was complete
         settle(step)
         return
-    deadlines.clear(batch=batch, writing=step.write)
+    deadlines.clear_unanswered(batch=batch, writing=step.write)
     resolve(step, project)
     n_classes = project.classes.count()
     with step.write():
@@ -101,7 +101,7 @@ def train(step: Step) -> None:
         if change is not None and not carry_out(project=project, change=change, number=number):
             raise GaveWay  # the next attempt trains with the present encoder
         if in_ledger is not None:
-            ledger.settle(training=in_ledger, version=version)
+            ledger.record_version(training=in_ledger, version=version)
         batches.trained(batch=batch)
         if trained.later:
             Job.objects.enqueue(Job.Kind.CALIBRATE, project=project, batch=batch)
@@ -196,7 +196,11 @@ def _store(version: ModelVersion, trained: Trained, encoder: Encoder, calibratio
         "batch": version.last_batch,
         "merged_classes": project.merged,
         "classes": list(project.classes.order_by("index").values_list("name", flat=True)),
-        "encoder": {"name": encoder.name, "digest": encoder.digest, "why": why(project.kind, project.encoder)},
+        "encoder": {
+            "name": encoder.name,
+            "digest": encoder.digest,
+            "why": reason_for_encoder(project.kind, project.encoder),
+        },
         "labels": version.labels,
         "labels_hash": version.labels_hash,
         "dataset": {"name": version.dataset.name, "sha256": version.dataset.digest} if version.dataset else None,

@@ -108,7 +108,7 @@ class AccountAdmin(Recorded, UserAdmin):
 
     @admin.action(description="Remove the second factors, which were lost", permissions=["change"])
     def remove_second_factor(self, request: HttpRequest, accounts: QuerySet[User]) -> None:
-        names = [str(each) for each in accounts if second_factors.remove(each)]
+        names = [str(each) for each in accounts if second_factors.remove_factors(each)]
         messages.info(request, f"Second factors removed: {', '.join(names) or 'none'}.")
 
     def log_change(self, request: HttpRequest, obj: User, message: Any) -> Any:

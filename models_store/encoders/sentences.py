@@ -82,7 +82,7 @@ class SentenceTransformers(Encoder):
         that can be fine-tuned although that is chosen.
         """
         try:
-            encoder = cls(_checked(_read(folder)), prompt)
+            encoder = cls(_require_complete(_read_files(folder)), prompt)
             if tuned == "yes":
                 encoder.window = min(pieces, encoder._model.max_seq_length or pieces)
             encoder._be(encoder._embed([""]).shape[1])
@@ -130,7 +130,7 @@ class SentenceTransformers(Encoder):
     @classmethod
     def from_state(cls, state: State) -> Self:
         files = {key.removeprefix(FILE): state[key].tobytes() for key in state if key.startswith(FILE)}
-        encoder = cls(_checked(files), str(state["prompt"]), window=int(state.get("window", 0)))
+        encoder = cls(_require_complete(files), str(state["prompt"]), window=int(state.get("window", 0)))
         encoder._be(int(state["dim"]))
         return encoder
 
@@ -216,7 +216,7 @@ def _library() -> Any:
     return module
 
 
-def _read(folder: Path) -> dict[str, bytes]:
+def _read_files(folder: Path) -> dict[str, bytes]:
     """Read the files of a folder that may belong to a model, by their paths in it."""
     try:
         paths = sorted(path for path in folder.rglob("*") if path.suffix in KEPT and path.is_file())
@@ -225,7 +225,7 @@ def _read(folder: Path) -> dict[str, bytes]:
         raise EncoderSetupError(f"cannot be read: {error.strerror}") from error
 
 
-def _checked(files: Mapping[str, bytes]) -> Mapping[str, bytes]:
+def _require_complete(files: Mapping[str, bytes]) -> Mapping[str, bytes]:
     """Return the files if they are a complete model without foreign code and outside paths. Raises
     `EncoderSetupError`.
     """

@@ -41,7 +41,7 @@ class ScikitLearn(Estimator):
 
     @classmethod
     def check(cls, options: Mapping[str, Any]) -> None:
-        _checked(options["classifier"], options["parameters"])
+        _read_parameters(options["classifier"], options["parameters"])
 
     @classmethod
     def fit(
@@ -102,7 +102,7 @@ class ScikitLearn(Estimator):
         return cls(classifier, content, np.asarray(state["classes"], np.int64), int(state["n_classes"]))
 
 
-def _checked(name: str, parameters: str) -> dict[str, Any]:
+def _read_parameters(name: str, parameters: str) -> dict[str, Any]:
     """Return the parameters. Raises `EstimatorError` if they are not valid for the classifier. Does not load
     scikit-learn.
     """
@@ -126,7 +126,7 @@ def _checked(name: str, parameters: str) -> dict[str, Any]:
 
 
 def _classifier(name: str, parameters: str, seed: int) -> Any:
-    values = _checked(name, parameters)
+    values = _read_parameters(name, parameters)
     classifier = getattr(import_module(f"sklearn.{CLASSIFIERS[name].module}"), name)()
     fixed = {"random_state": seed} if "random_state" in classifier.get_params(deep=False) else {}
     return classifier.set_params(**{**fixed, **values})

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from models_store.language.config import LanguageConfig, PretrainingConfig
 from models_store.language.network import LanguageModel, load_weights, weights_of
-from models_store.language.texts import Texts, hide
+from models_store.language.texts import Texts, hide_pieces
 from models_store.language.wordpieces import PAD
 from models_store.privacy import entropy
 from models_store.privacy.accounting import Phase
@@ -107,12 +107,12 @@ def _chunks(
     for start in range(0, len(units), config.chunk):
         windows = texts.draw(units[start : start + config.chunk], network.config.window, rng)
         longest = int((windows != PAD).sum(axis=1).max())
-        yield partial(network.losses, hide(windows, network.config.pieces, rng).cut(longest))
+        yield partial(network.losses, hide_pieces(windows, network.config.pieces, rng).cut(longest))
 
 
 def _restore(network: LanguageModel, optimiser: torch.optim.Optimizer, checkpoint: tuple[Path, str] | None) -> int:
     """Load the checkpoint, if it belongs to this training; return the number of steps done."""
-    found = checkpoints.read(*checkpoint) if checkpoint else None
+    found = checkpoints.read_checkpoint(*checkpoint) if checkpoint else None
     if found is None:
         return 0
     tensors, state = found
@@ -125,4 +125,4 @@ def _save(network: LanguageModel, optimiser: torch.optim.Optimizer, checkpoint: 
     path, name = checkpoint
     weights = {f"network.{key}": value for key, value in weights_of(network).items()}
     tensors = {**weights, **checkpoints.optimiser_tensors(optimiser)}
-    checkpoints.write(path, tensors, {"fingerprint": name, "step": step})
+    checkpoints.write_checkpoint(path, tensors, {"fingerprint": name, "step": step})

@@ -69,7 +69,7 @@ class Guesses(NamedTuple):
         return self._replace(inputs=self.inputs[:, :longest])
 
 
-def hide(windows: NDArray[np.int64], pieces: int, rng: np.random.Generator) -> Guesses:
+def hide_pieces(windows: NDArray[np.int64], pieces: int, rng: np.random.Generator) -> Guesses:
     """Hide some 15 % of the pieces, at least one of each window that has any: 8 in 10 of these become MASK, 1 a random
     piece, 1 stays (Devlin et al. 2019, 1810.04805).
     """

@@ -157,8 +157,8 @@ class Running:
         taken = features if features.ndim == len(self._shape) else features.reshape(len(features), -1)
         if taken.ndim != len(self._shape) or not all(map(_fits, self._shape[1:], taken.shape[1:])):
             raise GraphError(
-                f"The graph takes inputs of the shape {_shown(self._shape)}, but the features of items have the shape "
-                f"{_shown(['n', *features.shape[1:]])}."
+                f"The graph takes inputs of the shape {_sides(self._shape)}, but the features of items have the shape "
+                f"{_sides(['n', *features.shape[1:]])}."
             )
         taken = np.ascontiguousarray(taken, self._dtype)
         head = {"dtype": taken.dtype.str, "shape": taken.shape, "outputs": self._outputs}
@@ -215,7 +215,7 @@ def _input_of(inputs: list[dict[str, Any]]) -> tuple[Any, list[Any]]:
     shape = taken["shape"]
     if not shape or isinstance(shape[0], int):
         raise GraphError(
-            f"The graph's input {taken['name']!r} has the shape {_shown(shape)}: its first side must be any number of "
+            f"The graph's input {taken['name']!r} has the shape {_sides(shape)}: its first side must be any number of "
             "items. Export the graph with a dynamic first dimension."
         )
     return TYPES[taken["type"]], shape
@@ -254,5 +254,5 @@ def _fits(side: int | str | None, length: int) -> bool:
     return not isinstance(side, int) or side == length
 
 
-def _shown(shape: Sequence[int | str | None]) -> str:
+def _sides(shape: Sequence[int | str | None]) -> str:
     return f"({', '.join(str(side if isinstance(side, int) else 'n') for side in shape)})"

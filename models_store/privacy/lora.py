@@ -32,7 +32,7 @@ class Lora(nn.Module):
         return self.base
 
 
-def add(network: nn.Module, rank: int = RANK) -> None:
+def add_adapters(network: nn.Module, rank: int = RANK) -> None:
     """Put an adapter beside each linear layer. Subclasses are left alone: their owners read the weights themselves."""
     for parent in list(network.modules()):
         for name, layer in list(parent.named_children()):
@@ -40,7 +40,7 @@ def add(network: nn.Module, rank: int = RANK) -> None:
                 setattr(parent, name, Lora(layer, min(rank, layer.in_features, layer.out_features)))
 
 
-def merge(network: nn.Module) -> None:
+def merge_adapters(network: nn.Module) -> None:
     """Replace each adapter by its merged layer: the network has its first shape again, and computes the same."""
     for parent in list(network.modules()):
         for name, layer in list(parent.named_children()):

@@ -68,12 +68,12 @@ def fine_tune(
         add_noise(network, stage.noise_multiplier * config.clipping_norm, len(records) * stage.sampling_rate)
         optimiser.step()
         progress(step / len(steps))
-    lora.merge(network.body)
+    lora.merge_adapters(network.body)
     if not all(bool(weight.isfinite().all()) for weight in network.parameters()):
         raise TrainingError("the weights are not finite: try a smaller share of the layers")
 
 
-def check(network: nn.Module, *, layers: str) -> None:
+def check_tunable(network: nn.Module, *, layers: str) -> None:
     """Raise ValueError as `prepare`, and leave the network as it is."""
     with torch.random.fork_rng(devices=[]):
         prepare(copy.deepcopy(network), layers=layers)
@@ -91,7 +91,7 @@ def prepare(network: Any, *, layers: str) -> None:
     able = {weight for weight in network.body.parameters() if weight.requires_grad}
     network.requires_grad_(False)
     if layers == "lora":
-        lora.add(network.body)
+        lora.add_adapters(network.body)
         learning = {
             weight
             for each in network.modules()

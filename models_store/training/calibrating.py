@@ -27,7 +27,7 @@ from models_store.networks.calibration import Adaptive, apart
 from models_store.questions import Question
 from models_store.training.losses import certainty, s_avuc, sb_ece
 from models_store.training.run import logits_of
-from models_store.training.training_set import TrainingSet, may_go
+from models_store.training.training_set import TrainingSet, can_be_held_back
 
 FEWEST = 100
 """The fewest labels for which further trainings tell more than the prior."""
@@ -98,7 +98,7 @@ def further_parts(
     trainings = min(MOST_TRAININGS, int(np.ceil(missing / largest)))
     size = int(min(missing / trainings, largest))
     order = rng.permutation(n)
-    free = order[may_go(training_set, order) & asked[order] & ~np.isin(order, held_back)]
+    free = order[can_be_held_back(training_set, order) & asked[order] & ~np.isin(order, held_back)]
     parts = [free[start : start + size] for start in range(0, trainings * size, size)]
     return [part for part in parts if len(part)]
 

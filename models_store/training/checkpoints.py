@@ -40,7 +40,7 @@ def fingerprint(features: np.ndarray, *parts: Any) -> str:
     return sha.hexdigest()
 
 
-def write(path: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
+def write_checkpoint(path: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
     """Replace the checkpoint. The earlier one stays whole until the new one is on disk."""
     whole, text = {name: tensor.contiguous() for name, tensor in tensors.items()}, json.dumps(state)
     content = save(whole, {"state": text, "sum": str(_sum(whole, text))})
@@ -55,7 +55,7 @@ def write(path: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -
     partial.replace(path)
 
 
-def read(path: Path, fingerprint: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+def read_checkpoint(path: Path, fingerprint: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
     """Return tensors and state of the training with this fingerprint; None if the file holds no whole checkpoint of
     it.
     """

@@ -150,7 +150,7 @@ class Run:
                 state.steps = min(state.steps, max(state.step + state.step // 4, self.config.min_steps))
             share = self.share()
             if len(self.validation) and (state.step % self.check_every == 0 or share >= 1):
-                self._check()
+                self._record_check()
             self._tell(progress, Progress(share, state.step, state.steps, state.loss))
             if time.monotonic() - self._saved >= self._every:
                 self._save()
@@ -193,7 +193,8 @@ class Run:
         self.average.update_parameters(self.network)
         return loss
 
-    def _check(self) -> None:
+    def _record_check(self) -> None:
+        """Evaluate the averaged weights: keep them if they are about the best so far, else use up some patience."""
         state = self.state
         check = Check(state.step, state.loss, *self._evaluate())
         state.checks.append(check)
@@ -239,7 +240,7 @@ class Run:
             *(each.cpu() for each in weights.values()),
         )
         self._path, self._every, self._saved = path, seconds, time.monotonic()
-        kept = checkpoints.read(path, self._print)
+        kept = checkpoints.read_checkpoint(path, self._print)
         if kept is None:
             return
         tensors, state = kept
@@ -263,7 +264,9 @@ class Run:
             **checkpoints.optimiser_tensors(self.optimiser),
         }
         run = {**asdict(self.state), "seconds": self.seconds()}
-        checkpoints.write(self._path, tensors, {"fingerprint": self._print, "run": run, "processes": self.processes})
+        checkpoints.write_checkpoint(
+            self._path, tensors, {"fingerprint": self._print, "run": run, "processes": self.processes}
+        )
         self._saved = time.monotonic()
 
 

@@ -25,7 +25,7 @@ from models_store.training.schedule import Schedule
 from models_store.training.spreading import Graph, log_shares
 from models_store.training.teacher import Fold, Teacher, fit_teacher
 from models_store.training.trained import Later, Trained
-from models_store.training.training_set import TrainingSet, split
+from models_store.training.training_set import TrainingSet, split_off_validation
 
 MOST_LABELS = 10_000
 """From so many labels on, the pool is not learned: it added less the more labels there were."""
@@ -156,7 +156,7 @@ class _Plan:
         if training_set.soft is not None and not learns_soft:
             training_set = replace(training_set, soft=None)
         rng = np.random.default_rng(recipe.seed)
-        training, validation = split(training_set, config.validation_share, rng)
+        training, validation = split_off_validation(training_set, config.validation_share, rng)
         asked = asked_about(training_set.representative, len(training_set)) & training_set.own
         parts = further_parts(training_set, validation, asked, config, rng)
         learns_pool = _learns_pool(training_set, recipe)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from models_store import questions
 from models_store.class_sets import ClassSets
-from models_store.model import as_input, checked_features
+from models_store.model import as_input, check_features
 from models_store.questions import Question
 from models_store.questions.base import Targets
 
@@ -93,7 +93,7 @@ class TrainingSet:
     kept_proposed: Tensor | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        checked_features(self.features, self.input_shape)
+        check_features(self.features, self.input_shape)
         n = len(self.features)
         if n == 0:
             raise ValueError("nothing to train on: no labeled item")
@@ -103,7 +103,7 @@ class TrainingSet:
         if self.representative is not None and self.representative.shape != (n,):
             raise ValueError(f"`representative` has the shape {self.representative.shape}, expected {(n,)}")
         if self.pool is not None:
-            checked_features(self.pool, self.input_shape)
+            check_features(self.pool, self.input_shape)
         object.__setattr__(self, "input_shape", tuple(self.input_shape))
         object.__setattr__(self, "kept_targets", targets)
         object.__setattr__(self, "kept_proposed", proposed)
@@ -188,17 +188,19 @@ class TrainingSet:
         return as_input(self.features, rows, self.input_shape), targets, proposed
 
 
-def split(training_set: TrainingSet, share: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def split_off_validation(
+    training_set: TrainingSet, share: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """Return rows to train on and rows held back, at random, except that every class keeps a row to train on."""
     order, own = rng.permutation(len(training_set)), training_set.own
     size = int(own.sum() * share)
     if size < SMALLEST_VALIDATION:
         return order, order[:0]
-    held_back = order[np.flatnonzero(may_go(training_set, order) & own[order])[:size]]
+    held_back = order[np.flatnonzero(can_be_held_back(training_set, order) & own[order])[:size]]
     return order[np.isin(order, training_set.without(held_back))], held_back
 
 
-def may_go(training_set: TrainingSet, order: np.ndarray) -> np.ndarray:
+def can_be_held_back(training_set: TrainingSet, order: np.ndarray) -> np.ndarray:
     """Return (n,) bool: whether a training may hold back the row. The first row of every class stays."""
     may = np.ones(len(order), dtype=bool)
     groups = training_set.asks.groups(training_set.kept_targets, training_set.kept_proposed)

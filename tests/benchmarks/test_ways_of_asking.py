@@ -9,14 +9,14 @@ import pytest
 from scipy.optimize import minimize
 
 from benchmarks.finishing.asking import Errors, Pace, Way, choose, expected
-from labeling.finishing.certifying.experience import (  # fmt: skip
+from labeling.finishing.certifying.corrected_probabilities import (  # fmt: skip
     BEND,
     NOTHING,
     PRIOR,
     UNCHANGED,
     Checked,
     PickedBatch,
-    correct,
+    correct_probabilities,
     still_open,
 )
 
@@ -58,7 +58,7 @@ def test_expected_seconds_and_errors_are_those_of_simulated_people():
 
 def test_no_experience_changes_no_probability():
     said = np.array([0.2, 0.7, 0.999])
-    assert np.allclose(correct(said, NOTHING), said)
+    assert np.allclose(correct_probabilities(said, NOTHING), said)
 
 
 @pytest.mark.parametrize(("shift", "slope"), [(1.5, 1.0), (-1.0, 1.0), (0.5, 1.3)])
@@ -69,7 +69,7 @@ def test_experience_corrects_what_a_model_says_wrongly(shift, slope):
         return 1 / (1 + np.exp(-(shift + slope * np.log(p / (1 - p)))))
 
     earlier, said = rng.uniform(0.3, 0.9, 600), rng.uniform(0.8, 0.99, 1000)
-    corrected = correct(said, Checked(earlier, rng.random(600) < true(earlier)))
+    corrected = correct_probabilities(said, Checked(earlier, rng.random(600) < true(earlier)))
     assert np.abs(corrected - true(said)).mean() < 0.7 * np.abs(said - true(said)).mean()
     assert (np.diff(corrected[np.argsort(said)]) > 0).all()
 
@@ -84,7 +84,7 @@ def test_a_model_that_is_never_quite_sure_is_corrected_where_it_is_sure_and_wher
         return 1 / (1 + np.exp(-(1.2 * x + 1.5 * np.maximum(x - 1.5, 0))))
 
     drawn, said = rng.beta(4, 0.8, (2, 3000)) * 0.96
-    corrected = correct(said, Checked(drawn, rng.random(3000) < true(drawn)))
+    corrected = correct_probabilities(said, Checked(drawn, rng.random(3000) < true(drawn)))
     doubtful, sure = said < 0.7, said >= 0.9
     assert (1 - corrected[doubtful]).mean() == pytest.approx((1 - true(said[doubtful])).mean(), rel=0.1)
     assert (1 - corrected[sure]).mean() < 1.8 * (1 - true(said[sure])).mean()  # a single line: up to three times
@@ -110,7 +110,7 @@ def test_a_correction_is_the_most_probable_one(seed):
     options = {"xatol": 1e-6, "fatol": 1e-10, "maxiter": 5000}
     slow = minimize(improbability, UNCHANGED, method="Nelder-Mead", options=options).x
     said = np.array([0.3, 0.6, 0.9, 0.98])
-    assert correct(said, NOTHING, checked) == pytest.approx(curve(slow, said), abs=1e-4)
+    assert correct_probabilities(said, NOTHING, checked) == pytest.approx(curve(slow, said), abs=1e-4)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -149,7 +149,9 @@ def test_an_item_with_a_weight_counts_as_often():
     said = np.array([0.4, 0.8, 0.97])
     right = np.array([True, False, True])
     twice = Checked(np.repeat(said, 2), np.repeat(right, 2), 0.02)
-    assert correct(said, Checked(said, right, 0.02, weight=2.0)) == pytest.approx(correct(said, twice), abs=1e-5)
+    assert correct_probabilities(said, Checked(said, right, 0.02, weight=2.0)) == pytest.approx(
+        correct_probabilities(said, twice), abs=1e-5
+    )
 
 
 @pytest.mark.parametrize("wrong", [0.005, 0.05])
@@ -157,15 +159,17 @@ def test_errors_of_people_are_not_taken_for_errors_of_the_model(wrong):
     rng = np.random.default_rng(0)
     said = np.full(20_000, 0.95)
     agree = (rng.random(len(said)) >= wrong) & (rng.random(len(said)) >= 0.03)
-    assert 1 - correct(said, Checked(said, agree, label_error=0.03)).mean() == pytest.approx(wrong, abs=0.003)
-    assert 1 - correct(said, Checked(said, agree)).mean() == pytest.approx(wrong + 0.03, abs=0.005)
+    assert 1 - correct_probabilities(said, Checked(said, agree, label_error=0.03)).mean() == pytest.approx(
+        wrong, abs=0.003
+    )
+    assert 1 - correct_probabilities(said, Checked(said, agree)).mean() == pytest.approx(wrong + 0.03, abs=0.005)
 
 
 def test_labels_that_were_asked_again_tell_more_against_a_model():
     """People differ from the model about 30 of 1,000 items: by chance, unless further answers agree with the first."""
     said, agree = np.full(1000, 0.98), np.arange(1000) >= 30
-    single = correct(said, Checked(said, agree, label_error=0.03))
-    settled = correct(said, Checked(said, agree, label_error=np.where(agree, 0.03, 1e-3)))
+    single = correct_probabilities(said, Checked(said, agree, label_error=0.03))
+    settled = correct_probabilities(said, Checked(said, agree, label_error=np.where(agree, 0.03, 1e-3)))
     assert 1 - single.mean() < 0.01
     assert 1 - settled.mean() == pytest.approx(0.03, abs=0.005)
 
@@ -176,12 +180,12 @@ def test_items_drawn_by_chance_outweigh_picked_ones():
     doubtful, said = rng.uniform(0.4, 0.9, 2000), rng.uniform(0.9, 0.99, 800)
     picked = Checked(doubtful, rng.random(2000) < 0.7 + 0.3 * doubtful)
     drawn = Checked(said, rng.random(800) < 0.92)
-    assert 1 - correct(said, NOTHING, picked).mean() < 0.04
-    assert 1 - correct(said, drawn, picked).mean() == pytest.approx(0.08, abs=0.015)
+    assert 1 - correct_probabilities(said, NOTHING, picked).mean() < 0.04
+    assert 1 - correct_probabilities(said, drawn, picked).mean() == pytest.approx(0.08, abs=0.015)
 
 
 def test_certain_answers_stay_finite():
-    corrected = correct(np.array([0.0, 1.0]), Checked(np.array([1.0] * 50), np.zeros(50, bool)))
+    corrected = correct_probabilities(np.array([0.0, 1.0]), Checked(np.array([1.0] * 50), np.zeros(50, bool)))
     assert np.isfinite(corrected).all()
 
 
@@ -189,7 +193,9 @@ def test_certain_answers_stay_finite():
 def test_a_model_that_is_sure_and_often_wrong_is_corrected(share):
     rng = np.random.default_rng(0)
     said = np.clip(1 - rng.exponential(0.06, 10_000), 0.1, 0.9999)
-    assert correct(said, Checked(said, rng.random(10_000) < share)).mean() == pytest.approx(share, abs=0.01)
+    assert correct_probabilities(said, Checked(said, rng.random(10_000) < share)).mean() == pytest.approx(
+        share, abs=0.01
+    )
 
 
 def test_further_answers_after_a_disagreement_cost_most_where_the_model_is_often_wrong():

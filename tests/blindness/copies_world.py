@@ -20,8 +20,8 @@ from labeling.queue.answer import Answer
 from labeling.steps import batch_copies as choosing
 from labeling.steps.batch_tasks import Picked, write_tasks
 from labeling.steps.further import choose_further
-from labeling.steps.plan import Pool, plan_batch
 from labeling.steps.select import read_pool
+from labeling.storage.arrays.batch_plan import Pool, plan_batch
 from labeling.storage.arrays.files import ProjectFiles
 from selector.dendrogram import Dendrogram
 from selector.linkage import average_linkage

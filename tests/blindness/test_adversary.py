@@ -91,9 +91,9 @@ def unmend_time(monkeypatch: pytest.MonkeyPatch) -> None:
     def keep(project: Project, items: Mapping[int, int], answers: Mapping[int, Any]) -> None:
         for item in items.values():
             place = Assignment.objects.filter(task__repeats=item, task__is_gold=True).latest("answered_at")
-            gold.look_at(place.task.batch.project, place.user)
+            gold.pause_if_inaccurate(place.task.batch.project, place.user)
 
-    monkeypatch.setattr(item_labels, "keep", keep)
+    monkeypatch.setattr(item_labels, "keep_gold_labels", keep)
 
 
 def unmend_repetition(monkeypatch: pytest.MonkeyPatch) -> None:

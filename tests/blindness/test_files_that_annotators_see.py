@@ -86,7 +86,7 @@ def test_items_that_came_in_with_an_answer_of_theirs(project: Project) -> None:
     user, item = User.objects.get(username="ann"), items_of(project)[5]
     task = Task.objects.create(batch=Batch.objects.get(), item=item, rank=9, free=0, outstanding=0)
     answer = Annotation.objects.create(task=task, user=user, value=1)
-    comments.write_all(user, [(item.pk, answer.pk, "A one?")])
+    comments.write_annotators_comments(user, [(item.pk, answer.pk, "A one?")])
     assert f'src="{API}items/{item.pk}/media/?size=preview"' in client.get("/p/digits/label/comments/").content.decode()
     assert fetch(client, item).status_code == 200
 

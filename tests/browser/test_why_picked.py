@@ -14,8 +14,8 @@ from playwright.sync_api import Page, expect
 
 from labeling.models import Batch, Clustering, Project, Role, Task
 from labeling.storage.arrays import stored
+from labeling.storage.arrays.batch_forecast import draw_sample
 from labeling.storage.arrays.files import ProjectFiles
-from labeling.storage.arrays.forecast import draw_sample
 from labeling.storage.arrays.pool_map import CONTROL, LABELED, PICKED, REST, PoolMap
 from tests.extent import some
 

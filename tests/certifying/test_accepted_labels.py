@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from labeling.finishing.certifying.experience import Checked, correct, without_prior
+from labeling.finishing.certifying.corrected_probabilities import Checked, correct_probabilities, without_prior
 from labeling.labels.resolving.posterior import ModelVote, Vote, posterior
 
 N, SURE, WRONG, ACCEPTED = 4000, np.array([0.9]), 0.05, 0.3
@@ -16,7 +16,7 @@ def test_labels_that_people_confirm_count_as_far_as_they_see_errors() -> None:
     wrong = rng.random(N) < WRONG
     given = ~wrong | (rng.random(N) < ACCEPTED)
     blind, shown, naive = (
-        1 - correct(SURE, Checked(np.full(N, SURE[0]), right, accepted=accepted))[0]
+        1 - correct_probabilities(SURE, Checked(np.full(N, SURE[0]), right, accepted=accepted))[0]
         for right, accepted in ((~wrong, 0.0), (given, np.full(N, ACCEPTED)), (given, 0.0))
     )
     assert blind == pytest.approx(WRONG, rel=0.15)
@@ -25,7 +25,7 @@ def test_labels_that_people_confirm_count_as_far_as_they_see_errors() -> None:
 
 
 def test_labels_that_people_always_confirm_tell_nothing() -> None:
-    found = correct(SURE, Checked(np.full(N, SURE[0]), np.ones(N, bool), label_error=0.01, accepted=0.99))
+    found = correct_probabilities(SURE, Checked(np.full(N, SURE[0]), np.ones(N, bool), label_error=0.01, accepted=0.99))
     assert found == pytest.approx(SURE, abs=0.001)
 
 
@@ -47,7 +47,7 @@ def test_labels_that_the_model_helped_to_settle_do_not_count_its_word_twice(n_cl
             doubt[place] = 1 - probability
     right, said = labels == 0, np.full(n, sure)
     error = np.where(right, doubt, without_prior(doubt, said))
-    assert 1 - correct(SURE, Checked(said, right, error)).mean() == pytest.approx(
-        1 - correct(SURE, Checked(said, ~wrong)).mean(), rel=0.2
+    assert 1 - correct_probabilities(SURE, Checked(said, right, error)).mean() == pytest.approx(
+        1 - correct_probabilities(SURE, Checked(said, ~wrong)).mean(), rel=0.2
     )
-    assert (1 - correct(said, Checked(said, right, doubt))).mean() < 0.97 * wrong.mean()
+    assert (1 - correct_probabilities(said, Checked(said, right, doubt))).mean() < 0.97 * wrong.mean()

@@ -19,7 +19,7 @@ from labeling.insight.status import status_of
 from labeling.models import Assignment, Batch, ItemImport, Job, ModelVersion, Project
 from labeling.outgoing.exports import choose, export
 from labeling.queue import queue
-from labeling.queue.deadlines import clear, end_early
+from labeling.queue.deadlines import clear_unanswered, end_early
 from labeling.storage.arrays.files import ProjectFiles, save_array
 from tests.exports.labeled import answer, make_batch, make_items, train
 from tests.factories import make_member, make_project
@@ -221,7 +221,7 @@ def test_what_is_left_fits_when_a_batch_ends_early(project: Project) -> None:
     batch = make_batch(project, make_items(project, 20, control_every=4))
     answer(batch, make_member(project, "ann"), [0] * 7)
     assert end_early(batch=batch) == 13
-    clear(batch=batch)
+    clear_unanswered(batch=batch)
     items = status_json()["items"]
     assert items["unlabeled"] == project.items.unlabeled().count() >= 13
     assert items["control_labeled"] == project.items.control().labeled().count() > 0

@@ -25,12 +25,12 @@ from labeling.outgoing.datasets.manifest import verify
 from labeling.outgoing.exports import choose, export
 from labeling.outgoing.exports.frozen_rows import dataset_pages, manifest_of
 from labeling.outgoing.exports.rows import pages
-from labeling.projects import purging
+from labeling.projects import erasing_items
 from labeling.projects.classes import changing as classes
-from labeling.projects.purging import purge
+from labeling.projects.erasing_items import erase_items
 from labeling.queue import submitting
 from labeling.queue.answer import Answer
-from labeling.queue.removing import remove
+from labeling.queue.removing import remove_items
 from labeling.storage.arrays.files import ProjectFiles
 from tests.exports.labeled import make_batch, make_items, train
 from tests.factories import certify, make_answerable, make_member, make_project
@@ -158,10 +158,10 @@ def test_an_item_that_is_removed_for_good_leaves_all_versions(project: Project, 
     make_dataset(project)
     train(batch)
     before = {each.name: each.digest for each in DatasetVersion.objects.all()}
-    remove(project=project, ids=[items[0].pk, items[11].pk], user=ann, delete=True, reason="She asked us to.")
+    remove_items(project=project, ids=[items[0].pk, items[11].pk], user=ann, delete=True, reason="She asked us to.")
     assert {each.name: each.digest for each in DatasetVersion.objects.all()} == before
     later = timezone.now() + datetime.timedelta(days=31)
-    assert purge(later, forget=erasing.forget) == 2
+    assert erase_items(later, forget=erasing.forget) == 2
     first, second = DatasetVersion.objects.order_by("number")
     assert (first.rows, second.rows) == (5, 10)
     for each, gone in ((first, [items[0].pk]), (second, [items[0].pk, items[11].pk])):
@@ -184,10 +184,10 @@ def test_all_items_that_are_due_leave_a_file_at_once(
     answer(batch, ann, [0] * 4)
     version = make_dataset(project)
     train(batch)
-    remove(project=project, ids=[item.pk for item in items[:3]], user=ann, delete=True)
-    monkeypatch.setattr(purging, "MOST", 1)
+    remove_items(project=project, ids=[item.pk for item in items[:3]], user=ann, delete=True)
+    monkeypatch.setattr(erasing_items, "MOST", 1)
     later = timezone.now() + datetime.timedelta(days=31)
-    assert [purge(later, forget=erasing.forget) for _ in range(4)] == [1, 1, 1, 0]
+    assert [erase_items(later, forget=erasing.forget) for _ in range(4)] == [1, 1, 1, 0]
     version.refresh_from_db()
     assert (version.rows, len(version.replaced)) == (1, 1)
     assert [len(each["items"]) for each in manifest_of(version)["removed"]] == [3]
@@ -337,13 +337,13 @@ def test_an_erasure_while_a_version_is_written_leaves_nothing_behind(project: Pr
     make_dataset(project)
     answer(batch, ann, [1] * 4)
     train(batch)
-    remove(project=project, ids=[items[0].pk], user=ann, delete=True, reason="Why.")
+    remove_items(project=project, ids=[items[0].pk], user=ann, delete=True, reason="Why.")
     filters = {"excluded": "true"}
     second = DatasetVersion(project=project, filters=filters)
     frozen = freeze(second, draft="second")
     third = DatasetVersion(project=project)
     beside = freeze(third, draft="third")
-    assert purge(timezone.now() + datetime.timedelta(days=31), forget=erasing.forget) == 1
+    assert erase_items(timezone.now() + datetime.timedelta(days=31), forget=erasing.forget) == 1
     for dataset, then in ((second, frozen), (third, beside)):
         with pytest.raises(Superseded), transaction.atomic():
             keep(dataset, then)

@@ -10,7 +10,7 @@ import pytest
 from labeling.models import Batch, Item, Project
 from labeling.outgoing.exports.rows import pages
 from labeling.outgoing.exports.weights import Drawn, Weights, imported_rows, level_ends, weights_of
-from labeling.steps.plan import Pool, plan_batch
+from labeling.storage.arrays.batch_plan import Pool, plan_batch
 from tests.exports.labeled import answer, make_batch, make_items, train
 from tests.extent import some
 from tests.factories import make_member, make_project

@@ -208,7 +208,7 @@ def test_a_batch_that_ends_early_leaves_its_draws_to_the_next() -> None:
         task = Task.objects.select_related("batch__project").get(item=item)
         say(task, "annie", task.predicted)
     deadlines.end_early(batch=batch)
-    deadlines.clear(batch=batch)
+    deadlines.clear_unanswered(batch=batch)
     assert [place for place, *_ in drawn(batch)] == [0, 1, 2, 3]
     assert [place for place, *_ in drawn(select(audit.project))] == list(range(4, 14))
 

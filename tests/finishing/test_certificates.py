@@ -36,7 +36,7 @@ from labeling.models import (
     Project,
     Role,
 )
-from labeling.projects import duplicating, erasing, lifecycle, purging
+from labeling.projects import duplicating, erasing_items, erasing_projects, lifecycle
 from labeling.projects.classes import changing as classes
 from labeling.queue import removing
 from labeling.steps.select import select
@@ -61,7 +61,7 @@ def counts_agree(project: Project) -> None:
     """Compare counts that read no item with the rows."""
     certified = Certificate.objects.filter(project=project)
     assert sum(each.labels for each in certified.standing()) == CertifiedLabel.objects.certifying().count()
-    assert pool_counts.pool_of(project).unlabeled == project.items.unlabeled().count()
+    assert pool_counts.count_pool(project).unlabeled == project.items.unlabeled().count()
     assert counting.certified_labels(project) == CertifiedLabel.objects.standing().count()
     assert status.items_of(project)["labeled"] == project.items.labeled().count()
 
@@ -143,9 +143,9 @@ def test_corrections_undo_and_exclusion_keep_the_counts(project: Project) -> Non
         corrections.correct(item=item, user=manager, value=item.truth)
     counts_agree(project)
     corrections.withdraw(item=items[0], user=manager)
-    removing.remove(project=project, ids=[items[1].pk, items[4].pk], user=manager)
+    removing.remove_items(project=project, ids=[items[1].pk, items[4].pk], user=manager)
     counts_agree(project)
-    removing.restore(project=project, ids=[items[1].pk], user=manager)
+    removing.restore_items(project=project, ids=[items[1].pk], user=manager)
     project.items.filter(pk=items[5].pk).update(queued_at="2026-01-01T00:00:00Z")
     project.items.filter(pk=items[6].pk).update(gold=1)
     counts_agree(project)
@@ -239,16 +239,16 @@ def test_purged_items_and_erased_projects_leave_no_certified_rows(project: Proje
     assert certified is not None
     assert drawn is not None
     assert drawn.task.item_id is not None
-    removing.remove(project=project, ids=[certified.pk, drawn.task.item_id], user=manager, delete=True)
+    removing.remove_items(project=project, ids=[certified.pk, drawn.task.item_id], user=manager, delete=True)
     Batch.objects.update(state=Batch.State.DONE)
     late = timezone.now() + datetime.timedelta(days=40)
-    assert purging.purge(late) == 2
+    assert erasing_items.erase_items(late) == 2
     assert not CertifiedLabel.objects.filter(pk=certified.pk).exists()
-    assert pool_counts.pool_of(project).unlabeled == project.items.unlabeled().count()
+    assert pool_counts.count_pool(project).unlabeled == project.items.unlabeled().count()
     copied = duplicating.duplicate(project=project, user=manager, slug="copy", name="Copy", items=True, labels=True)
     assert not Finish.objects.filter(project=copied).exists()
     lifecycle.delete(project=project, user=manager, name=project.name)
     Job.objects.all().delete()
-    erasing.erase(late, seconds=60)
+    erasing_projects.erase_projects(late, seconds=60)
     assert not Project.objects.filter(pk=project.pk).exists()
     assert not any(table.objects.exists() for table in (Finish, Audit, AuditDraw, Certificate, CertifiedLabel))

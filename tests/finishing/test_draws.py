@@ -9,9 +9,9 @@ import pytest
 from factories import make_items, make_member, make_open_batch, make_project
 
 from labeling.finishing import audits, candidates
-from labeling.labels import asking_again, corrections
+from labeling.labels import corrections
 from labeling.models import Audit, AuditDraw, Batch, Copy, Item, Role, Task
-from labeling.queue import removing
+from labeling.queue import changing, removing
 from labeling.storage.arrays.files import ProjectFiles
 from tests.finishing.audit_rows import make_audit, make_predicted, say
 
@@ -169,7 +169,7 @@ def test_what_all_skipped_or_a_manager_took_out_counts_as_wrong() -> None:
     say(tasks[1], "annie", "skip")
     say(tasks[1], "bert", 5)
     assert wrong_by_row(audit) == {4: True, 5: False}
-    removing.remove(project=audit.project, ids=[tasks[2].item_key], user=mona)
+    removing.remove_items(project=audit.project, ids=[tasks[2].item_key], user=mona)
     assert wrong_by_row(audit) == {4: True, 5: False, 6: True}
 
 
@@ -213,7 +213,7 @@ def test_an_item_that_is_sent_back_is_open_until_two_people_agree() -> None:
     audit = audited()
     [task] = ask(audit, 1)
     say(task, "annie", 1)
-    asking_again.ask_again(project=audit.project, ids=[task.item_key])
+    changing.ask_again(project=audit.project, ids=[task.item_key])
     assert (wrong_by_row(audit), audits.outcomes(audit).undecided) == ({}, [])
 
 

@@ -12,9 +12,8 @@ from pages import manager, member, text_of
 from pools import pool_project
 
 from labeling.finishing.state import need_one_more
-from labeling.labels import asking_again
 from labeling.models import Batch, Finish, Membership, Project, Role, Task, User
-from labeling.queue import queue, submitting
+from labeling.queue import changing, queue, submitting
 from labeling.queue.answer import Answer
 
 pytestmark = pytest.mark.django_db
@@ -58,7 +57,7 @@ def test_a_third_person_can_be_asked_again_and_settles_them(project: Project) ->
         answer_all(project, user, [1 + place])
     [cid] = people_of(project, "cid")
     assert need_one_more(project) == 0
-    asking_again.ask_again(project=project, ids=list(project.items.values_list("pk", flat=True)))
+    changing.ask_again(project=project, ids=list(project.items.values_list("pk", flat=True)))
     Batch.objects.update(state=Batch.State.DONE)
     batch = make_open_batch(project, [], number=2)
     items = project.items.asked_again()

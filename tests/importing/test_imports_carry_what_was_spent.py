@@ -294,7 +294,7 @@ def test_labels_of_an_item_that_was_excluded_are_known_still(tmp_path: Path) -> 
     rows = exported(original)
     train(original)
     mona = make_member(original, "mona", Role.MANAGER)
-    removing.remove(project=original, ids=list(original.items.values_list("pk", flat=True)), user=mona)
+    removing.remove_items(project=original, ids=list(original.items.values_list("pk", flat=True)), user=mona)
     again = project_of("again")
     bring(again, bare(rows), tmp_path)
     assert state_of(again).spent == all_spent(original)

@@ -26,7 +26,7 @@ from labeling.loop.step import Step
 from labeling.models import Batch, Item, Job, Project, ProjectStorage, Role
 from labeling.projects import quota
 from labeling.projects.duplicating import duplicate
-from labeling.projects.purging import purge
+from labeling.projects.erasing_items import erase_items
 from labeling.steps.registry import run_step
 from labeling.storage import media
 
@@ -247,7 +247,7 @@ def test_they_are_removed_with_the_item_and_count_no_more(tmp_path: Path) -> Non
     Batch.objects.filter(pk=make_open_batch(project, items[1:]).pk).update(state=Batch.State.DONE)
     before = timezone.now() - datetime.timedelta(days=31)
     project.items.filter(pk=items[0].pk).update(excluded_at=before, deleted_at=before)
-    assert purge(timezone.now()) == 1
+    assert erase_items(timezone.now()) == 1
     left = lying(project)
     assert left.keys() == {"png", "thumbnail.webp"}
     assert quota.use_of(project).media == sum(left.values())

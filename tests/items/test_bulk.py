@@ -55,7 +55,7 @@ def test_it_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(removing, "remove", killed)
+        patch.setattr(removing, "remove_items", killed)
         with pytest.raises(KeyboardInterrupt):
             bulk.carry_on(60)
     bulk.carry_on(60)
@@ -72,7 +72,7 @@ def test_where_others_do_not_let_go_it_waits(monkeypatch: pytest.MonkeyPatch) ->
         raise RemovalError("busy", "Somebody is working on these items.")
 
     with monkeypatch.context() as patch:
-        patch.setattr(removing, "remove", busy)
+        patch.setattr(removing, "remove_items", busy)
         bulk.carry_on(60)
     asked.refresh_from_db()
     assert (asked.seen, asked.finished_at) == (0, None)

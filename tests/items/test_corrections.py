@@ -15,7 +15,7 @@ from labeling.models import Annotation, Batch, Correction, Item, Project, Role, 
 from labeling.outgoing.exports import Choice, count_rows
 from labeling.queue import queue, submitting
 from labeling.queue.answer import Answer
-from labeling.queue.closing import close
+from labeling.queue.closing import close_tasks
 from tests.exports.labeled import answer
 
 pytestmark = pytest.mark.django_db
@@ -158,7 +158,7 @@ def test_a_batch_that_ends_early_keeps_a_correction_whose_answer_was_undone() ->
     given = Annotation.objects.get()
     correct(item=item, user=mona, value=5)
     queue.undo(project=project, user=given.user, annotation_id=given.pk)
-    close(project.batches.get().tasks.all())
+    close_tasks(project.batches.get().tasks.all())
     assert [task.item for task in project.batches.get().tasks.all()] == [item]
     assert fresh(item)[0] == 5
 

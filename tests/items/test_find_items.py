@@ -20,12 +20,12 @@ from labeling.labels.items.item_filters import FILTERS, STATES, matching, read_f
 from labeling.labels.items.order import (
     ORDERS,
     count_up_to,
-    items_beside,
     order_for,
     page_after,
     page_before,
     position_of,
     read_position,
+    rows_beside,
 )
 from labeling.labels.items.records import state_of
 from labeling.models import Annotation, Copy, CopyAnswer, Item, Project, Role, User
@@ -261,7 +261,7 @@ def test_neighbours_are_those_in_the_order(project: Project, name: str) -> None:
     for place, pk in enumerate(ids):
         item = Item.objects.select_related("task").get(pk=pk)
         expected = (ids[place - 1] if place else None, ids[place + 1] if place + 1 < len(ids) else None)
-        assert items_beside(items, order, position_of(item, order)) == expected
+        assert rows_beside(items, order, position_of(item, order)) == expected
 
 
 def test_a_place_stays_where_it_is_when_the_item_moves(project: Project) -> None:
@@ -272,7 +272,7 @@ def test_a_place_stays_where_it_is_when_the_item_moves(project: Project) -> None
     place = position_of(item, order)
     correct(item=item, user=User.objects.get(username="mona"), value=9)
     assert page_after(items, order, None, 1).keys == [item.pk]
-    assert items_beside(items, order, place) == (ids[0], ids[2])
+    assert rows_beside(items, order, place) == (ids[0], ids[2])
 
 
 @pytest.mark.parametrize(

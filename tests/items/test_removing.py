@@ -13,7 +13,7 @@ from mixture import mixture, numbers
 
 from labeling.insight.attention import attention_of
 from labeling.insight.balance import balance_of
-from labeling.insight.pool_counts import PoolCounts, pool_of
+from labeling.insight.pool_counts import PoolCounts, count_pool
 from labeling.insight.status import items_of
 from labeling.labels.items import search
 from labeling.labels.items.item_filters import matching, read_filter
@@ -22,7 +22,7 @@ from labeling.labels.items.words import read_search
 from labeling.models import Annotation, Batch, Item, Job, ModelVersion, Project, Removal, Role, Task, User
 from labeling.outgoing.exports.choice import Choice
 from labeling.outgoing.exports.rows import count_rows
-from labeling.projects.purging import purge
+from labeling.projects.erasing_items import erase_items
 from labeling.queue import queue, removing, submitting
 from labeling.queue.answer import Answer
 from labeling.queue.changing import ACTIONS, Change, Effect
@@ -41,7 +41,7 @@ def mona(project: Project) -> User:
 
 
 def exclude(project: Project, *places: int, **more: Any) -> int:
-    return removing.remove(project=project, ids=ids_of(project, *places), user=mona(project), **more)
+    return removing.remove_items(project=project, ids=ids_of(project, *places), user=mona(project), **more)
 
 
 def answer(project: Project, user: User, task: Task, value: int = 1) -> Any:
@@ -51,12 +51,12 @@ def answer(project: Project, user: User, task: Task, value: int = 1) -> Any:
 
 def test_an_excluded_item_leaves_pool_training_measuring_and_exports() -> None:
     project = mixture()
-    before, labels = pool_of(project), balance_of(project)
+    before, labels = count_pool(project), balance_of(project)
     assert exclude(project, 0, 1, 9, reason="Two owls.") == 3
     assert numbers(project, project.items.unlabeled().order_by("pk").values_list("pk", flat=True)) == [10]
     assert numbers(project, project.items.trainable().order_by("pk").values_list("pk", flat=True)) == [3, 4, 5]
     assert not project.items.measuring().exists()
-    assert pool_of(project) == PoolCounts(before.unlabeled - 1, before.reserved)
+    assert count_pool(project) == PoolCounts(before.unlabeled - 1, before.reserved)
     assert items_of(project)["unlabeled"] == project.items.unlabeled().count()
     assert items_of(project)["excluded"] == 3
     assert count_rows(project) == 3
@@ -76,10 +76,10 @@ def test_nothing_of_an_excluded_item_waits_for_a_manager() -> None:
 
 def test_included_again_it_is_as_before() -> None:
     project = mixture()
-    before = (pool_of(project), set(project.items.trainable()))
+    before = (count_pool(project), set(project.items.trainable()))
     exclude(project, 0, 9)
-    assert removing.restore(project=project, ids=ids_of(project, 0, 3, 9), user=mona(project)) == 2
-    assert (pool_of(project), set(project.items.trainable())) == before
+    assert removing.restore_items(project=project, ids=ids_of(project, 0, 3, 9), user=mona(project)) == 2
+    assert (count_pool(project), set(project.items.trainable())) == before
     removal = Removal.objects.get(item=ids_of(project, 0)[0])
     assert (removal.ended_by, removal.ended_at is None) == (mona(project), False)
 
@@ -93,7 +93,7 @@ def test_deleted_items_are_in_no_list_but_their_own() -> None:
     chosen = read_filter(project, {"deleted": "true"})
     assert numbers(project, sorted(matching(project, chosen).values_list("pk", flat=True))) == [0, 9]
     assert [each.deleted for each in record_of(project, ids_of(project, 0)[0]).removals] == [True, False]
-    removing.restore(project=project, ids=ids_of(project, 0), user=mona(project))
+    removing.restore_items(project=project, ids=ids_of(project, 0), user=mona(project))
     assert 0 in numbers(project, matching(project, {}).values_list("pk", flat=True))
 
 
@@ -162,7 +162,7 @@ def test_whoever_held_the_task_is_told_and_goes_on() -> None:
     claim = queue.claim(project=project, user=annie, count=2)
     first, second = (task.pk for task in claim.tasks)
     item = Task.objects.get(pk=first).item_id
-    removing.remove(project=project, ids=[item], user=mona(project))
+    removing.remove_items(project=project, ids=[item], user=mona(project))
     late = [Answer(uuid.uuid4(), pk, value=1) for pk in (first, second)]
     outcome = submitting.submit(project=project, user=annie, answers=late)
     assert [(each.code, each.detail) for each in outcome.rejected] == [
@@ -184,7 +184,7 @@ def test_what_was_picked_at_that_moment_is_closed_and_what_is_taken_back_can_be_
     annie = make_member(project, "annie")
     task = batch.tasks.get(item=items[1])
     outcome = answer(project, annie, task)
-    removing.remove(project=project, ids=[items[1].pk], user=mona(project))
+    removing.remove_items(project=project, ids=[items[1].pk], user=mona(project))
     queue.undo(project=project, user=annie, annotation_id=outcome.accepted[0])
     for each in batch.tasks.all():
         answer(project, annie, each)
@@ -270,15 +270,15 @@ def test_after_thirty_days_it_is_gone_for_good_with_all_that_hangs_on_it() -> No
     search.catch_up()
     exclude(project, 0, 1, delete=True)
     now = timezone.now()
-    assert purge(now + datetime.timedelta(days=31)) == 0, "its batch is not done"
+    assert erase_items(now + datetime.timedelta(days=31)) == 0, "its batch is not done"
     Batch.objects.filter(pk=batch.pk).update(state=Batch.State.DONE)
-    assert purge(now + datetime.timedelta(days=29)) == 0
-    assert purge(now + datetime.timedelta(days=31)) == 2
+    assert erase_items(now + datetime.timedelta(days=29)) == 0
+    assert erase_items(now + datetime.timedelta(days=31)) == 2
     assert list(project.items.values_list("row", flat=True)) == [2]
     assert (Task.objects.count(), Annotation.objects.count(), Removal.objects.count()) == (1, 1, 0)
     assert not media.path_of(items[0].media).exists()
     assert media.path_of(items[1].media).exists(), "another item has the same file"
     batch.refresh_from_db()
     assert (batch.size, batch.dropped) == (1, 2)
-    assert pool_of(project).unlabeled == project.items.unlabeled().count() == 0
+    assert count_pool(project).unlabeled == project.items.unlabeled().count() == 0
     assert not search.look_up(project, read_search("item-0000")).ids

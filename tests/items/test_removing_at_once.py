@@ -40,7 +40,7 @@ def test_the_batch_can_be_completed_whatever_happens_at_once(overlap: int) -> No
     def take_out(user, first: int) -> None:  # type: ignore[no-untyped-def]
         ids = [item.pk for item in items[first : first + 4]]
         with suppress(RemovalError):  # others do not let go of them: asked again, it is done
-            removing.remove(project=project, ids=ids, user=user, delete=first % 8 == 0)
+            removing.remove_items(project=project, ids=ids, user=user, delete=first % 8 == 0)
 
     for turn in range(ROUNDS):
         at_once(
@@ -48,7 +48,7 @@ def test_the_batch_can_be_completed_whatever_happens_at_once(overlap: int) -> No
             lambda: label(people[1], undo=True),
             lambda turn=turn: take_out(mona, turn * 4),
             lambda turn=turn: take_out(max_, turn * 4 + 2),
-            lambda turn=turn: removing.restore(project=project, ids=[items[turn * 4].pk], user=mona),
+            lambda turn=turn: removing.restore_items(project=project, ids=[items[turn * 4].pk], user=mona),
         )
         batch.refresh_from_db()
         tasks = Task.objects.filter(batch=batch)

@@ -179,7 +179,7 @@ def test_a_part_that_fails_is_done_again(monkeypatch: pytest.MonkeyPatch) -> Non
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(search, "_store", killed)
+        patch.setattr(search, "_store_words", killed)
         with pytest.raises(KeyboardInterrupt):
             search.catch_up()
     assert search.unindexed(project).count() == 6
@@ -189,7 +189,7 @@ def test_a_part_that_fails_is_done_again(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_two_workers_at_once_index_each_item(monkeypatch: pytest.MonkeyPatch) -> None:
     project, other = owls(), owls("others")
-    store, calls = search._store, []
+    store, calls = search._store_words, []
 
     def interrupted(*args: Any) -> None:
         store(*args)
@@ -197,7 +197,7 @@ def test_two_workers_at_once_index_each_item(monkeypatch: pytest.MonkeyPatch) ->
             calls.append(1)
             search.catch_up()
 
-    monkeypatch.setattr(search, "_store", interrupted)
+    monkeypatch.setattr(search, "_store_words", interrupted)
     search.catch_up()
     assert find(project, q="owl") == [0, 1, 2] == find(other, q="owl")
 

@@ -18,7 +18,7 @@ from pages import make_history, manager, text_of
 from labeling.intake import copying
 from labeling.loop.step import Step
 from labeling.models import Batch, Job, LabelFamily, ModelVersion, PrivateTraining, Project, User
-from labeling.projects import erasing, lifecycle
+from labeling.projects import erasing_projects, lifecycle
 from labeling.projects.duplicating import duplicate
 from labeling.projects.privacy import families, ledger
 from labeling.steps.registry import run_step
@@ -217,7 +217,7 @@ def remove(project: Project) -> None:
     assert not Job.objects.running().exists()
     Project.objects.filter(pk=project.pk).update(deleted_at=timezone.now() - datetime.timedelta(days=31))
     Job.objects.filter(project=project).delete()
-    erasing.erase(timezone.now(), 60)
+    erasing_projects.erase_projects(timezone.now(), 60)
     assert not Project.objects.filter(pk=project.pk).exists()
 
 

@@ -20,7 +20,7 @@ from labeling.labels.relabeling import relabel
 from labeling.loop.step import Step, StepFailed
 from labeling.models import Batch, Item, ItemImport, Job, Project, User
 from labeling.outgoing.exports.rows import pages
-from labeling.projects import erasing, lifecycle
+from labeling.projects import erasing_projects, lifecycle
 from labeling.projects.classes import changing as classes
 from labeling.projects.duplicating import duplicate
 from labeling.queue import removing
@@ -58,7 +58,7 @@ def test_labels_arrive_with_all_that_stands_behind_them(question: str) -> None:
         project.refresh_from_db()
         relabel(project, writing=transaction.atomic, progress=lambda share: None)
     tenth = project.items.get(external_id="item-0010")
-    removing.remove(project=project, ids=[tenth.pk], user=User.objects.get(username="mona"))
+    removing.remove_items(project=project, ids=[tenth.pk], user=User.objects.get(username="mona"))
     copy = copy_of(project, labels=True)
     run_copy()
     names = ["external_id", "data", "proposed", "label", "agreement"]
@@ -136,7 +136,7 @@ def test_media_stay_when_either_project_is_removed(kind: str) -> None:
         lifecycle.delete(project=gone, user=mona, name=gone.name)
         Project.objects.filter(pk=gone.pk).update(deleted_at=timezone.now() - datetime.timedelta(days=31))
         Job.objects.filter(project=gone).delete()
-        erasing.erase(timezone.now(), 60)
+        erasing_projects.erase_projects(timezone.now(), 60)
         assert not Project.objects.filter(pk=gone.pk).exists()
         kept = left or later or Project.objects.get()
         assert {item.external_id: read(item) for item in kept.items.all()} == contents

@@ -38,7 +38,7 @@ from labeling.models import (
     User,
     WorkerSign,
 )
-from labeling.projects import erasing, lifecycle
+from labeling.projects import erasing_projects, lifecycle
 from labeling.storage import media
 from labeling.storage.arrays.files import ProjectFiles
 
@@ -152,10 +152,10 @@ def test_after_thirty_days_rows_and_files_go_and_nothing_else(data_dir: Path) ->
     before = rows_of_all_tables()
     project = full_project("digits")
     delete(project, days=29)
-    erasing.erase(timezone.now(), 60)
+    erasing_projects.erase_projects(timezone.now(), 60)
     assert Project.objects.filter(pk=project.pk).exists()
     delete(project, days=31)
-    erasing.erase(timezone.now(), 60)
+    erasing_projects.erase_projects(timezone.now(), 60)
     after = rows_of_all_tables()
     assert after == before
     assert LogEntry.objects.filter(chain__name="server", subject=f"project {project.pk}").exists()
@@ -176,20 +176,20 @@ def test_versions_in_an_object_store_go_too_and_a_store_that_is_away_is_waited_f
     delete(project, days=31)
     with monkeypatch.context() as away:
         away.setattr(type(store), "rm", lambda *_, **__: (_ for _ in ()).throw(OSError("no answer")))
-        erasing.erase(timezone.now(), 60)
+        erasing_projects.erase_projects(timezone.now(), 60)
     assert project.versions.count() == 2, "who knows the place is kept"
-    erasing.erase(timezone.now(), 60)
+    erasing_projects.erase_projects(timezone.now(), 60)
     assert not Project.objects.filter(pk=project.pk).exists()
     assert [Path(path).parts[3] for path in store.find("/bucket")] == [str(other.pk)] * 2
 
 
 def test_it_goes_on_where_it_was_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(erasing, "CHUNK", 2)
+    monkeypatch.setattr(erasing_projects, "CHUNK", 2)
     project = full_project("digits")
     delete(project, days=31)
     sweeps = 0
     while Project.objects.filter(pk=project.pk).exists():
-        erasing.erase(timezone.now(), 0)  # time for one file or one part
+        erasing_projects.erase_projects(timezone.now(), 0)  # time for one file or one part
         sweeps += 1
         assert sweeps < 200
     assert sweeps > 10
@@ -201,7 +201,7 @@ def test_one_that_a_job_still_runs_in_waits() -> None:
     job = Job.objects.enqueue(Job.Kind.ENCODE, project=project)
     Job.objects.take(job, "host:1:a", timezone.now())
     delete(project, days=31)
-    erasing.erase(timezone.now(), 60)
+    erasing_projects.erase_projects(timezone.now(), 60)
     assert Project.objects.filter(pk=project.pk).exists()
 
 
@@ -209,5 +209,5 @@ def test_every_table_of_a_project_is_emptied() -> None:
     # A family has several projects, and goes with the last. Workers, people, their mailboxes and what is kept of their
     # sign-ins belong to no project, and the audit log outlives it.
     of_people = {User, Mailbox, SignInFailure, TokenUse, CacheEntry}
-    known = set(erasing.tables()) | {Project, LabelFamily, WorkerSign, *of_people, *KEPT}
+    known = set(erasing_projects.tables()) | {Project, LabelFamily, WorkerSign, *of_people, *KEPT}
     assert set(apps.get_app_config("labeling").get_models()) == known

@@ -45,8 +45,8 @@ from labeling.models import (
 from labeling.models.jobs import ERASURE
 from labeling.outgoing.datasets.manifest import verify
 from labeling.outgoing.exports.frozen_rows import manifest_of
-from labeling.projects import purging
-from labeling.projects.purging import purge
+from labeling.projects import erasing_items
+from labeling.projects.erasing_items import erase_items
 from labeling.queue import removing, submitting
 from labeling.queue.answer import Answer
 from labeling.storage import media
@@ -153,7 +153,9 @@ def test_no_file_has_an_erased_item() -> None:
         [task] = Task.objects.filter(batch__project=project, item__in=chosen)
         give(project, make_member(project, "annie"), [task])
         make_dataset(project)
-    comments.write(item=chosen[0], user=make_member(projects[0], "mona", Role.MANAGER), text=f"{WORD} again")
+    comments.write_reviewers_comment(
+        item=chosen[0], user=make_member(projects[0], "mona", Role.MANAGER), text=f"{WORD} again"
+    )
     marks = [NAME.encode(), WORD.encode(), WORD[2:14].encode(), b"xyzzyva", b"Zzyzx", *pixels]
     assert having(*marks)
     for project, client in zip(projects, clients, strict=True):
@@ -196,7 +198,7 @@ def test_a_manager_erases_an_item_of_an_open_batch_with_a_reason(project: Projec
     shown = text_of(client.get(f"/p/notes/items/{first}/"))
     assert "It is being erased for good" in shown
     assert "Restore" not in shown
-    assert purge(timezone.now(), forget=forget) == 2
+    assert erase_items(timezone.now(), forget=forget) == 2
     assert not project.items.filter(pk__in=[first, last]).exists()
     batch.refresh_from_db()
     assert (batch.state, batch.size, batch.remaining, batch.labeled) == ("open", 2, 1, 1)
@@ -247,11 +249,11 @@ def test_a_killed_erasure_is_completed(project: Project, place: str, monkeypatch
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(purging, place, killed)
+        patched.setattr(erasing_items, place, killed)
         with pytest.raises(KeyboardInterrupt):
-            purge(timezone.now(), forget=forget)
-    assert purge(timezone.now(), forget=forget) == 1
-    assert purge(timezone.now(), forget=forget) == 0
+            erase_items(timezone.now(), forget=forget)
+    assert erase_items(timezone.now(), forget=forget) == 1
+    assert erase_items(timezone.now(), forget=forget) == 0
     version.refresh_from_db()
     assert (version.rows, len(version.replaced), verify(version, each_row=True)) == (2, 1, [])
     batch.refresh_from_db()
@@ -282,7 +284,7 @@ def test_a_batch_that_a_killed_erasure_has_emptied_is_completed(
     with monkeypatch.context() as patched:
         patched.setattr(removing, "settle_batch", killed)
         with pytest.raises(KeyboardInterrupt):
-            purge(timezone.now(), forget=forget)
+            erase_items(timezone.now(), forget=forget)
     removing.close_left_over()
     batch.refresh_from_db()
     assert batch.state == Batch.State.TRAINING
@@ -293,13 +295,13 @@ def test_one_worker_erases_at_a_time(project: Project) -> None:
     [item, _] = make_items(project, 2)
     ask(project, item.pk)
     others: list[int] = []
-    assert purge(timezone.now(), forget=lambda *_: others.append(purge(timezone.now()))) == 1
+    assert erase_items(timezone.now(), forget=lambda *_: others.append(erase_items(timezone.now()))) == 1
     assert others == [0, 0]
 
 
 @pytest.mark.django_db
 def test_a_project_whose_items_must_wait_holds_up_no_other(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(purging, "MOST", 2)
+    monkeypatch.setattr(erasing_items, "MOST", 2)
     busy, damaged = make_project("busy"), make_project("damaged", classes=["a", "b"])
     items = {each: make_items(each, 3) for each in (busy, damaged, project)}
     batch = make_open_batch(damaged, items[damaged])
@@ -312,7 +314,7 @@ def test_a_project_whose_items_must_wait_holds_up_no_other(project: Project, mon
     for each in items:
         ask(each, *(item.pk for item in items[each]))
     for _ in range(3):
-        purge(timezone.now(), forget=forget)
+        erase_items(timezone.now(), forget=forget)
     assert [each.items.count() for each in items] == [3, 3, 0]
     assert damaged.damaged_files.get().name == f"datasets/{path.name}"
 
@@ -335,7 +337,7 @@ def test_steps_that_bind_items_let_an_erasure_pass(project: Project, monkeypatch
     step.give_way()
     running.refresh_from_db()
     assert running.run_after > now + datetime.timedelta(seconds=10)
-    assert purge(now, forget=forget) == 1
+    assert erase_items(now, forget=forget) == 1
     assert set(Job.objects.due(now)) == {*jobs, free}
 
 
@@ -365,9 +367,9 @@ def test_an_erasure_waits_for_no_batch(project: Project, state: str) -> None:
     Batch.objects.filter(pk=batch.pk).update(state=state, failed_in="selecting" if state == "failed" else "")
     change(manager(project), project, action="erase", items=[items[1].pk], reason="Why.")
     job = Job.objects.create(project=project, kind=Job.Kind.SELECT, state=Job.State.RUNNING, worker="w")
-    assert purge(timezone.now(), forget=forget) == 0
+    assert erase_items(timezone.now(), forget=forget) == 0
     Job.objects.filter(pk=job.pk).update(kind=Job.Kind.TRAIN)
-    assert purge(timezone.now(), forget=forget) == 1
+    assert erase_items(timezone.now(), forget=forget) == 1
     assert batch.tasks.count() == 2
     batch.refresh_from_db()
     if state not in ("selecting", "failed"):

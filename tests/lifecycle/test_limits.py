@@ -23,7 +23,7 @@ from labeling.kinds.text import Text
 from labeling.models import Invitation, Item, ItemImport, Membership, Project, Role, Source, User
 from labeling.observing import auditlog
 from labeling.projects import create, limits, quota
-from labeling.projects.people import group_roles, invitations, members
+from labeling.projects.people import invitations, members
 
 pytestmark = pytest.mark.django_db
 at_once = pytest.mark.django_db(transaction=True)
@@ -143,7 +143,7 @@ def by_home_page(user: User) -> None:
 
 
 def by_group(user: User) -> None:
-    group_roles.apply(user=user, groups=["signs"])
+    members.apply_group_roles(user=user, groups=["signs"])
 
 
 @pytest.mark.parametrize("way", [by_api, by_command, by_link, by_new_account, by_home_page, by_group])

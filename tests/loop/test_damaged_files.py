@@ -19,7 +19,7 @@ from labeling.steps.registry import run_step
 from labeling.steps.running.worker import Worker
 from labeling.steps.stored_files import files_of
 from labeling.storage import media
-from labeling.storage.arrays.damage import enqueue_rebuild, note
+from labeling.storage.arrays.damage import enqueue_rebuild, note_damage
 from labeling.storage.arrays.files import ProjectFiles, load_array
 from labeling.storage.arrays.sums import sums_of
 from labeling.storage.disk.files import FileDamaged, make_room
@@ -114,7 +114,7 @@ def test_every_file_is_found_and_rebuilt_or_named(project: Project, damage: Dama
         weights(project, number).unlink(missing_ok=True)
         weights(project, number).write_bytes(spoiled)
     for name in present:
-        note(project, name, "it was damaged by a test")
+        note_damage(project, name, "it was damaged by a test")
     enqueue_rebuild(project)
     drain()
     no_step_failed()
@@ -224,7 +224,7 @@ def test_what_follows_from_the_rest_of_a_version_is_written_again(project: Proje
     card = weights(project, 2).with_name("README.md")
     before = card.read_bytes()
     flip(card)
-    note(project, "models/v2", "it was damaged by a test")
+    note_damage(project, "models/v2", "it was damaged by a test")
     enqueue_rebuild(project)
     drain()
     no_step_failed()

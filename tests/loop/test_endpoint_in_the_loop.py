@@ -26,9 +26,10 @@ from labeling.insight.status import put_off_of
 from labeling.intake.uploads import receive
 from labeling.models import EmbeddingServer, Job, Project, User
 from labeling.outgoing import predictions
-from labeling.projects.create import choose_encoder, create_project
+from labeling.projects.create import create_project
 from labeling.projects.duplicating import duplicate
 from labeling.projects.encoders import embedding_servers, encoder_change, encoder_comparison
+from labeling.projects.encoders.encoder_change import choose_encoder
 from labeling.steps import endpoint
 from labeling.steps.features import load_encoder
 from labeling.steps.registry import run_step

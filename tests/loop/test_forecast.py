@@ -19,8 +19,8 @@ from labeling.steps.registry import run_step
 from labeling.steps.running.worker import Worker
 from labeling.steps.select import read_pool
 from labeling.storage.arrays import stored
+from labeling.storage.arrays.batch_forecast import BatchForecast, Sample, draw_sample, expected_draws, forecast_batch
 from labeling.storage.arrays.files import ProjectFiles, load_array
-from labeling.storage.arrays.forecast import BatchForecast, Sample, draw_sample, expected_draws, forecast_batch
 from selector.candidates import sufficient_factor
 from selector.cluster_margin import select
 from selector.dendrogram import Dendrogram

@@ -20,9 +20,10 @@ from labeling.intake.uploads import register
 from labeling.loop.step import Step, StepFailed
 from labeling.models import Job, ModelVersion, Project
 from labeling.models.jobs import worker_name
-from labeling.projects.create import EncoderSettled, choose_encoder, create_project
-from labeling.projects.encoders.encoder_settings import default_choice, why
-from labeling.projects.purging import purge
+from labeling.projects.create import create_project
+from labeling.projects.encoders.encoder_change import EncoderSettled, choose_encoder
+from labeling.projects.encoders.encoder_settings import default_choice, reason_for_encoder
+from labeling.projects.erasing_items import erase_items
 from labeling.queue import removing
 from labeling.steps import encode as encode_step
 from labeling.steps import features
@@ -157,8 +158,8 @@ def test_encoder_is_fitted_anew_while_nothing_depends_on_it(tmp_path: Path) -> N
     assert (project.encoded_rows, project.features_generation) == (4, 1)
     erased = project.items.get(row=1)
     user = annotator(project)
-    removing.remove(project=project, ids=[erased.pk], user=user, at_once=True)
-    assert purge(timezone.now()) == 1
+    removing.remove_items(project=project, ids=[erased.pk], user=user, at_once=True)
+    assert erase_items(timezone.now()) == 1
     path = tmp_path / "more.jsonl"
     path.write_text("\n".join(json.dumps(row) for row in rows[4:]))
     job = register(project=project, user=None, path=path, name="more.jsonl", strict=True, taken_by=worker_name())
@@ -257,7 +258,9 @@ def test_the_first_texts_take_the_encoder_that_reads_their_language(tmp_path: Pa
     rows = [{"id": str(number), "text": TEXTS[name]} for number in range(5)]
     project = encode(start(tmp_path, "text", rows, encoder=default_choice("text")))
     assert (project.encoder["name"], project.encoder["by"]) == (name, "items")
-    assert why("text", project.encoder).startswith("It was taken because most of the first texts are in ")
+    assert reason_for_encoder("text", project.encoder).startswith(
+        "It was taken because most of the first texts are in "
+    )
 
 
 def test_the_first_batch_does_not_wait_for_a_slow_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -178,17 +178,17 @@ def test_what_an_early_end_leaves_goes_in_parts_and_on_after_a_kill(
     monkeypatch.setattr(deadlines, "CHUNK", 6)
     deadlines.end_early(batch=batch)
     with killed_after(monkeypatch, deadlines, "_settle", 2):
-        deadlines.clear(batch=batch)
+        deadlines.clear_unanswered(batch=batch)
     assert 0 < Task.objects.unanswered().count() < 40
 
-    deadlines.clear(batch=batch)
+    deadlines.clear_unanswered(batch=batch)
     batch.refresh_from_db()
     assert (batch.size, batch.dropped, batch.remaining, batch.control_tasks) == (20, 20, 0, 4)
     assert batch.tasks.filter(free=0, outstanding=0).count() == batch.tasks.count() == 20
     assert not Assignment.objects.pending().exists()
     assert batch.project.items.labeled().count() == batch.project.items.unlabeled().count() == 20
     with CaptureQueriesContext(connection) as asked:
-        deadlines.clear(batch=batch)
+        deadlines.clear_unanswered(batch=batch)
     assert len(asked) == 1
 
 
@@ -196,7 +196,7 @@ def test_an_answer_that_comes_while_its_batch_ends_is_counted_or_refused(monkeyp
     """The request reads the batch as open, and the batch ends before the answer is stored."""
     batch, ann = half_answered(40)
     [task] = queue.claim(project=batch.project, user=ann, count=1).tasks
-    write = item_labels.write
+    write = item_labels.write_labels
 
     def end_first(*facts: Any) -> set[int]:
         monkeypatch.undo()
@@ -209,7 +209,7 @@ def test_an_answer_that_comes_while_its_batch_ends_is_counted_or_refused(monkeyp
 
     given = Answer(id=uuid.uuid4(), task=task.pk, value=1)
     for submit in (submitting._submit_held, submitting._submit):
-        monkeypatch.setattr(item_labels, "write", end_first)
+        monkeypatch.setattr(item_labels, "write_labels", end_first)
         with pytest.raises(TasksChanged):
             submit(batch.project, ann, [given])
     assert not task.annotations.exists()

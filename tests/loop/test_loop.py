@@ -10,10 +10,10 @@ from labeling.models import Annotation, Batch, Clustering, EventType, Item, Job,
 from labeling.outgoing.datasets.manifest import verify
 from labeling.steps import train as training
 from labeling.steps.cluster import clusters_at
-from labeling.steps.plan import plan_batch
 from labeling.steps.registry import run_step
 from labeling.steps.running.worker import Worker
 from labeling.steps.select import read_pool
+from labeling.storage.arrays.batch_plan import plan_batch
 from labeling.storage.arrays.files import ProjectFiles, load_array, sha256_of
 
 pytestmark = pytest.mark.django_db(transaction=True)

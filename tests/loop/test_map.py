@@ -21,8 +21,8 @@ from labeling.steps.layout import FEW, lay_out
 from labeling.steps.registry import run_step
 from labeling.steps.running.worker import Worker
 from labeling.storage.arrays import stored
+from labeling.storage.arrays.batch_forecast import Sample
 from labeling.storage.arrays.files import ProjectFiles
-from labeling.storage.arrays.forecast import Sample
 from labeling.storage.arrays.pool_map import CONTROL, LABELED, PICKED, REST, PoolMap
 from tests.extent import some
 

@@ -20,7 +20,7 @@ from labeling.loop.step import ComputeAway, StepFailed
 from labeling.steps.compute.local import Local
 from labeling.steps.compute.ray import OnRay
 from labeling.steps.compute.ray_cluster import Traffic
-from labeling.steps.plan import Pool, plan_batch
+from labeling.storage.arrays.batch_plan import Pool, plan_batch
 from models_store import networks
 from models_store.encoders.tfidf_svd import TfidfSvd
 from models_store.model import Model

@@ -24,8 +24,8 @@ from labeling.intake.watching import changing
 from labeling.loop import outside
 from labeling.loop.step import Step
 from labeling.models import EmbeddingServer, ItemImport, Job, Project, Reference, Source, User
-from labeling.projects.create import choose_encoder
 from labeling.projects.encoders import embedding_servers
+from labeling.projects.encoders.encoder_change import choose_encoder
 
 pytestmark = [pytest.mark.django_db(transaction=True), ON_LINUX]
 

@@ -18,11 +18,11 @@ from labeling.queue.answer import Answer
 from labeling.steps import batch_copies
 from labeling.steps import repick as repicking
 from labeling.steps.cluster import clusters_at
-from labeling.steps.plan import plan_batch
 from labeling.steps.registry import run_step
 from labeling.steps.repick import _places
 from labeling.steps.running.worker import Worker
 from labeling.steps.select import read_pool
+from labeling.storage.arrays.batch_plan import plan_batch
 from labeling.storage.arrays.files import ProjectFiles, load_array, sha256_of
 
 pytestmark = pytest.mark.django_db(transaction=True)

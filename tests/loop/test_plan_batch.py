@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeling.steps.plan import Guard, Plan, Pool, plan_batch
+from labeling.storage.arrays.batch_plan import Guard, Plan, Pool, plan_batch
 from selector.strategies import STRATEGIES
 
 

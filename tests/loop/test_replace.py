@@ -19,10 +19,10 @@ from labeling.loop.step import Step
 from labeling.models import Batch, Item, Job, Project, Task, User
 from labeling.queue import queue, submitting
 from labeling.queue.answer import Answer
-from labeling.steps.plan import Pool
 from labeling.steps.registry import run_step
 from labeling.steps.replacing import choose_rows
 from labeling.steps.running.worker import Worker
+from labeling.storage.arrays.batch_plan import Pool
 from tests.extent import some
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -9,13 +9,13 @@ import pytest
 from django.utils import timezone
 from factories import make_answerable, make_items, make_member, make_open_batch, make_project
 
-from labeling.labels import counting
+from labeling.labels import counting, rechecking
 from labeling.labels.corrections import correct
+from labeling.labels.rechecking import ABSENT_AFTER, close_unanswerable
 from labeling.loop.step import Step
 from labeling.models import Assignment, Batch, Item, Job, Membership, Project, Role, User, WorkLog
-from labeling.queue import queue, submitting, unanswerable
+from labeling.queue import queue, submitting
 from labeling.queue.answer import Answer
-from labeling.queue.unanswerable import ABSENT_AFTER, close_unanswerable
 from labeling.steps.model_inputs import read_labels
 from labeling.steps.resolve import resolve
 from labeling.steps.train import learns_soft
@@ -107,7 +107,7 @@ def test_a_task_that_a_member_claims_meanwhile_stays_and_does_not_count(monkeypa
     answer(batch, 0, ann, 1)
     answer(batch, 1, ann, 1)
     Assignment.objects.filter(user=bob).delete()
-    monkeypatch.setattr(unanswerable, "_unanswerable", lambda *_: list(batch.tasks.values_list("pk", flat=True)))
+    monkeypatch.setattr(rechecking, "_unanswerable", lambda *_: list(batch.tasks.values_list("pk", flat=True)))
     queue.claim(project=project, user=bob, count=1)
     assert close_unanswerable(timezone.now()) == 1
     assert batch.tasks.unanswered().count() == 1

@@ -25,7 +25,7 @@ from models_store.training.calibrating import (
 )
 from models_store.training.run import Run
 from models_store.training.trainer import numbered
-from models_store.training.training_set import split
+from models_store.training.training_set import split_off_validation
 from tests.extent import examples, some
 
 QUICK = TrainConfig(min_steps=5, epochs=2)
@@ -57,7 +57,7 @@ def noisy(n: int, seed: int) -> Pool:
 def test_each_label_is_held_back_once_at_most_and_no_class_is_lost(n, wanted, n_classes, question, seed):
     classes = np.random.default_rng(seed).integers(0, n_classes, n)
     labels, rng = some_labels(classes, question), np.random.default_rng(seed)
-    _, held_back = split(labels, 0.1, rng)
+    _, held_back = split_off_validation(labels, 0.1, rng)
     parts = further_parts(labels, held_back, np.ones(n, bool), TrainConfig(calibration_labels=wanted), rng)
     everything = np.concatenate([held_back, *parts])
     assert len(np.unique(everything)) == len(everything)
@@ -75,7 +75,7 @@ def test_as_many_trainings_as_are_needed():
     def trainings(n, **config):
         labels, rng = some_labels(np.zeros(n, np.int64)), np.random.default_rng(0)
         config = TrainConfig(**config)
-        _, held_back = split(labels, config.validation_share, rng)
+        _, held_back = split_off_validation(labels, config.validation_share, rng)
         return [len(part) for part in further_parts(labels, held_back, np.ones(n, bool), config, rng)]
 
     assert trainings(10_000) == []  # 1,000 are held back as it is

@@ -142,7 +142,7 @@ def test_a_checkpoint_of_an_earlier_release_goes_on(tmp_path):
         state = json.loads(file.metadata()["state"])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
     assert state.pop("processes") == [1]
-    checkpoints.write(path, tensors, state)
+    checkpoints.write_checkpoint(path, tensors, state)
     steps = []
     resumed = train_on(pool, config=SHORT, checkpoint=path, progress=lambda at: steps.append(at.step))
     assert steps[0] == 20

@@ -13,7 +13,7 @@ from models_store.metrics import accuracy
 from models_store.prediction import predict
 from models_store.training import Progress, Recipe, Trained, TrainingError, TrainingSet, train
 from models_store.training.run import Run
-from models_store.training.training_set import shifted, split
+from models_store.training.training_set import shifted, split_off_validation
 from tests.extent import some
 
 QUICK = TrainConfig(min_steps=5, epochs=2)
@@ -241,7 +241,7 @@ def test_no_class_loses_its_only_label_to_validation(question):
     classes = (np.arange(400) - 389).clip(min=0)  # one label each of ten classes, many of another
     targets, proposed = (classes, None) if question == "single" else (np.ones(400, dtype=bool), classes)
     training_set = TrainingSet(pool.features, targets, question, 11, (12,), proposed)
-    rows, held_back = split(training_set, 0.5, np.random.default_rng(0))
+    rows, held_back = split_off_validation(training_set, 0.5, np.random.default_rng(0))
     assert set(classes[rows].tolist()) == set(range(11))
     assert sorted([*rows, *held_back]) == list(range(400))
     assert len(held_back) == 200

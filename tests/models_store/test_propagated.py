@@ -8,7 +8,7 @@ from models_store.config import TrainConfig
 from models_store.estimators import EstimatorError, named
 from models_store.learning import learn
 from models_store.training import Propagated, Recipe, Trained, TrainingSet, train
-from models_store.training.training_set import split
+from models_store.training.training_set import split_off_validation
 
 N, COPIES, CLASSES = 400, 200, 4
 
@@ -31,7 +31,7 @@ def labels_of(features: np.ndarray, targets: np.ndarray, propagated: Propagated 
 
 def test_none_is_held_back_and_none_of_what_is_held_back_is_learned() -> None:
     features, targets, propagated = data()
-    training, held_back = split(labels_of(features, targets, propagated), 0.3, np.random.default_rng(3))
+    training, held_back = split_off_validation(labels_of(features, targets, propagated), 0.3, np.random.default_rng(3))
     assert len(held_back) == 120
     assert held_back.max() < N
     assert not np.isin(propagated.sources[training], held_back).any()
@@ -42,9 +42,11 @@ def test_none_is_held_back_and_none_of_what_is_held_back_is_learned() -> None:
 
 def test_without_near_copies_nothing_changes() -> None:
     features, targets, _ = data()
-    alone = split(labels_of(features, targets, None), 0.3, np.random.default_rng(3))
+    alone = split_off_validation(labels_of(features, targets, None), 0.3, np.random.default_rng(3))
     own = Propagated(np.arange(N + COPIES), np.ones(N + COPIES, np.float32))
-    for one, other in zip(alone, split(labels_of(features, targets, own), 0.3, np.random.default_rng(3)), strict=True):
+    for one, other in zip(
+        alone, split_off_validation(labels_of(features, targets, own), 0.3, np.random.default_rng(3)), strict=True
+    ):
         np.testing.assert_array_equal(one, other)
 
 

@@ -42,8 +42,8 @@ FEATURES = blobs(50, seed=5, dim=DIM).features
 def read(tmp_path: Path, content: bytes, expected: Expected = EXPECTED) -> Registered:
     path = tmp_path / "model.zip"
     path.write_bytes(content)
-    registered = registering.read(path, expected)
-    assert registering.check(registered.model, FEATURES) >= 0
+    registered = registering.read_model(path, expected)
+    assert registering.check_predictions(registered.model, FEATURES) >= 0
     return registered
 
 

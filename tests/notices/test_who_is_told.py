@@ -117,12 +117,12 @@ def test_the_author_of_a_comment_is_told_of_an_answer(project: Project) -> None:
         make_answerable([batch.tasks.get()], user)
         Annotation.objects.create(task=batch.tasks.get(), user=user, value=1)
     item, mona = project.items.get(), User.objects.get(username="mona")
-    comments.write(item=item, user=mona, text="To other reviewers.")
-    comments.write(item=item, user=mona, text="To myself.", to="mona")
+    comments.write_reviewers_comment(item=item, user=mona, text="To other reviewers.")
+    comments.write_reviewers_comment(item=item, user=mona, text="To myself.", to="mona")
     assert told(NoticeKind.COMMENT_ANSWERED) == set()
-    comments.write(item=item, user=mona, text="It is a 3.", to="annie")
+    comments.write_reviewers_comment(item=item, user=mona, text="It is a 3.", to="annie")
     assert told(NoticeKind.COMMENT_ANSWERED) == {"annie"}
-    comments.write(item=item, user=mona, text="Really.", to="annie")
+    comments.write_reviewers_comment(item=item, user=mona, text="Really.", to="annie")
     assert Notice.objects.count() == 2
 
 

@@ -147,7 +147,7 @@ def test_a_model_picks_before_any_label_and_the_first_training_is_compared_with_
 @pytest.mark.long
 def test_a_model_that_is_too_slow_for_the_loop_is_refused(tmp_path: Path, monkeypatch: Any) -> None:
     project = vector_project(tmp_path)
-    monkeypatch.setattr(checking, "check", lambda *_: 0.2)
+    monkeypatch.setattr(checking, "check_predictions", lambda *_: 0.2)
     reason = register(project, packed(linear_graph(CENTRES.T), facts_of(project))).reason
     assert reason.startswith("The model takes 51 seconds for 256 items, and at most 30 are allowed.")
 

@@ -424,7 +424,7 @@ class Queue(RuleBasedStateMachine):
             return
         try:
             deadlines.end_early(batch=Batch.objects.get(pk=self.batch.pk))
-            deadlines.clear(batch=Batch.objects.get(pk=self.batch.pk))
+            deadlines.clear_unanswered(batch=Batch.objects.get(pk=self.batch.pk))
             ended = True
         except BatchError:
             ended = False

@@ -77,9 +77,9 @@ def test_a_label_is_the_sources_as_it_is_now() -> None:
     mona = make_member(project, "mona", "manager")
     corrections.correct(item=item, user=mona, value=5)
     assert set(propagated().values()) == {5}
-    removing.remove(project=project, ids=[item.pk, ids(task)[0]], user=mona)
+    removing.remove_items(project=project, ids=[item.pk, ids(task)[0]], user=mona)
     assert propagated() == {}
-    removing.restore(project=project, ids=[item.pk], user=mona)
+    removing.restore_items(project=project, ids=[item.pk], user=mona)
     assert propagated() == dict.fromkeys(ids(task)[1:], 5), "one that was excluded itself has no label"
 
 

@@ -57,7 +57,7 @@ def test_the_deadline_ends_a_batch_that_has_enough_answers() -> None:
     held = queue.claim(project=batch.project, user=ann, count=2).tasks
 
     assert deadlines.end_overdue(timezone.now()) == 1
-    deadlines.clear(batch=batch)
+    deadlines.clear_unanswered(batch=batch)
 
     batch.refresh_from_db()
     assert (batch.state, batch.size, batch.remaining, batch.dropped) == (Batch.State.TRAINING, 7, 0, 3)
@@ -91,7 +91,7 @@ def test_with_several_answers_a_task_absent_people_do_not_stall_it() -> None:
     assert deadlines.end_overdue(timezone.now()) == 0
     answer(batch, bob, 4)
     assert deadlines.end_overdue(timezone.now()) == 1
-    deadlines.clear(batch=batch)
+    deadlines.clear_unanswered(batch=batch)
     batch.refresh_from_db()
     assert (batch.size, batch.dropped, batch.state) == (4, 0, Batch.State.TRAINING)
     assert set(Item.objects.values_list("label", "agreement")) == {(1, 1.0)}
@@ -132,7 +132,7 @@ def test_an_answer_taken_back_twice_while_its_batch_ends_is_no_failure(monkeypat
     def end_first(*args: Any, **kwargs: Any) -> Any:
         monkeypatch.undo()
         deadlines.end_early(batch=batch)
-        deadlines.clear(batch=batch)
+        deadlines.clear_unanswered(batch=batch)
         return lock(*args, **kwargs)
 
     monkeypatch.setattr(Task.objects, "select_for_update", end_first)
@@ -161,7 +161,7 @@ def test_no_more_than_a_piece_of_a_batch_is_held_in_memory(monkeypatch: pytest.M
     gc.freeze()  # so that each look is at what has come since
     monkeypatch.setattr(Model, "__init__", counted)
     assert deadlines.end_early(batch=batch) == 20
-    deadlines.clear(batch=batch)
+    deadlines.clear_unanswered(batch=batch)
     assert 0 < most <= 2 * 3
     batch.refresh_from_db()
     assert (batch.size, batch.dropped, batch.state) == (20, 20, Batch.State.TRAINING)
@@ -222,7 +222,7 @@ def test_whatever_happens_at_the_same_moment_the_books_balance(seed: int) -> Non
         thread.join()
     if errors:
         raise errors[0]
-    deadlines.clear(batch=batch)
+    deadlines.clear_unanswered(batch=batch)
     check_books(Project.objects.get())
     assert sum(ended) <= 1
 

@@ -71,7 +71,9 @@ def test_an_answer_that_is_taken_back_leaves_the_project_free() -> None:
     submitting.submit(project=project, user=annie, answers=[answer])
     with transaction.atomic():
         queue.undo(project=project, user=annie, annotation_id=answer.id)
-        assert meanwhile(lambda: removing.remove(project=project, ids=[items[2].pk], user=mona, delete=True)) == []
+        assert (
+            meanwhile(lambda: removing.remove_items(project=project, ids=[items[2].pk], user=mona, delete=True)) == []
+        )
         assert meanwhile(lambda: batches.ensure_next(project=project)) == []
 
 
@@ -138,7 +140,7 @@ def test_the_project_is_locked_after_all_batches(change: str) -> None:
         "answer": lambda: submitting.submit(
             project=project, user=annie, answers=[Answer(uuid.uuid4(), task.pk, value=1) for task in tasks[:2]]
         ),
-        "remove": lambda: removing.remove(
+        "remove": lambda: removing.remove_items(
             project=project, ids=[task.item_key for task in tasks[:2]], user=mona, delete=False
         ),
         "accept a proposed class": lambda: proposals.accept(project=project, user=mona, key="new", name="New"),

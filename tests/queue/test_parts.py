@@ -56,8 +56,8 @@ def test_spans_are_what_is_for_the_person_and_what_is_for_everybody(drawn: list[
 @pytest.mark.parametrize("overlap", [1, 2])
 def test_people_are_given_what_is_theirs_first_and_never_what_is_others(overlap: int) -> None:
     project, batch, ann, bob, _ = start(overlap=overlap)
-    parts.keep(batch=batch, share=0.1, group="doctors")
-    parts.keep(batch=batch, share=0.05, user=bob)
+    parts.assign_part(batch=batch, share=0.1, group="doctors")
+    parts.assign_part(batch=batch, share=0.05, user=bob)
     assert [(part.start, part.stop) for part in batch.parts.all()] == [(0, 4), (4, 6)]
     assert ranks(claim(project, bob, 3)) == [4, 5, 6]
     assert ranks(claim(project, ann, 3)) == [0, 1, 2]
@@ -68,7 +68,7 @@ def test_people_are_given_what_is_theirs_first_and_never_what_is_others(overlap:
 
 def test_nobody_is_given_others_tasks_by_a_lapse_or_by_sharing() -> None:
     project, batch, ann, bob, cid = start(6)
-    parts.keep(batch=batch, share=1, group="doctors")
+    parts.assign_part(batch=batch, share=1, group="doctors")
     assert ranks(claim(project, ann)) == [0, 1, 2, 3, 4, 5]
     past = timezone.now() - datetime.timedelta(hours=1)
     Assignment.objects.update(lease_expires_at=past, claimed_at=past)
@@ -79,13 +79,13 @@ def test_nobody_is_given_others_tasks_by_a_lapse_or_by_sharing() -> None:
 def test_who_has_tasks_keeps_them_and_a_part_that_is_lifted_is_for_everybody() -> None:
     project, batch, ann, bob, _ = start(12)
     assert ranks(claim(project, bob, 2)) == [0, 1]
-    part = parts.keep(batch=batch, share=1, user=ann)
+    part = parts.assign_part(batch=batch, share=1, user=ann)
     assert (part.start, part.stop) == (2, 12), "of what nobody has been given"
     assert ranks(claim(project, bob, 5)) == [0, 1]
     with pytest.raises(PartError, match="assigned or given out"):
-        parts.keep(batch=batch, share=0.5, user=bob)
-    assert parts.lift(batch=batch, part_id=part.pk)
-    assert not parts.lift(batch=batch, part_id=part.pk)
+        parts.assign_part(batch=batch, share=0.5, user=bob)
+    assert parts.unassign_part(batch=batch, part_id=part.pk)
+    assert not parts.unassign_part(batch=batch, part_id=part.pk)
     assert ranks(claim(project, bob, 5)) == [0, 1, 2, 3, 4]
     batch.refresh_from_db()
     assert not batch.in_parts
@@ -97,10 +97,10 @@ def test_nobody_who_cannot_answer_is_assigned_anything() -> None:
     stranger = make_member(make_project("other"), "stranger")
     for whom in ({"user": eve}, {"user": stranger}, {"group": "nobody"}, {"group": ""}):
         with pytest.raises(PartError, match="has no members who can answer"):
-            parts.keep(batch=batch, share=0.5, **whom)
+            parts.assign_part(batch=batch, share=0.5, **whom)
     Batch.objects.update(state=Batch.State.TRAINING)
     with pytest.raises(PartError, match="is training"):
-        parts.keep(batch=batch, share=0.5, group="doctors")
+        parts.assign_part(batch=batch, share=0.5, group="doctors")
     assert not BatchPart.objects.exists()
 
 
@@ -112,7 +112,7 @@ def test_a_batch_that_is_in_parts_takes_one_query_more() -> None:
             claim(project, bob, 1)
         taken.append(len(queries))
         queue.release(project=project, user=bob)
-        parts.keep(batch=batch, share=0.1, user=bob)
+        parts.assign_part(batch=batch, share=0.1, user=bob)
     assert taken[1] == taken[0] + 1
 
 

@@ -20,7 +20,7 @@ from factories import make_items, make_member, make_project
 
 from labeling.models import Annotation, Assignment, Batch, Item, Project, Task, User
 from labeling.outgoing.exports.rows import pages
-from labeling.projects.people import seeing
+from labeling.projects import visible_files
 from labeling.projects.people.access import find_membership
 from labeling.queue import assignments, grids, queue, submitting
 from labeling.queue.answer import Answer
@@ -178,7 +178,7 @@ def test_the_file_of_an_item(batch: Batch) -> None:
         for rank in (0, ANSWERED, SIZE - 1):
             key = Task.objects.get(rank=rank).item_key
             with no_walk_through_a_table():
-                seeing.file_name(membership, key)
+                visible_files.file_name(membership, key)
 
 
 def test_claims_answers_and_a_page_of_an_export(batch: Batch) -> None:

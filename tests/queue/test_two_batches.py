@@ -17,7 +17,7 @@ from labeling.loop import batches
 from labeling.models import Annotation, Assignment, Batch, Item, ItemImport, Job, Project, Task, User
 from labeling.queue import deadlines, queue, submitting
 from labeling.queue.answer import Answer, Outcome
-from labeling.queue.removing import restore
+from labeling.queue.removing import restore_items
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -240,7 +240,7 @@ def test_claims_at_the_end_of_the_last_batch_do_not_look_through_the_pool_each_t
     assert Project.objects.get(pk=project.pk).nothing_left_at is not None
 
     # What brings items in says so itself, and somebody looks again in the end.
-    restore(project=project, ids=[items[10].pk], user=ann)
+    restore_items(project=project, ids=[items[10].pk], user=ann)
     assert Batch.objects.get(number=2).state == "selecting"
     Batch.objects.filter(number=2).delete()
     project.nothing_left_at = timezone.now() - batches.LOOK_AGAIN
@@ -266,7 +266,7 @@ def test_the_progress_says_that_no_batch_follows_until_items_come() -> None:
     importing.delete()
     assert progress_of(project, ann)["is_final"]
     Project.objects.update(pick_ahead=None)  # the model picks first
-    restore(project=project, ids=[items[10].pk], user=ann)
+    restore_items(project=project, ids=[items[10].pk], user=ann)
     assert not progress_of(project, ann)["is_final"]
     assert Batch.objects.count() == 1
 

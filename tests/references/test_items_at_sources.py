@@ -23,8 +23,8 @@ from labeling.outside import references
 from labeling.outside.references import copies
 from labeling.projects.duplicating import duplicate
 from labeling.projects.encoders.encoder_settings import default_choice
-from labeling.projects.erasing import erase
-from labeling.projects.purging import purge
+from labeling.projects.erasing_items import erase_items
+from labeling.projects.erasing_projects import erase_projects
 from labeling.queue import removing
 from labeling.steps.registry import run_step
 from labeling.steps.running.worker import Worker
@@ -241,8 +241,8 @@ def test_an_item_is_removed_for_good(kept: Kept, project: Project) -> None:
     make_open_batch(project, [b])
     path = references.local(a.media)
     mona = make_member(project, "mona", Role.MANAGER)
-    removing.remove(project=project, ids=[a.pk], user=mona, delete=True)
-    purge(timezone.now() + MONTHS)
+    removing.remove_items(project=project, ids=[a.pk], user=mona, delete=True)
+    erase_items(timezone.now() + MONTHS)
     assert not path.exists()
     assert media.size_of(a.media) == 0
     assert list(Reference.objects.values_list("name", flat=True)) == [b.media]
@@ -258,7 +258,7 @@ def test_a_project_is_erased_with_its_copies(kept: Kept, project: Project) -> No
     references.bring([a.media])
     Reference.objects.bulk_create(references.share([a.media], other.pk))
     Project.objects.filter(pk=project.pk).update(deleted_at=timezone.now() - MONTHS)
-    erase(timezone.now(), 60)
+    erase_projects(timezone.now(), 60)
     assert not copies.folder_of(project.pk).exists()
     assert Reference.objects.get().source is None
     assert not Project.objects.filter(pk=project.pk).exists()

@@ -103,7 +103,7 @@ def test_a_source_stays_while_files_of_items_are_there(store: Store, project: Pr
     with pytest.raises(changing.SourceRefused, match="1 item has its file at this source"):
         changing.remove(source=source)
     ids = list(project.items.values_list("pk", flat=True))
-    removing.remove(project=project, ids=ids, user=make_member(project, "mona", Role.MANAGER), delete=True)
+    removing.remove_items(project=project, ids=ids, user=make_member(project, "mona", Role.MANAGER), delete=True)
     with pytest.raises(changing.SourceRefused, match="deleted ones that can be restored included"):
         changing.remove(source=source)
     changing.remove(source=source, lose_files=True)

@@ -13,7 +13,7 @@ from pages import make_version
 
 from labeling.models import Batch
 from labeling.steps.batch_tasks import Picked, TaskFacts
-from labeling.steps.plan import Plan
+from labeling.storage.arrays.batch_plan import Plan
 from labeling.storage.arrays.files import BROUGHT_ROWS, ProjectFiles, append_rows, save_array
 
 pytestmark = pytest.mark.django_db

@@ -20,9 +20,9 @@ from PIL import Image
 from labeling.intake import chunk_writing, run, uploads
 from labeling.loop.step import Step
 from labeling.models import Batch, Item, ItemImport, Job, Project, Role, Upload, User
-from labeling.projects import erasing, lifecycle
+from labeling.projects import erasing_projects, lifecycle
 from labeling.projects.duplicating import duplicate
-from labeling.projects.purging import purge
+from labeling.projects.erasing_items import erase_items
 from labeling.queue import removing
 from labeling.steps.registry import run_step
 from labeling.storage import media
@@ -155,7 +155,7 @@ def test_a_copy_of_a_project_outlives_the_original_and_nothing_of_that_stays(hos
     lifecycle.delete(project=project, user=user, name=project.name)
     Project.objects.filter(pk=project.pk).update(deleted_at=timezone.now() - datetime.timedelta(days=40))
     Job.objects.all().delete()
-    erasing.erase(timezone.now(), 60)
+    erasing_projects.erase_projects(timezone.now(), 60)
     assert not Project.objects.filter(pk=project.pk).exists()
     assert hosts.stored(f"media/{project.pk}") == hosts.stored(f"projects/{project.pk}") == []
     hosts.lose(0)
@@ -172,11 +172,11 @@ def test_files_of_items_that_were_purged_leave_the_store(hosts: Hosts) -> None:
     Batch.objects.create(project=project, number=1, state=Batch.State.DONE, size=0)
     gone, kept = project.items.filter(source__in=["001.png", "002.png"]), project.items.get(source="000.png")
     ids = list(gone.values_list("pk", flat=True))
-    removing.remove(project=project, ids=ids, user=User.objects.get(username="mona"), delete=True)
+    removing.remove_items(project=project, ids=ids, user=User.objects.get(username="mona"), delete=True)
     long_ago = timezone.now() - datetime.timedelta(days=40)
     Item.objects.filter(pk__in=ids).update(excluded_at=long_ago, deleted_at=long_ago)
     hosts.go(1)
-    assert purge(timezone.now()) == 2
+    assert erase_items(timezone.now()) == 2
     assert [Path(name).suffix for name in hosts.stored("media")] == [".png"]
     hosts.go(2)
     assert content_of(client.get(f"{API}items/{kept.pk}/media/")) == digit_png(1)

@@ -18,7 +18,7 @@ from labeling.loop.step import Step
 from labeling.models import Item, Job, Project, Role
 from labeling.models.projects import MAX_GUIDELINES
 from labeling.projects import quota
-from labeling.projects.purging import purge
+from labeling.projects.erasing_items import erase_items
 
 pytestmark = pytest.mark.django_db
 
@@ -104,7 +104,7 @@ def test_what_is_removed_for_good_counts_no_more(label: dict[str, str]) -> None:
     Item.objects.filter(external_id__startswith="t").update(excluded_at=long_ago, deleted_at=long_ago)
     project.batches.update(state="done")
     assert rows_of(project) > 4 * len(TEXT)
-    assert purge(timezone.now()) == 4
+    assert erase_items(timezone.now()) == 4
     assert rows_of(project) == 0
 
 

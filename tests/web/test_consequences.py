@@ -18,7 +18,7 @@ from labeling.models import Project
 from labeling.models.batches import SEED, answers_needed
 from labeling.projects.privacy.budgets import Budget, Spent
 from labeling.projects.settings import ON_PAGE, SETTINGS
-from labeling.steps import plan
+from labeling.storage.arrays import batch_plan
 from labeling.web.settings import forecast
 from labeling.web.settings.consequences import NAMES, changes, consequences_of
 from labeling.web.settings.standing import Standing, next_batch, person_hours, rounds_left
@@ -52,9 +52,11 @@ def said(standing: Standing = STANDING, saved: Project = SAVED, typed: Project |
     }
 
 
-def pick(pool: plan.Pool, strategy: str, batch_size: int, candidate_factor: float, control_share: float) -> plan.Plan:
+def pick(
+    pool: batch_plan.Pool, strategy: str, batch_size: int, candidate_factor: float, control_share: float
+) -> batch_plan.Plan:
     rows = int(pool.rows.max(initial=-1)) + 1
-    return plan.plan_batch(
+    return batch_plan.plan_batch(
         pool,
         batch_size=batch_size,
         control_share=control_share,
@@ -88,7 +90,7 @@ def test_the_sizes_are_those_of_the_plan(
 ) -> None:
     reserved = int(unlabeled * reserved_share)
     rows = np.arange(unlabeled)
-    pool = plan.Pool(rows=rows, reserved=rows < reserved, control_keys=rows / unlabeled)
+    pool = batch_plan.Pool(rows=rows, reserved=rows < reserved, control_keys=rows / unlabeled)
     planned = pick(pool, "uniform" if strategy == SEED else strategy, batch_size, candidate_factor, control_share)
     predicted = next_batch(
         PoolCounts(unlabeled, reserved),
@@ -121,7 +123,7 @@ def test_so_many_rounds_empty_the_pool(
     rounds = 0
     left = rows
     while len(left):
-        pool = plan.Pool(rows=left, reserved=reserved[left], control_keys=left / unlabeled)
+        pool = batch_plan.Pool(rows=left, reserved=reserved[left], control_keys=left / unlabeled)
         left = np.setdiff1d(left, pick(pool, "cluster-margin", batch_size, 2.0, control_share).rows)
         rounds += 1
     assert rounds_left(PoolCounts(unlabeled, int(reserved.sum())), batch_size) == rounds

@@ -14,7 +14,7 @@ from rest_framework.test import APIClient
 from sentence_model import MINILM
 
 from labeling.models import Project, Role
-from labeling.projects.encoders.encoder_settings import settled_choice
+from labeling.projects.encoders.encoder_settings import encoder_with_options
 from models_store.encoders.options import Option
 
 pytestmark = pytest.mark.django_db
@@ -44,7 +44,7 @@ def create_each_way(kind: str) -> dict[str, Any]:
 
 def test_texts_get_the_sentence_model_of_an_installed_package() -> None:
     assert create_each_way("text") == {"command": SENTENCES, "page": SENTENCES, "api": SENTENCES}
-    _, options = settled_choice("text", SENTENCES)
+    _, options = encoder_with_options("text", SENTENCES)
     assert options["folder"] == MINILM
 
 

@@ -11,8 +11,8 @@ from pages import make_history, manager, text_of
 
 from labeling.models import Project
 from labeling.storage.arrays import stored
+from labeling.storage.arrays.batch_forecast import Sample, draw_sample
 from labeling.storage.arrays.files import ProjectFiles
-from labeling.storage.arrays.forecast import Sample, draw_sample
 
 pytestmark = pytest.mark.django_db
 

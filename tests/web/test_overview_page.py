@@ -15,7 +15,7 @@ from pages import make_history, manager, member, signed_in, text_of
 from labeling.models import Batch, Item, ItemImport, Job, Project, Role, WorkerSign
 from labeling.queue import queue, submitting
 from labeling.queue.answer import Answer
-from labeling.queue.removing import restore
+from labeling.queue.removing import restore_items
 
 pytestmark = pytest.mark.django_db
 
@@ -307,7 +307,7 @@ def test_the_batch_after_which_no_item_is_left_promises_no_other() -> None:
     for page in (text_of(client.get(address(project))), text_of(client.get("/"))):
         assert "Batch 1 is complete, and no item is left to label. The model is training on it." in page
         assert "Wait for batch" not in page
-    restore(project=project, ids=[items[3].pk], user=annie)
+    restore_items(project=project, ids=[items[3].pk], user=annie)
     for page in (text_of(client.get(address(project))), text_of(client.get("/"))):
         assert "Wait for batch 2" in page
 

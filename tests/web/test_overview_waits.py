@@ -85,7 +85,7 @@ def test_fewer_people_than_each_item_is_asked_of(project: Project) -> None:
 def test_items_that_are_assigned_hold_it_up_when_no_others_are_left_or_nobody_can_answer_them(project: Project) -> None:
     ann, bob = make_member(project, "ann"), make_member(project, "bob")
     batch = Batch.objects.get()
-    part = parts.keep(batch=batch, share=0.4, user=ann)
+    part = parts.assign_part(batch=batch, share=0.4, user=ann)
     assert told(project) == []
     answer(project, bob, 10)
     assert told(project) == ["4 items are left, all assigned. Other people get no items."]
@@ -94,7 +94,7 @@ def test_items_that_are_assigned_hold_it_up_when_no_others_are_left_or_nobody_ca
     Membership.objects.filter(user=bob).update(group="night")
     type(part).objects.update(user=None, group="night")
     assert "4 items are left, all assigned. Other people get no items." in told(project)
-    parts.lift(batch=batch, part_id=part.pk)
+    parts.unassign_part(batch=batch, part_id=part.pk)
     assert len(told(project)) == 1
 
 

@@ -14,7 +14,7 @@ from labeling.models import Batch, Clustering, DamagedFile, Job, ModelVersion, P
 from labeling.outgoing import predictions
 from labeling.storage import media
 from labeling.storage.arrays import stored
-from labeling.storage.arrays.damage import mended, note
+from labeling.storage.arrays.damage import mended, note_damage
 from labeling.storage.arrays.files import ProjectFiles, append_rows, save_array
 from labeling.storage.arrays.pool_map import PoolMap
 from models_store.folders import folder_at
@@ -104,7 +104,7 @@ def test_an_array_that_was_never_written_is_no_damage() -> None:
 
 def test_annotators_are_told_nothing_of_it() -> None:
     project = measured_project()
-    note(project, "pool/v1/best.npy", "it is broken")
+    note_damage(project, "pool/v1/best.npy", "it is broken")
     assert "best.npy" not in text_of(member(project, Role.ANNOTATOR).get("/p/digits/"))
 
 

@@ -125,7 +125,7 @@ def test_a_pretraining_is_a_line_of_its_own_and_takes_no_training_from_answers()
         configure=lambda epsilon, delta: PrivateLm.config(options, epsilon=epsilon, delta=delta),
     )
     assert (PrivateTraining.objects.get(), again.labels) == (again, 5000), "its number of units stays"
-    pretraining.settle(project)
+    pretraining.close_open_entries(project)
     Project.objects.update(encoder={"name": "private-lm", "options": {"unit": "author", **options}})
     page = page_of(client, project)
     assert "pre-training: the pool’s texts encoder 5,000" in page
@@ -182,7 +182,7 @@ def test_the_page_says_which_models_may_leave() -> None:
     project = make_project(privacy_epsilon=4.0)
     batch = make_history(project, 3)[-1]
     training, _ = ledger.start(project=project, batch=batch, labels=40)
-    ledger.settle(training=training, version=project.versions.get(number=2))
+    ledger.record_version(training=training, version=project.versions.get(number=2))
     told = page_of(manager(project), project)
     assert "Versions 1, 3 stay here" in told
     assert "No limit can be stated" in told
@@ -233,7 +233,7 @@ def test_files_of_a_version_that_is_not_private_leave_only_at_a_managers_word() 
     kept = Release.objects.get()
     assert (kept.user.username, kept.version.number) == ("mona", 1)
     assert engineer.get(artifact).status_code == 404  # it may leave; there are no files in this test
-    assert ledger.may_leave(kept.version)
+    assert ledger.may_be_downloaded(kept.version)
 
 
 def test_a_version_that_was_trained_privately_leaves_freely() -> None:
@@ -241,9 +241,9 @@ def test_a_version_that_was_trained_privately_leaves_freely() -> None:
     batch = make_history(project, 1)[0]
     training, _ = ledger.start(project=project, batch=batch, labels=40)
     version = project.versions.get()
-    assert not ledger.may_leave(version)
-    ledger.settle(training=training, version=version)
-    assert ledger.may_leave(version)
+    assert not ledger.may_be_downloaded(version)
+    ledger.record_version(training=training, version=version)
+    assert ledger.may_be_downloaded(version)
     assert ledger.ledger_of(project).spent is not None
 
 

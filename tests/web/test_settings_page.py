@@ -12,7 +12,7 @@ from django.urls import reverse
 from factories import make_items, make_member, make_open_batch, make_project
 from pages import errors_of, manager, text_of
 
-from labeling.insight.pool_counts import PoolCounts, pool_of
+from labeling.insight.pool_counts import PoolCounts, count_pool
 from labeling.kinds import KINDS
 from labeling.models import Project
 from labeling.projects.create import create_project
@@ -295,7 +295,7 @@ def test_the_pool_is_counted_as_the_selection_sees_it() -> None:
     make_open_batch(project, list(project.items.order_by("pk")[:10]))
     project.batches.update(control_tasks=8)
     unlabeled = project.items.unlabeled()
-    assert pool_of(project) == PoolCounts(unlabeled.count(), unlabeled.control().count()) == PoolCounts(30, 0)
+    assert count_pool(project) == PoolCounts(unlabeled.count(), unlabeled.control().count()) == PoolCounts(30, 0)
 
 
 @pytest.mark.parametrize("kind", KINDS)

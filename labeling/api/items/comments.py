@@ -71,7 +71,7 @@ class ItemComments(ProjectView):
         """
         item = get_object_or_404(self.project.items, pk=item_id)
         body = read(CommentRequest, request.data)
-        made = comments.write(item=item, user=self.user, text=body["text"], to=body["to"])
+        made = comments.write_reviewers_comment(item=item, user=self.user, text=body["text"], to=body["to"])
         return Response(CommentResponse(made).data, status=status.HTTP_201_CREATED)
 
 

@@ -29,7 +29,8 @@ from labeling.kinds import KINDS
 from labeling.models import Ability, ItemImport, Project, RejectedRow
 from labeling.outgoing.formats.csv import csv_lines
 from labeling.outside import references
-from labeling.projects.people import access, seeing
+from labeling.projects import visible_files
+from labeling.projects.people import access
 from labeling.storage import media
 from labeling.storage.disk.files import FileDamaged
 
@@ -313,7 +314,7 @@ class ItemMedia(ProjectView):
     def get(self, request: Request, slug: str, item_id: int) -> HttpResponseBase:
         options = read(MediaOptions, request.query_params.dict())
         size, kind = options["size"], kinds.of(self.project)
-        name = seeing.file_name(self.membership, item_id, options["key"])
+        name = visible_files.file_name(self.membership, item_id, options["key"])
         content_type = kind.content_types.get(Path(name).suffix)
         if not name or content_type is None:
             raise Http404(f"This item has no {kind.noun}.")

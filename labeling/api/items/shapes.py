@@ -7,9 +7,8 @@ from typing import Any
 from rest_framework import serializers
 
 from labeling.api.shared.fields import MAX_ID, AnswerValue, Moment, StrictText
-from labeling.labels.items.content import media_url
 from labeling.labels.items.item_filters import LONGEST, State
-from labeling.labels.items.records import ItemLine, ItemRecord, Names, task_of
+from labeling.labels.items.records import ItemLine, ItemRecord, Names, media_url, task_of
 from labeling.models import Item, Project
 from labeling.queue.changing import ACTIONS, MAX_ITEMS
 

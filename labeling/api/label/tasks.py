@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from labeling.labels.items.content import content_of
+from labeling.labels.items.records import content_of
 from labeling.models import Item, Project, Task, User
-from labeling.projects.people import seeing
+from labeling.projects import visible_files
 from labeling.queue import copy_answers
 from labeling.queue.prompting import SUGGESTED, shown_answer, suggested_classes
 
@@ -60,7 +60,7 @@ def _copy_json(item: Item, project: Project, user: User) -> dict[str, Any]:
     """Render a near-copy for `user`, with the signed key to its file."""
     shown = _item_json(item, project)
     if shown["media_url"]:
-        shown["media_url"] += f"?key={seeing.key_for(project, user, item.pk)}"
+        shown["media_url"] += f"?key={visible_files.key_for(project, user, item.pk)}"
     return shown
 
 

@@ -32,9 +32,9 @@ from labeling.insight.progress import progress_of
 from labeling.models import Ability, Project
 from labeling.models.project_settings import MAX_CLASSES
 from labeling.questions import InvalidValue
-from labeling.queue import queue, submitting, waiting
+from labeling.queue import queue, submitting
 from labeling.queue.answer import Outcome
-from labeling.queue.limits import limit_of
+from labeling.queue.person import count_claim, daily_limit_of
 
 
 class Claim(ProjectView):
@@ -48,7 +48,7 @@ class Claim(ProjectView):
         request_values = read(ClaimRequest, request.data)
         claim = queue.ON_HOLD
         if self.membership.paused_at is None:
-            limit = limit_of(self.membership)
+            limit = daily_limit_of(self.membership)
             claim = queue.claim(
                 project=self.project,
                 user=self.user,
@@ -56,7 +56,7 @@ class Claim(ProjectView):
                 same_class=request_values["same_class"],
                 daily_limit=limit,
             )
-        waiting.note(self.membership, claim.reason, timezone.now())
+        count_claim(self.membership, claim.reason, timezone.now())
         body: dict[str, Any] = {
             "batch": claim.batch.number if claim.batch else None,
             "open_batches": list(claim.open_batches),

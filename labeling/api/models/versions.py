@@ -202,8 +202,8 @@ class VersionArtifact(_OneVersion):
         version = self.find(number)
         if version.is_given:
             raise Http404(f"Version {number} is made of predictions from outside: it has no files.")
-        if not ledger.may_leave(version):
-            raise PermissionDenied(ledger.held(version))
+        if not ledger.may_be_downloaded(version):
+            raise PermissionDenied(ledger.download_refusal(version))
         try:
             archive = artifacts.as_zip(version)
         except artifacts.FolderError as error:

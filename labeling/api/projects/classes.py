@@ -240,7 +240,7 @@ class ClassExampleDetail(_Classes):
     def delete(self, request: Request, slug: str, index: int, item_id: int) -> Response:
         """Stop showing an item as an example of the class."""
         self.find(index)
-        examples.remove(project=self.project, index=index, item=self._item(item_id))
+        examples.remove_example(project=self.project, index=index, item=self._item(item_id))
         return self.shown(self.find(index))
 
     def _item(self, item_id: int) -> Item:

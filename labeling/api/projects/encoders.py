@@ -15,9 +15,10 @@ from labeling.api.shared.endpoints import ProjectView
 from labeling.api.shared.fields import StrictText, read
 from labeling.intake.registering import encoder_of
 from labeling.models import Ability, EncoderComparison
-from labeling.projects.create import choose_encoder
 from labeling.projects.encoders import encoder_change, encoder_comparison
-from labeling.projects.encoders.encoder_settings import Encoder, encoders_for, name_of, weights_there, why
+from labeling.projects.encoders.encoder_change import choose_encoder
+from labeling.projects.encoders.encoder_settings import encoders_for, installed_weights, name_of, reason_for_encoder
+from models_store.encoders import Encoder
 
 
 class EncoderChoiceSerializer(serializers.Serializer[Any]):
@@ -72,7 +73,7 @@ class EncoderSerializer(serializers.Serializer[Any]):
     meaning = serializers.CharField(
         help_text="What it makes of an item. Registered models get these features, and not the item's content."
     )
-    why = serializers.CharField(
+    reason_for_encoder = serializers.CharField(
         allow_blank=True, help_text="Why the server took it. Empty if a manager or an earlier release chose it."
     )
     settled = serializers.BooleanField(help_text="Items are encoded: another encoder takes `POST encoder/change/`.")
@@ -135,11 +136,11 @@ class _Encoder(ProjectView):
             "options": project.encoder.get("options", {}),
             "digest": encoder_of(project)["digest"],
             "meaning": next((each.meaning for each in encoders_for(project.kind) if each.name == name), ""),
-            "why": why(project.kind, project.encoder),
+            "why": reason_for_encoder(project.kind, project.encoder),
             "settled": project.features_generation > 0,
             "next": encoder_change.change_of(project),
             "known": [_known(encoder) for encoder in encoders_for(project.kind)],
-            "weights": weights_there(),
+            "weights": installed_weights(),
         }
         return Response(EncoderSerializer(shown).data)
 

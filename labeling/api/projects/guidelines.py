@@ -152,7 +152,7 @@ class OneImage(ProjectView):
     @extend_schema(responses={204: None})
     def delete(self, request: Request, slug: str, image: str) -> Response:
         """Delete an image. Respond with 409 if a version of the guidelines shows the image."""
-        guidelines_images.remove(image=self._find(image))
+        guidelines_images.remove_image(image=self._find(image))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     def _find(self, name: str) -> GuidelinesImage:

@@ -14,7 +14,7 @@ from labeling.api.shared.endpoints import ProjectView, find_or_404
 from labeling.api.shared.errors import refusals_as_conflicts
 from labeling.api.shared.fields import StrictChoice, StrictInteger, StrictText, read
 from labeling.models import Ability, Membership, Role, User
-from labeling.models.people import MAX_DAILY_LIMIT, MAX_GROUP
+from labeling.models.accounts import MAX_DAILY_LIMIT, MAX_GROUP
 from labeling.projects.people.members import remove_member, set_role, set_work
 from labeling.queue import gold
 

@@ -27,8 +27,7 @@ from labeling.projects.create import check_project_model, create_project, name_f
 from labeling.projects.encoders.encoder_settings import default_choice
 from labeling.projects.model_settings import check_training
 from labeling.projects.people import access
-from labeling.projects.recorded import recorded
-from labeling.projects.settings import SETTINGS, TEXTS
+from labeling.projects.settings import SETTINGS, TEXTS, recording_changes
 from models_store.config import TrainConfig
 
 MAX_COST = 9_999_999.99
@@ -223,7 +222,7 @@ class ProjectDetail(ProjectView):
         serializer.is_valid(raise_exception=True)
         change = dict(serializer.validated_data)
         loop = change.pop("loop", None)
-        with recorded(self.project, [*change, *(["loop"] if loop is not None else [])]):
+        with recording_changes(self.project, [*change, *(["loop"] if loop is not None else [])]):
             if "guidelines" in change:
                 guidelines.save(project=self.project, user=self.user, text=change.pop("guidelines"))
             for name, value in change.items():

@@ -1,0 +1,1 @@
+"""What all endpoints share: authentication, parsing, errors, pages of lists, downloads."""

@@ -8,6 +8,6 @@ order.py          the orders of lists, with pages by key and neighbours of an it
 words.py          the words of an item and of a search: pure
 search.py         the full-text index of items
 alike.py          the nearest neighbours of an item
-records.py        the answers, classes and corrections of items
-content.py        an item as the API and the annotators' screen get it
+records.py        items with their answers, classes and corrections
+leftovers.py      overwriting what removed rows leave in the database's files
 """

@@ -15,7 +15,7 @@ from django.utils.translation import gettext
 from labeling.labels.items.nearest import nearest
 from labeling.models import Clustering, Item, Project
 from labeling.models.items import ItemQuerySet
-from labeling.storage.arrays.damage import enqueue_rebuild, name_of, note
+from labeling.storage.arrays.damage import enqueue_rebuild, name_of, note_damage
 from labeling.storage.arrays.files import ProjectFiles
 from labeling.storage.disk.files import FileDamaged
 
@@ -65,6 +65,6 @@ def _matrix(project: Project, row: int) -> np.ndarray | None:
     try:
         return features[:]
     except FileDamaged as damage:
-        note(project, name_of(project, damage.path), damage.problem)
+        note_damage(project, name_of(project, damage.path), damage.problem)
         enqueue_rebuild(project)
         return None

@@ -81,6 +81,7 @@ def finite(text: str) -> float:
 
 
 def utc_time(text: str) -> datetime.datetime:
+    """Return the time that `text` stands for in ISO 8601, with its zone. Raises `ValueError` for other texts."""
     value = datetime.datetime.fromisoformat(text)
     if value.tzinfo is None:
         raise ValueError("a time needs its zone")
@@ -177,8 +178,10 @@ def _page(shown: list[Position], *, earlier: bool, later: bool) -> KeyPage:
     )
 
 
-def items_beside(rows: QuerySet[Any], order: Order, place: Position) -> tuple[int | None, int | None]:
-    """Return the ties of the rows directly before and after a position; None where the list ends."""
+def rows_beside(rows: QuerySet[Any], order: Order, place: Position) -> tuple[int | None, int | None]:
+    """Return the keys (the `tie` of the order) of the rows directly before and after a position in a list, for the
+    links “previous” and “next”; None where the list ends.
+    """
     earlier = _positions(rows, order, place, 1, backwards=True)
     later = _positions(rows, order, place, 1)
     return (earlier[0].tie if earlier else None, later[0].tie if later else None)

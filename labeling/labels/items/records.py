@@ -1,4 +1,6 @@
-"""The answers, classes and corrections of items: a line for each item of a list, and the whole record of one item."""
+"""Items with their answers, classes and corrections: the content that every member may see, a line for each item of a
+list, and the whole record of one item.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,9 @@ from typing import Any
 
 from django.db.models import Min, Q
 from django.db.models.functions import Coalesce
+from django.urls import reverse
 
+from labeling import kinds
 from labeling.labels.items.item_filters import State
 from labeling.models import (
     Annotation,
@@ -130,6 +134,19 @@ class ItemRecord:
         if self.decides is None:
             return self.certified is not None
         return self.decides.has_all_answers or self.correction is not None
+
+
+def media_url(project: Project, item: Item) -> str | None:
+    """Return the address of the item's file; None if the item has no file."""
+    has_file = kinds.of(project).is_file and item.media
+    return reverse("api:item-media", args=[project.slug, item.pk]) if has_file else None
+
+
+def content_of(project: Project, item: Item) -> dict[str, Any]:
+    """Return the content of an item, which all members may see at any time. It does not reveal the item's role in a
+    batch.
+    """
+    return {"external_id": item.external_id, "data": item.data, "media_url": media_url(project, item)}
 
 
 def task_of(item: Item) -> Task | None:

@@ -75,7 +75,7 @@ def rewind(project: Project, first: int) -> None:
     ItemIndex.objects.filter(project=project, indexed_to__gte=first).update(indexed_to=first - 1)
 
 
-def forget(ids: Sequence[int]) -> None:
+def forget_words(ids: Sequence[int]) -> None:
     """Remove the words of these items. Call it in the transaction that removes the items."""
     key = "item_id" if connection.vendor == "postgresql" else "rowid"
     change(f"DELETE FROM labeling_itemwords WHERE {key} IN ({marks(len(ids))})", list(ids))  # noqa: S608  constants
@@ -149,12 +149,12 @@ def _index_part(index: ItemIndex) -> bool:
     with transaction.atomic():
         moved = ItemIndex.objects.filter(pk=index.pk, indexed_to=index.indexed_to).update(indexed_to=part[-1][0])
         if moved:
-            _store(project, part)
+            _store_words(project, part)
     index.refresh_from_db(fields=["indexed_to"])  # another worker may have moved it on, or an import rewound it
     return True
 
 
-def _store(project: Project, part: Iterable[tuple[int, list[str]]]) -> None:
+def _store_words(project: Project, part: Iterable[tuple[int, list[str]]]) -> None:
     """Write the words of these items, in place of earlier words of the same ids."""
     mark = _project_word(project)
     if connection.vendor == "postgresql":

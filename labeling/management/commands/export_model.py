@@ -83,8 +83,8 @@ class Command(VersionCommand):
         self, *args: Any, slug: str, version: int | None, output: Path, encoder: Path | None, **options: Any
     ) -> None:
         project, chosen = self.find(slug, version)
-        if not ledger.may_leave(chosen):
-            raise CommandError(ledger.held(chosen))
+        if not ledger.may_be_downloaded(chosen):
+            raise CommandError(ledger.download_refusal(chosen))
         try:
             content = onnx_of(project, chosen)
         except (StepFailed, ImportError) as error:

@@ -21,6 +21,6 @@ class Command(BaseCommand):
         user = User.objects.filter(username=username).first()
         if user is None:
             raise CommandError(f"username: there is no account {username!r}.")
-        if not second_factors.remove(user):
+        if not second_factors.remove_factors(user):
             raise CommandError(f"{username} has no second factor.")
         self.stdout.write(f"{username} signs in with the password alone, and is signed out everywhere.")

@@ -27,8 +27,9 @@ from labeling.outgoing.datasets import erasing as datasets
 from labeling.outgoing.predictions import remove_expired
 from labeling.outside.mailing import delivering as mails
 from labeling.outside.webhooks.delivering import EVERY_SECONDS, deliver
-from labeling.projects import bulk, erasing
-from labeling.projects.purging import purge
+from labeling.projects import bulk
+from labeling.projects.erasing_items import erase_items
+from labeling.projects.erasing_projects import erase_projects
 from labeling.queue import gold, removing
 from labeling.steps.compute import compute
 from labeling.steps.deliveries import Messenger
@@ -53,8 +54,8 @@ def tidy(now: datetime.datetime) -> None:
     remove_expired(now)
     Invitation.objects.end_without_author()
     removing.close_left_over()
-    purge(now, forget=forget)
-    erasing.erase(now, ERASE_SECONDS)
+    erase_items(now, forget=forget)
+    erase_projects(now, ERASE_SECONDS)
     retention.cut(now)
     sealing.seal_daily(now)
     bulk.carry_on(CHANGE_SECONDS)
@@ -140,5 +141,5 @@ class Command(BaseCommand):
                 while BulkChange.objects.due().exists():
                     bulk.carry_on(CHANGE_SECONDS)
                 search.catch_up()
-                purge(timezone.now(), forget=forget)
+                erase_items(timezone.now(), forget=forget)
                 leftovers(timezone.now())

@@ -28,7 +28,7 @@ from labeling.outgoing.exports.splits import with_splits
 from labeling.outgoing.formats.base import Page
 from labeling.outgoing.layers import Index
 from labeling.projects import quota
-from labeling.storage.arrays.damage import report
+from labeling.storage.arrays.damage import report_damage
 from labeling.storage.arrays.files import ProjectFiles
 from labeling.storage.disk.files import FileDamaged, sha256_of_file
 from labeling.storage.shared_files import store
@@ -80,7 +80,7 @@ def freeze(dataset: DatasetVersion, *, draft: str) -> Frozen:
     try:
         return _frozen(dataset, _base_of(dataset), draft)
     except FileDamaged as damage:
-        report(dataset.project, damage)
+        report_damage(dataset.project, damage)
         return _frozen(dataset, _no_base(), draft)  # all rows are written anew
 
 

@@ -22,20 +22,21 @@ from labeling.labels import certified, relabeling
 from labeling.models import Annotation, ClassChange, Correction, Job, LabelClass, LogKind, Project, Task, User
 from labeling.models.project_settings import MAX_CLASSES
 from labeling.observing import auditlog
-from labeling.projects.classes.class_fields import EDITABLE, fill, free_key
-from labeling.projects.classes.class_record import (
+from labeling.projects.class_changes import (
+    EDITABLE,
     KINDS_THAT_RELABEL,
     ClassError,
+    archive_class,
     class_at,
+    enqueue_relabeling,
     fields_of,
-    hold,
-    keep_two,
-    offered,
-    record,
-    refuse,
-    relabel,
+    free_key,
+    offered_class,
+    record_change,
+    refuse_for,
     remember_name,
-    set_archived,
+    require_one_more,
+    set_fields,
 )
 
 MOST_PARTS = 20
@@ -47,8 +48,8 @@ def add(*, project: Project, user: User | None, name: str, **details: Any) -> La
 
     Raises `ValidationError`, by field, or `ClassError`.
     """
-    project = hold(project)
-    refuse(project.asks.fixed_scale)
+    project = Project.objects.locked(project.pk)
+    refuse_for(project.asks.fixed_scale)
     if project.classes.count() >= MAX_CLASSES:
         raise ValidationError(
             {
@@ -58,22 +59,22 @@ def add(*, project: Project, user: User | None, name: str, **details: Any) -> La
         )
     index = (project.classes.aggregate(last=Max("index"))["last"] or 0) + 1
     added = LabelClass(project=project, index=index, position=index)
-    fill(added, {"name": name, "key": free_key(project, name.strip()), **details})
+    set_fields(added, {"name": name, "key": free_key(project, name.strip()), **details})
     added.save()
-    _offered_more(project, added)
-    record(project, user, ClassChange.Kind.ADDED, f"Added “{added.name}”", [added])
+    _suspend_certificates(project, added)
+    record_change(project, user, ClassChange.Kind.ADDED, f"Added “{added.name}”", [added])
     return added
 
 
 @transaction.atomic
 def edit(*, project: Project, user: User | None, index: int, **fields: Any) -> LabelClass:
     """Change fields of a class that `EDITABLE` names. Raises `ValidationError`, by field, or `ClassError`."""
-    project = hold(project)
+    project = Project.objects.locked(project.pk)
     edited = class_at(project, index)
     before = fields_of(edited, EDITABLE)
     if "name" in fields and fields["name"].strip() != edited.name:
-        refuse(project.asks.fixed_scale)
-    fill(edited, fields)
+        refuse_for(project.asks.fixed_scale)
+    set_fields(edited, fields)
     after = fields_of(edited, EDITABLE)
     if after == before:
         return edited
@@ -82,16 +83,16 @@ def edit(*, project: Project, user: User | None, index: int, **fields: Any) -> L
     if renamed:
         remember_name(project, before["name"], index)
     text = f"Renamed “{before['name']}” to “{edited.name}”" if renamed else f"Changed “{edited.name}”"
-    record(project, user, ClassChange.Kind.EDITED, text, [edited], before={edited.index: before})
+    record_change(project, user, ClassChange.Kind.EDITED, text, [edited], before={edited.index: before})
     return edited
 
 
 @transaction.atomic
 def move(*, project: Project, user: User | None, index: int, position: int) -> None:
     """Move a class to this position among the offered classes, counted from 0. Raises `ClassError`."""
-    project = hold(project)
-    refuse(project.asks.fixed_scale)
-    moved = offered(project, index)
+    project = Project.objects.locked(project.pk)
+    refuse_for(project.asks.fixed_scale)
+    moved = offered_class(project, index)
     classes = list(project.classes.offered())
     before = {each.index: {"position": each.position} for each in classes}
     others = [each for each in classes if each.pk != moved.pk]
@@ -103,7 +104,7 @@ def move(*, project: Project, user: User | None, index: int, position: int) -> N
         each.position = place
     LabelClass.objects.bulk_update(order, ["position"], batch_size=500)
     text = f"Moved “{moved.name}” to place {order.index(moved) + 1}"
-    record(project, user, ClassChange.Kind.MOVED, text, [moved], before=before)
+    record_change(project, user, ClassChange.Kind.MOVED, text, [moved], before=before)
 
 
 @transaction.atomic
@@ -112,22 +113,21 @@ def merge(*, project: Project, user: User | None, index: int, into: int) -> None
 
     Raises `ClassError`.
     """
-    project = hold(project)
-    refuse(project.asks.fixed_classes)
+    project = Project.objects.locked(project.pk)
+    refuse_for(project.asks.fixed_classes)
     if index == into:
         raise ClassError(gettext("Choose another class to merge it into."))
-    source, target = offered(project, index), offered(project, into)
-    keep_two(project)
-    before = {source.index: fields_of(source, ("archived_at",))}
+    source, target = offered_class(project, index), offered_class(project, into)
+    require_one_more(project)
     merged_before = dict(project.merged)
     moved = [old for old, new in project.merged.items() if new == source.index]
     project.merged |= dict.fromkeys([str(source.index), *moved], target.index)
-    set_archived(source)
+    before = archive_class(source)
     project.save(update_fields=["merged"])
     text = f"Merged “{source.name}” into “{target.name}”"
-    relabel(project)
+    enqueue_relabeling(project)
     certified.class_changed(project, index, f"{text}.")
-    record(project, user, ClassChange.Kind.MERGED, text, [source, target], before=before, merged=merged_before)
+    record_change(project, user, ClassChange.Kind.MERGED, text, [source, target], before=before, merged=merged_before)
 
 
 @transaction.atomic
@@ -138,11 +138,11 @@ def split(*, project: Project, user: User | None, index: int, into: Sequence[str
     and the next batches ask people about these items again. Answers keep their class. Raises `ClassError`, or
     `ValidationError` for a name.
     """
-    refuse(project.asks.fixed_classes)
+    refuse_for(project.asks.fixed_classes)
     names = list(dict.fromkeys(name.strip() for name in into if name.strip()))
     if not 2 <= len(names) <= MOST_PARTS:
         raise ClassError(gettext("Name 2 to %(most)s classes that it is to become.") % {"most": MOST_PARTS})
-    source = offered(hold(project), index)
+    source = offered_class(Project.objects.locked(project.pk), index)
     if source.name in names:
         raise ClassError(
             gettext("“%(name)s” cannot become itself. Rename it first if a part keeps its name.")
@@ -151,28 +151,26 @@ def split(*, project: Project, user: User | None, index: int, into: Sequence[str
     known = {each.name: each for each in project.classes.offered().filter(name__in=names)}
     with auditlog.part_of_one():
         parts = [known.get(name) or add(project=project, user=user, name=name) for name in names]
-    project = hold(project)
-    before = {source.index: fields_of(source, ("archived_at",))}
+    project = Project.objects.locked(project.pk)
     project.split = sorted({*project.split, source.index})
     project.save(update_fields=["split"])
-    set_archived(source)
+    before = archive_class(source)
     text = f"Split “{source.name}” into {', '.join(f'“{each.name}”' for each in parts)}"
-    relabel(project)
+    enqueue_relabeling(project)
     certified.class_changed(project, index, f"{text}.")
-    record(project, user, ClassChange.Kind.SPLIT, text, [source, *parts], before=before)
+    record_change(project, user, ClassChange.Kind.SPLIT, text, [source, *parts], before=before)
     return parts
 
 
 @transaction.atomic
 def archive(*, project: Project, user: User | None, index: int) -> None:
     """Stop offering a class. Its labels stay, and models go on learning from them. Raises `ClassError`."""
-    project = hold(project)
-    refuse(project.asks.fixed_classes)
-    archived = offered(project, index)
-    keep_two(project)
-    before = {archived.index: fields_of(archived, ("archived_at",))}
-    set_archived(archived)
-    record(project, user, ClassChange.Kind.ARCHIVED, f"Archived “{archived.name}”", [archived], before=before)
+    project = Project.objects.locked(project.pk)
+    refuse_for(project.asks.fixed_classes)
+    archived = offered_class(project, index)
+    require_one_more(project)
+    before = archive_class(archived)
+    record_change(project, user, ClassChange.Kind.ARCHIVED, f"Archived “{archived.name}”", [archived], before=before)
 
 
 @transaction.atomic
@@ -181,7 +179,7 @@ def restore(*, project: Project, user: User | None, index: int) -> None:
 
     Raises `ClassError` for a merged or split class: undo the merge or split.
     """
-    project = hold(project)
+    project = Project.objects.locked(project.pk)
     restored = class_at(project, index)
     if str(index) in project.merged:
         raise ClassError(
@@ -197,11 +195,11 @@ def restore(*, project: Project, user: User | None, index: int) -> None:
     restored.archived_at = None
     restored.key = free_key(project, restored.key)
     restored.save(update_fields=["archived_at", "key"])
-    _offered_more(project, restored)
-    record(project, user, ClassChange.Kind.RESTORED, f"Restored “{restored.name}”", [restored], before=before)
+    _suspend_certificates(project, restored)
+    record_change(project, user, ClassChange.Kind.RESTORED, f"Restored “{restored.name}”", [restored], before=before)
 
 
-def _offered_more(project: Project, added: LabelClass) -> None:
+def _suspend_certificates(project: Project, added: LabelClass) -> None:
     """Suspend certificates where an item may have several classes: no person was asked about this one."""
     if project.asks.per_class:
         certified.class_changed(project, added.index, f"“{added.name}” was added.")
@@ -215,13 +213,13 @@ def undoable(project: Project) -> ClassChange | None:
     change = project.class_changes.filter(undone_at__isnull=True).order_by("-revision").first()
     if change is None or project.versions.filter(created_at__gte=change.created_at).exists():
         return None
-    if change.kind == ClassChange.Kind.SPLIT and _asks_again(project, change):
+    if change.kind == ClassChange.Kind.SPLIT and _asks_items_again(project, change):
         return None
     training = project.jobs.running().filter(kind=Job.Kind.TRAIN, started_at__gte=change.created_at)
     return None if training.exists() else change
 
 
-def _asks_again(project: Project, split: ClassChange) -> bool:
+def _asks_items_again(project: Project, split: ClassChange) -> bool:
     """Return whether a batch that is not open yet, or was opened after the split, asks people again about labeled
     items.
     """
@@ -232,16 +230,16 @@ def _asks_again(project: Project, split: ClassChange) -> bool:
 @transaction.atomic
 def undo(*, project: Project, user: User | None, revision: int) -> ClassChange:
     """Undo the newest change. Raises `ClassError` if `revision` is not the change that `undoable` returns."""
-    project = hold(project)
+    project = Project.objects.locked(project.pk)
     change = undoable(project)
     if change is None or change.revision != revision:
         raise ClassError(gettext("This change can no longer be undone: a later change or training depends on it."))
     if change.kind == ClassChange.Kind.ADDED:
-        _remove(project, change.classes[0])
+        _remove_added(project, change.classes[0])
     else:
-        _put_back(project, change)
+        _restore_fields(project, change)
     if change.kind == ClassChange.Kind.ARCHIVED:
-        _offered_more(project, class_at(project, change.classes[0]))
+        _suspend_certificates(project, class_at(project, change.classes[0]))
     change.undone_at, change.undone_by = timezone.now(), user
     change.relabels = change.kind in KINDS_THAT_RELABEL
     change.save(update_fields=["undone_at", "undone_by", "relabels"])
@@ -249,14 +247,14 @@ def undo(*, project: Project, user: User | None, revision: int) -> ClassChange:
     project.class_revision += 1
     project.save(update_fields=["class_revision"])
     if change.relabels:
-        relabel(project)
+        enqueue_relabeling(project)
     auditlog.record(
         LogKind.CLASS_UNDONE, project=project, subject=f"revision {revision}", after={change.kind: change.text}
     )
     return change
 
 
-def _remove(project: Project, index: int) -> None:
+def _remove_added(project: Project, index: int) -> None:
     """Remove the class that was added last. Only the last index may become free: `add` counts on from the last index.
 
     Raises `ClassError` if an answer or a correction has the class.
@@ -274,7 +272,7 @@ def _remove(project: Project, index: int) -> None:
     added.delete()
 
 
-def _put_back(project: Project, change: ClassChange) -> None:
+def _restore_fields(project: Project, change: ClassChange) -> None:
     """Restore the fields of the classes and the project's merges and splits as they were before the change."""
     names = {fields["name"] for fields in change.before.values() if "name" in fields}
     taken = project.classes.filter(name__in=names).exclude(index__in=[int(index) for index in change.before])

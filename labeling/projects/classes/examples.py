@@ -28,8 +28,8 @@ class ExampleError(StateConflict):
 def choose(*, project: Project, user: User, index: int, item: Item) -> None:
     """Show the item as an example of the class with this index; no change if it is one. Raises `ExampleError`."""
     # The lock keeps two requests from passing `MAX_EXAMPLES` together.
-    project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
-    label_class = _class(project, index)
+    project = Project.objects.locked(project.pk)
+    label_class = _class_at(project, index)
     if why := _why_not(project, label_class, Item.objects.get(pk=item.pk)):
         raise ExampleError(why)
     others = label_class.examples.exclude(item=item)
@@ -44,9 +44,9 @@ def choose(*, project: Project, user: User, index: int, item: Item) -> None:
 
 
 @transaction.atomic
-def remove(*, project: Project, index: int, item: Item) -> None:
+def remove_example(*, project: Project, index: int, item: Item) -> None:
     """Stop showing the item as an example of the class. Raises `ExampleError` if the item is not an example of it."""
-    if not _class(project, index).examples.filter(item=item).delete()[0]:
+    if not _class_at(project, index).examples.filter(item=item).delete()[0]:
         raise ExampleError(gettext("This item is no example of that class."))
     auditlog.record(LogKind.CLASS_EXAMPLE, project=project, subject=f"class {index}", before={"item": item.pk})
 
@@ -98,7 +98,7 @@ def _indices(project: Project, item: Item) -> list[int]:
     return [] if item.label is None else project.asks.counted(item.label)
 
 
-def _class(project: Project, index: int) -> LabelClass:
+def _class_at(project: Project, index: int) -> LabelClass:
     label_class = project.classes.filter(index=index).first()
     if label_class is None:
         raise ExampleError(gettext("This project does not have this class."))

@@ -26,6 +26,7 @@ from labeling.models.refusals import StateConflict
 from labeling.observing import auditlog
 from labeling.projects import quota
 from labeling.projects.people.invisible import isolated
+from labeling.projects.settings import errors_of
 
 # Passages with more words are compared by lines only: the time to compare by words grows with their square.
 MOST_WORDS = 1_500
@@ -57,10 +58,10 @@ def save(*, project: Project, user: User | None, text: str, images_may_miss: boo
     Raises `ValidationError` naming the field if the text is too long, exceeds the storage limit of the project, or,
     unless `images_may_miss`, shows an image that the project does not have.
     """
-    held = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    held = Project.objects.locked(project.pk)
     text = _unix(text)
     if _unix(held.guidelines) != text:
-        _count(held, text)
+        _count_version(held, text)
         before = held.guidelines
         if not images_may_miss and (missing := missing_images(held, text)):
             names = ", ".join(missing)
@@ -87,7 +88,7 @@ def go_back(*, project: Project, user: User, number: int) -> int:
     version = project.guidelines_versions.filter(number=number).first()
     if version is None:
         raise GuidelinesError(gettext("These guidelines have no version %(number)s.") % {"number": number})
-    before = Project.objects.select_for_update(no_key=True).get(pk=project.pk).guidelines_version
+    before = Project.objects.locked(project.pk).guidelines_version
     try:
         after = save(project=project, user=user, text=version.text)
     except ValidationError as error:
@@ -97,7 +98,7 @@ def go_back(*, project: Project, user: User, number: int) -> int:
     return after
 
 
-def _count(project: Project, text: str) -> None:
+def _count_version(project: Project, text: str) -> None:
     """Count a version towards the project's storage limit: versions are never removed."""
     if len(text) > MAX_GUIDELINES:
         raise ValidationError(
@@ -110,10 +111,8 @@ def _count(project: Project, text: str) -> None:
             }
         )
     size = len(text.encode())
-    try:
+    with errors_of("guidelines"):
         quota.check_room(project, size, lock=True)
-    except quota.NoRoom as problem:
-        raise ValidationError({"guidelines": problem.messages}) from problem
     quota.count(project, rows=size)
 
 

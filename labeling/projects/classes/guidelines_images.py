@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import uuid
-from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -23,6 +22,7 @@ from labeling.observing import auditlog
 from labeling.projects import quota
 from labeling.projects.classes.guidelines import GuidelinesError
 from labeling.projects.people.invisible import first_invisible
+from labeling.projects.settings import errors_of
 from labeling.storage import media
 
 MOST_BYTES = 5 * MIB
@@ -41,8 +41,9 @@ def add(*, project: Project, user: User | None, file_name: str, content: bytes, 
     if isinstance(opened, BadFile):
         raise ValidationError({"file": gettext("The image %(opened)s.") % {"opened": opened}})
     shown, suffix = opened.content, opened.suffix
-    _check_room(project, len(shown), lock=False)
-    # A random name, not one from the content: no other image shares the file, so `remove` can remove it.
+    with errors_of("file"):
+        quota.check_room(project, len(shown))
+    # A random name, not one from the content: no other image shares the file, so `remove_image` can remove it.
     path = f"{project.pk}/{FOLDER}/{uuid.uuid4().hex}{suffix}"
     media.write(path, shown)
     media.flush()
@@ -57,7 +58,7 @@ def add(*, project: Project, user: User | None, file_name: str, content: bytes, 
 
 @transaction.atomic
 def _record(image: GuidelinesImage, stem: str, suffix: str) -> None:
-    project = Project.objects.select_for_update(no_key=True).get(pk=image.project_id)
+    project = Project.objects.locked(image.project_id)
     taken = set(project.guidelines_images.values_list("name", flat=True))
     if len(taken) >= MOST_IMAGES:
         raise ValidationError(
@@ -68,16 +69,17 @@ def _record(image: GuidelinesImage, stem: str, suffix: str) -> None:
         )
     names = (f"{stem}{suffix}" if n == 1 else f"{stem}-{n}{suffix}" for n in range(1, MOST_IMAGES + 2))
     image.name = next(name for name in names if name not in taken)
-    _check_room(project, image.bytes, lock=True)
+    with errors_of("file"):
+        quota.check_room(project, image.bytes, lock=True)
     image.save()
     quota.count(project, media=image.bytes)
     auditlog.record(LogKind.IMAGE_ADDED, project=project, after={"name": image.name, "bytes": image.bytes})
 
 
 @transaction.atomic
-def remove(*, image: GuidelinesImage) -> None:
+def remove_image(*, image: GuidelinesImage) -> None:
     """Remove an image. Raises `GuidelinesError` if a version of the guidelines names the image."""
-    project = Project.objects.select_for_update(no_key=True).get(pk=image.project_id)
+    project = Project.objects.locked(image.project_id)
     if in_use(project, image.name):
         raise GuidelinesError(
             gettext("A version of the guidelines shows %(name)s: it stays with that version.") % {"name": image.name}
@@ -133,10 +135,3 @@ def _checked(alt_text: str) -> str:
     if first_invisible(text) is not None:
         raise ValidationError({"alt_text": gettext("It contains an invisible character. Delete it.")})
     return text
-
-
-def _check_room(project: Project, size: int, **options: Any) -> None:
-    try:
-        quota.check_room(project, size, **options)
-    except quota.NoRoom as problem:
-        raise ValidationError({"file": problem.messages}) from problem

@@ -20,8 +20,8 @@ from labeling.loop import batches
 from labeling.models import Batch, ClassProposal, Correction, Item, LabelClass, LogKind, Project, Task, User
 from labeling.models.classes import MAX_ALIASES, MAX_PROPOSAL, folded
 from labeling.observing import auditlog
+from labeling.projects.class_changes import ClassError
 from labeling.projects.classes import changing as classes
-from labeling.projects.classes.class_record import ClassError
 from labeling.projects.people import invisible
 from labeling.questions import InvalidValue, Stored
 
@@ -105,7 +105,7 @@ def accept(*, project: Project, user: User, key: str, name: str = "", into: int 
     a later call. A call settles at most `AT_ONCE` proposals. Raises `ValidationError` by field, or `ClassError`.
     """
     chosen = _locked(project.proposals.open().filter(key=key))
-    project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    project = Project.objects.locked(project.pk)
     proposals = project.proposals.open().filter(key=key)
     first = proposals.filter(pk__in=chosen).first()
     if first is None:
@@ -114,7 +114,7 @@ def accept(*, project: Project, user: User, key: str, name: str = "", into: int 
         if into is None:
             label_class = classes.add(project=project, user=user, name=name)
         else:
-            label_class = _existing(project, user, into, first)
+            label_class = _class_with_alias(project, user, into, first)
         labeled, waiting = _label(project, user, proposals.filter(pk__in=chosen), label_class)
     after = {"accepted": key, "class": label_class.index, "labeled": labeled}
     auditlog.record(LogKind.PROPOSAL_SETTLED, project=project, after=after)
@@ -146,7 +146,8 @@ def _locked(proposals: QuerySet[ClassProposal]) -> list[int]:
     return [row.pk for row in rows]
 
 
-def _existing(project: Project, user: User, index: int, proposal: ClassProposal) -> LabelClass:
+def _class_with_alias(project: Project, user: User, index: int, proposal: ClassProposal) -> LabelClass:
+    """Return the offered class with this index, with the proposed name among its aliases if there is room."""
     label_class = project.classes.offered().filter(index=index).first()
     if label_class is None:
         raise ClassError(gettext("This project does not offer this class."))

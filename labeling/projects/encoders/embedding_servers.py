@@ -13,7 +13,7 @@ from django.utils.translation import gettext
 from labeling import kinds
 from labeling.models import EmbeddingServer, LogKind, Project
 from labeling.observing import auditlog
-from labeling.projects.encoders.encoder_settings import check_encoder, chosen
+from labeling.projects.encoders.encoder_settings import check_encoder, encoder_of
 from labeling.projects.privacy import ledger
 from labeling.storage.db.sealed import seal
 
@@ -22,12 +22,12 @@ SAMPLE = 500
 LETTERS_A_TOKEN = 4
 
 
-def check_choice(project: Project, choice: Any) -> dict[str, Any]:
+def check_encoder_choice(project: Project, choice: Any) -> dict[str, Any]:
     """Return the choice of an encoder if it is valid for this project. Raises `ValidationError`, whose `code` is the
     name of the option at fault.
     """
     value = check_encoder(project.kind, choice, private=ledger.is_private(project))
-    if chosen(project.kind, value).sends_items:
+    if encoder_of(project.kind, value).sends_items:
         address = value["options"]["address"]
         if not project.embedding_servers.filter(address=address).exists():
             raise ValidationError(

@@ -1,11 +1,12 @@
-"""Change the encoder of a project whose items are encoded: ask for the change, withdraw it, and carry it out."""
+"""Choose the encoder of a project before its first item is encoded; afterwards ask for a change, withdraw it, and carry
+it out.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext
@@ -13,12 +14,34 @@ from django.utils.translation import gettext
 from labeling.models import EncoderChange, Job, LogKind, Project, User
 from labeling.models.refusals import StateConflict
 from labeling.observing import auditlog
-from labeling.projects.encoders.embedding_servers import check_choice
+from labeling.projects.encoders.embedding_servers import check_encoder_choice
 from labeling.projects.encoders.encoder_comparison import own_choice
+from labeling.projects.settings import errors_of
 
 
 class ChangeRefused(StateConflict):
     """The encoder cannot be changed now; the message says why."""
+
+
+class EncoderSettled(StateConflict):
+    """The encoder of a project can no longer be changed; the message says why."""
+
+
+@transaction.atomic
+def choose_encoder(*, project: Project, choice: Mapping[str, Any]) -> None:
+    """Set the encoder of the project, and enqueue a job that encodes the items that wait.
+
+    Raises `ValidationError` for an invalid choice. Raises `EncoderSettled` once an item is encoded: features of two
+    encoders cannot be compared.
+    """
+    with errors_of("encoder"):
+        check_encoder_choice(project, choice)
+    if not Project.objects.filter(pk=project.pk, features_generation=0).update(encoder=choice):
+        raise EncoderSettled(gettext("The project's items are already encoded. Another encoder needs another project."))
+    before, project.encoder = project.encoder, dict(choice)
+    if project.items.unencoded().exists():
+        Job.objects.enqueue(Job.Kind.ENCODE, project=project)
+    auditlog.record(LogKind.ENCODER_CHANGED, project=project, before=before, after=choice)
 
 
 def change_of(project: Project) -> EncoderChange | None:
@@ -32,8 +55,9 @@ def ask(*, project: Project, choice: Mapping[str, Any], user: User | None) -> En
 
     Raises `ChangeRefused`, and `ValidationError` for an invalid choice.
     """
-    project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
-    choice = {"options": {}, **_checked(project, choice)}
+    project = Project.objects.locked(project.pk)
+    with errors_of("encoder"):
+        choice = {"options": {}, **check_encoder_choice(project, choice)}
     if not project.features_generation:
         raise ChangeRefused(gettext("No item is encoded yet: choose the encoder itself."))
     if choice == own_choice(project):
@@ -47,13 +71,6 @@ def ask(*, project: Project, choice: Mapping[str, Any], user: User | None) -> En
     Job.objects.enqueue(Job.Kind.ENCODE, project=project)
     auditlog.record(LogKind.ENCODER_CHANGED, project=project, before=own_choice(project), after={"asked": choice})
     return change
-
-
-def _checked(project: Project, choice: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        return check_choice(project, choice)
-    except ValidationError as error:
-        raise ValidationError({"encoder": error.messages}) from error
 
 
 @transaction.atomic
@@ -77,7 +94,7 @@ def carry_out(*, project: Project, change: EncoderChange, number: int) -> bool:
 
     Return False, and change nothing, if the request was withdrawn or its features do not cover all rows any more.
     """
-    Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    Project.objects.locked(project.pk)
     if not EncoderChange.objects.ready().filter(pk=change.pk, generation=change.generation).exists():
         return False
     EncoderChange.objects.filter(pk=change.pk).delete()

@@ -13,8 +13,8 @@ from django.utils.translation import gettext
 from labeling.models import EncoderComparison, Job, LogKind, Project
 from labeling.models.refusals import StateConflict
 from labeling.observing import auditlog
-from labeling.projects.encoders.embedding_servers import check_choice
-from labeling.projects.encoders.encoder_settings import encoders_for, name_of, weights_there
+from labeling.projects.encoders.embedding_servers import check_encoder_choice
+from labeling.projects.encoders.encoder_settings import encoders_for, installed_weights, name_of
 from labeling.projects.privacy import ledger
 
 FEWEST = 50
@@ -92,7 +92,7 @@ def choices_of(project: Project) -> Iterator[dict[str, Any]]:
             yield {"name": encoder.name, "options": {}}
         elif len(missing) == 1:
             [(name, option)] = missing.items()
-            there = () if option.depends_on else weights_there()
+            there = () if option.depends_on else installed_weights()
             for weights in sorted({*there, *option.packaged()}) if option.weights else ():
                 yield {"name": encoder.name, "options": {name: weights}}
 
@@ -109,14 +109,14 @@ def ask(*, project: Project, also: Sequence[Mapping[str, Any]] = ()) -> EncoderC
 
     Raises `ComparisonRefused`, and `ValidationError` for an invalid choice.
     """
-    project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    project = Project.objects.locked(project.pk)
     if reason := refusal(project):
         raise ComparisonRefused(reason)
     comparison = comparison_of(project)
     if comparison is not None and is_under_way(comparison):
         return comparison
     choices: list[dict[str, Any]] = []
-    for choice in [*choices_of(project), *({"options": {}, **check_choice(project, each)} for each in also)]:
+    for choice in [*choices_of(project), *({"options": {}, **check_encoder_choice(project, each)} for each in also)]:
         if choice not in choices:
             choices.append(choice)
     if len(choices) < 2:

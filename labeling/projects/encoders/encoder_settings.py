@@ -17,24 +17,7 @@ from django.utils.translation import gettext_noop as _
 
 from models_store import encoders
 from models_store.encoders import Encoder
-from models_store.encoders.options import Option, OptionError, settled
-
-__all__ = [
-    "BY_DEFAULT",
-    "BY_ITEMS",
-    "PRIVATE",
-    "Encoder",
-    "Option",
-    "check_encoder",
-    "chosen",
-    "default_choice",
-    "encoders_for",
-    "name_of",
-    "settled_choice",
-    "weights_there",
-    "why",
-]
-
+from models_store.encoders.options import OptionError, settled
 
 PRIVATE = (
     "This project has a privacy budget, which bounds what its models reveal of its items. Nothing bounds what a server "
@@ -72,7 +55,7 @@ def weights_folder() -> Path:
     return Path(settings.DATA_DIR) / "weights"
 
 
-def weights_there() -> list[str]:
+def installed_weights() -> list[str]:
     """Return the names of the installed weights, sorted."""
     folder = weights_folder()
     return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
@@ -98,12 +81,12 @@ def default_choice(kind: str, samples: Sequence[Any] | None = None) -> dict[str,
     return {} if samples is None else {"name": encoders_for(kind)[0].name, "options": {}, "by": by}
 
 
-def why(kind: str, choice: Mapping[str, Any]) -> str:
+def reason_for_encoder(kind: str, choice: Mapping[str, Any]) -> str:
     """Return in a sentence why the project has this encoder, or "" if a manager or an earlier release took it."""
     by = choice.get("by")
     if not by:
         return ""
-    encoder = chosen(kind, choice)
+    encoder = encoder_of(kind, choice)
     weights = ", ".join(map(str, choice["options"].values()))
     names = {"name": encoder.name, "weights": weights, "meaning": gettext(encoder.meaning)}
     if by == BY_ITEMS and encoder.name in _BY_ITEMS:
@@ -118,7 +101,7 @@ def name_of(kind: str, choice: Mapping[str, Any]) -> str:
     return str(choice.get("name") or encoders_for(kind)[0].name)
 
 
-def chosen(kind: str, choice: Mapping[str, Any]) -> type[Encoder]:
+def encoder_of(kind: str, choice: Mapping[str, Any]) -> type[Encoder]:
     """Return the encoder of a choice. Raises `ValidationError` if this kind of item has no encoder of that name."""
     known = {encoder.name: encoder for encoder in encoders_for(kind)}
     name = name_of(kind, choice)
@@ -130,12 +113,12 @@ def chosen(kind: str, choice: Mapping[str, Any]) -> type[Encoder]:
     return known[name]
 
 
-def settled_choice(kind: str, choice: Mapping[str, Any]) -> tuple[type[Encoder], dict[str, Any]]:
+def encoder_with_options(kind: str, choice: Mapping[str, Any]) -> tuple[type[Encoder], dict[str, Any]]:
     """Return the encoder of a choice, and its options with defaults filled in, for the encoder's `fit`.
 
     Raises `ValidationError` for an invalid choice; its `code` is the name of the option at fault.
     """
-    encoder = chosen(kind, choice)
+    encoder = encoder_of(kind, choice)
     try:
         return encoder, settled(encoder.options, choice.get("options", {}), weights_folder())
     except OptionError as error:
@@ -150,7 +133,7 @@ def check_encoder(kind: str, value: Any, *, private: bool = False) -> dict[str, 
         raise ValidationError(gettext('The encoder must be an object such as {"name": "tfidf-svd", "options": {}}.'))
     if not isinstance(value.get("options", {}), dict):
         raise ValidationError(gettext('The options of the encoder must be an object such as {"folder": "minilm"}.'))
-    encoder, _ = settled_choice(kind, value)
+    encoder, _ = encoder_with_options(kind, value)
     if private and encoder.sends_items:
         raise ValidationError(gettext(PRIVATE))
     return value

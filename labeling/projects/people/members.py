@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import logging
+from collections.abc import Iterable
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext
@@ -14,6 +17,8 @@ from labeling.models.roles import either, roles_with, roles_without
 from labeling.observing import auditlog
 from labeling.projects.limits import MEMBERS
 from labeling.queue import queue
+
+logger = logging.getLogger(__name__)
 
 
 class ProjectFull(ValidationError):
@@ -26,7 +31,7 @@ def check_room(project: Project, more: int = 1) -> None:
     """
     if MEMBERS.allowed(project.member_limit) is None:
         return
-    Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    Project.objects.locked(project.pk)
     if problem := MEMBERS.problem(project.memberships.count(), more, own=project.member_limit):
         raise ProjectFull(problem)
 
@@ -103,10 +108,33 @@ def transfer(*, project: Project, user: User, successor: User, role: str) -> Non
     auditlog.record(LogKind.PROJECT_TRANSFERRED, project=project, whom=successor, after={"own role": role})
 
 
+@transaction.atomic
+def apply_group_roles(*, user: User, groups: Iterable[str]) -> None:
+    """Give the person the roles of the groups that a login provider names (`OIDC_GROUPS`), and take memberships of
+    listed projects without a group.
+
+    In a project of the list, the groups decide alone. The first entry that names the project and one of the groups
+    counts. A last manager stays, and a project that is full stays as it is.
+    """
+    held = set(groups)
+    roles: dict[str, str] = {}
+    for group, slug, role in settings.OIDC_GROUPS:
+        roles[slug] = roles.get(slug) or (role if group in held else "")
+    for project in Project.objects.kept().filter(slug__in=roles).order_by("pk"):
+        try:
+            with transaction.atomic():
+                if role := roles[project.slug]:
+                    set_role(project=project, user=user, role=role)
+                else:
+                    remove_member(project=project, user=user)
+        except ValidationError as problem:
+            logger.warning("Groups leave %s in %s as they are: %s", user, project.slug, " ".join(problem.messages))
+
+
 def _keep_a_manager(project: Project, user: User) -> None:
     """Raise `ValidationError` if `user` is the only member of the project who can change members."""
     # The lock keeps two managers from stepping down at the same time.
-    Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    Project.objects.locked(project.pk)
     managers = Membership.objects.who_can(Ability.MEMBERS_CHANGE).filter(project=project)
     if set(managers.values_list("user", flat=True)) == {user.pk}:
         raise ValidationError(gettext("This is the project's last manager. Make another member a manager first."))

@@ -47,7 +47,7 @@ def has_one(user: User, without: Authenticator | None = None) -> bool:
 
 
 @transaction.atomic
-def remove(user: User) -> int:
+def remove_factors(user: User) -> int:
     """Remove all second factors of a person who lost them, and end the person's sessions. Return their number."""
     removed, _ = Authenticator.objects.filter(user=user).delete()
     rows = UserSession.objects.filter(user=user)

@@ -42,7 +42,7 @@ def join(*, project: Project, sources: Iterable[int]) -> None:
     kept = families[0] if families else LabelFamily.objects.create().pk
     Project.objects.filter(Q(pk__in=joined.values("pk")) | Q(family__in=families)).update(family=kept)
     for merged in LabelFamily.objects.filter(pk__in=families[1:]):
-        _keep(kept, merged.removed_trainings, merged.removed_phases, flaw=merged.removed_flaw)
+        _add_removed_trainings(kept, merged.removed_trainings, merged.removed_phases, flaw=merged.removed_flaw)
         merged.delete()
     project.family_id = kept
 
@@ -60,7 +60,7 @@ def leave(project: Project) -> None:
     if Project.objects.filter(family=family).exists():
         phases = list(PrivateTraining.objects.filter(project=project).order_by("pk").values_list("phases", flat=True))
         flaw = has_flaw(Project.objects.filter(pk=project.pk))
-        _keep(family.pk, len(phases), [phase for training in phases for phase in training], flaw=flaw)
+        _add_removed_trainings(family.pk, len(phases), [phase for training in phases for phase in training], flaw=flaw)
     else:
         family.delete()
 
@@ -83,7 +83,7 @@ def _is_one(projects: QuerySet[Project]) -> bool:
     return len(families) == 1 and None not in families
 
 
-def _keep(family: int, trainings: int, phases: list[dict[str, float]], *, flaw: bool) -> None:
+def _add_removed_trainings(family: int, trainings: int, phases: list[dict[str, float]], *, flaw: bool) -> None:
     """Add the trainings of a removed project to the family's account of removed projects."""
     kept = LabelFamily.objects.get(pk=family)
     LabelFamily.objects.filter(pk=family).update(

@@ -99,7 +99,7 @@ def ledger_of(project: Project) -> Ledger:
     trainings = list(project.private_trainings.select_related("batch", "version").order_by("pk"))
     elsewhere = _elsewhere(project)
     labels = counting.trainable_labels(project)
-    phases = [_phases(training) for training in trainings]
+    phases = [phases_of(training) for training in trainings]
     elsewhere_cost, *bounds = epsilons([elsewhere.phases, *phases], project.privacy_delta)
     costs = [_cost(project, elsewhere, training, bound) for training, bound in zip(trainings, bounds, strict=True)]
     spent = _spent(elsewhere, trainings)
@@ -122,7 +122,7 @@ def start(
         raise BudgetSpent(refusal)
     # Without the lock, two trainings of projects with the same labels could start on the same rest of the budget.
     families.lock()
-    project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    project = Project.objects.locked(project.pk)
     budget = Budget.of(project)
     if budget is None:
         raise BudgetSpent(
@@ -174,12 +174,12 @@ def tell_if_nearly_spent(
         Notice.objects.tell_members(NoticeKind.BUDGET_NEARLY_SPENT, project, about=about)
 
 
-def settle(*, training: PrivateTraining, version: ModelVersion) -> None:
+def record_version(*, training: PrivateTraining, version: ModelVersion) -> None:
     """Record the version that a training produced."""
     PrivateTraining.objects.filter(pk=training.pk).update(version=version)
 
 
-def staying(project: Project) -> set[int]:
+def kept_from_download(project: Project) -> set[int]:
     """Return the numbers of a private project's versions whose files may not be downloaded: versions trained without
     privacy that no manager has released. Takes one query; empty, without a query, if the project is not private.
     """
@@ -189,9 +189,9 @@ def staying(project: Project) -> set[int]:
     return set(held_in.values_list("number", flat=True))
 
 
-def may_leave(version: ModelVersion) -> bool:
+def may_be_downloaded(version: ModelVersion) -> bool:
     """Return whether the version's files may be downloaded."""
-    return version.number not in staying(version.project)
+    return version.number not in kept_from_download(version.project)
 
 
 @transaction.atomic
@@ -202,7 +202,7 @@ def release(*, version: ModelVersion, user: User) -> None:
         auditlog.record(LogKind.VERSION_RELEASED, project=version.project, subject=f"version {version.number}")
 
 
-def held(version: ModelVersion) -> str:
+def download_refusal(version: ModelVersion) -> str:
     """Return the message for a refused download of the version's files."""
     sentence = gettext(
         "Model version %(number)s was trained without privacy, and the project is private: its files could reveal "
@@ -263,7 +263,7 @@ def spent_by(project: Project) -> Spent:
 
 
 def _spent(elsewhere: Elsewhere, trainings: list[PrivateTraining]) -> Spent:
-    phases = (*elsewhere.phases, *chain.from_iterable(map(_phases, trainings)))
+    phases = (*elsewhere.phases, *chain.from_iterable(map(phases_of, trainings)))
     started = sum(training.batch_id is not None for training in trainings)
     return Spent(started, phases, None if elsewhere.phases else _plan(trainings))
 
@@ -289,9 +289,10 @@ def _elsewhere(project: Project) -> Elsewhere:
     trainings = list(PrivateTraining.objects.filter(project__in=families.others(project)).order_by("pk"))
     phases = [Phase(**phase) for phase in family.removed_phases]
     return Elsewhere(
-        family.removed_trainings + len(trainings), (*phases, *chain.from_iterable(map(_phases, trainings)))
+        family.removed_trainings + len(trainings), (*phases, *chain.from_iterable(map(phases_of, trainings)))
     )
 
 
-def _phases(training: PrivateTraining) -> list[Phase]:
+def phases_of(training: PrivateTraining) -> list[Phase]:
+    """Return the stored phases of a training or pre-training."""
     return [Phase(**phase) for phase in training.phases]

@@ -16,7 +16,7 @@ from labeling.models import PrivateTraining, Project
 from labeling.projects.privacy import families, ledger
 from labeling.projects.privacy.budgets import Budget
 from models_store.language.config import PretrainingConfig
-from models_store.privacy.accounting import Phase, adaptive
+from models_store.privacy.accounting import adaptive
 from models_store.privacy.planned import planned
 
 Configure = Callable[[float, float], PretrainingConfig]
@@ -31,7 +31,7 @@ def start(*, project: Project, units: int, configure: Configure) -> tuple[Privat
     Raises `BudgetSpent` if there is no budget, or less is left of it than the pre-training takes.
     """
     families.lock()
-    project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    project = Project.objects.locked(project.pk)
     budget = Budget.of(project)
     if budget is None:
         raise ledger.BudgetSpent(
@@ -40,7 +40,7 @@ def start(*, project: Project, units: int, configure: Configure) -> tuple[Privat
         )
     config = configure(budget.epsilon, budget.delta)
     for entry in _open(project):
-        if _stored(entry) == config.phases(entry.labels) and entry.delta == config.delta:
+        if ledger.phases_of(entry) == config.phases(entry.labels) and entry.delta == config.delta:
             return entry, config
     phases = config.phases(units)
     spent = ledger.spent_by(project)
@@ -65,7 +65,7 @@ def start(*, project: Project, units: int, configure: Configure) -> tuple[Privat
     return entry, config
 
 
-def settle(project: Project) -> None:
+def close_open_entries(project: Project) -> None:
     """Close the project's open entries: an encoder is stored. Call in the transaction that makes it the project's."""
     _open(project).update(ended_at=timezone.now())
 
@@ -77,7 +77,3 @@ def last(project: Project) -> PrivateTraining | None:
 
 def _open(project: Project) -> models.QuerySet[PrivateTraining]:
     return project.private_trainings.filter(batch=None, ended_at=None)
-
-
-def _stored(entry: PrivateTraining) -> list[Phase]:
-    return [Phase(**phase) for phase in entry.phases]

@@ -60,10 +60,10 @@ class Local:
 
     def check_private(self, recipe: Recipe) -> None:
         """Raise ValueError, in one line, if the recipe's network cannot be trained in private. Costs no privacy."""
-        from models_store.privacy.tuning import check
+        from models_store.privacy.tuning import check_tunable
 
         if recipe.network is not None and recipe.config.private_layers != "none":
-            check(recipe.network, layers=recipe.config.private_layers)
+            check_tunable(recipe.network, layers=recipe.config.private_layers)
 
     def train_in_private(
         self, training_set: TrainingSet, config: PrivacyConfig, recipe: Recipe, *, progress: Progress

@@ -26,17 +26,17 @@ def name_of(project: Project, path: Path) -> str:
     return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
 
 
-def report(project: Project, damage: FileDamaged) -> None:
+def report_damage(project: Project, damage: FileDamaged) -> None:
     """Record the damage that a reader found in a file, and have a worker rebuild the file.
 
-    Does nothing for a missing file: readers that take a missing file for damage call `note`.
+    Does nothing for a missing file: readers that take a missing file for damage call `note_damage`.
     """
     if not isinstance(damage, FileMissing):
-        note(project, name_of(project, damage.path), damage.problem)
+        note_damage(project, name_of(project, damage.path), damage.problem)
         enqueue_rebuild(project)
 
 
-def note(project: Project, name: str, problem: str) -> None:
+def note_damage(project: Project, name: str, problem: str) -> None:
     """Record and log that a file is damaged. A second call with the same problem does nothing."""
     found = {"problem": problem[:300], "found_at": timezone.now(), "mended_at": None, "remedy": ""}
     known = DamagedFile.objects.filter(project=project, name=name)

@@ -19,9 +19,9 @@ import numpy as np
 
 from labeling.models import Item, ItemImport, Project
 from labeling.storage.arrays.files import ProjectFiles
+from labeling.storage.arrays.stored import read_arrays
 from labeling.storage.disk.files import FileDamaged, FileMissing, make_room, replacing
 from labeling.storage.shared_files import read_whole, store
-from models_store.encoders.base import NO_ARCHIVE
 
 MOST_BYTES = 2 << 30
 """The most bytes for a project. Beyond it, the embeddings of other encoders are removed, and no more are kept."""
@@ -51,7 +51,7 @@ class Embedded:
             store().bring(paths)
             for path in paths:
                 self._files.append(path)
-                parts.append(_read(path, "texts").get("texts", _NONE))
+                parts.append(_read_archive(path, "texts").get("texts", _NONE))
         self._texts = np.concatenate([_NONE, *parts])
         self._of = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
         order = np.argsort(self._texts, kind="stable")
@@ -69,7 +69,7 @@ class Embedded:
                 by_file[int(self._of[place])].add(text)
         found: dict[bytes, np.ndarray] = {}
         for number, of in by_file.items():
-            kept = _read(self._files[number], "texts", "rows")  # by now without an item that was erased
+            kept = _read_archive(self._files[number], "texts", "rows")  # by now without an item that was erased
             pairs = zip(map(_padded, kept["texts"]), kept["rows"], strict=True) if kept else ()
             found |= {text: row for text, row in pairs if text in of}
         return found
@@ -83,7 +83,7 @@ class Embedded:
         if self._bytes + size > MOST_BYTES:
             return
         path = self._folder / f"{self._name}-{uuid.uuid4().hex}.npz"
-        _write(path, content)
+        _write_archive(path, content)
         self._bytes += size
         # After the write: of an item that is erased meanwhile, either this or the erasing finds the file.
         present = set(Item.objects.filter(pk__in=items).values_list("pk", flat=True))
@@ -109,13 +109,13 @@ def forget(project: Project, items: Sequence[int]) -> None:
 
 def _take_out(path: Path, gone: Collection[int]) -> None:
     """Write the file anew without these items. A damaged file is removed: nobody can tell what is in it."""
-    kept = _read(path, "items")
+    kept = _read_archive(path, "items")
     if kept and not np.isin(kept["items"], list(gone)).any():
         return
-    kept = _read(path, "items", "texts", "rows")
+    kept = _read_archive(path, "items", "texts", "rows")
     stays = ~np.isin(kept["items"], list(gone)) if kept else np.zeros(0, bool)
     if stays.any():
-        _write(path, {name: array[stays] for name, array in kept.items()})
+        _write_archive(path, {name: array[stays] for name, array in kept.items()})
     else:
         store().remove(path)
 
@@ -132,25 +132,15 @@ def _files_in(folder: Path) -> list[Path]:
     return []
 
 
-def _read(path: Path, *names: str) -> Kept:
+def _read_archive(path: Path, *names: str) -> Kept:
     """Return these arrays of a file; none if it is missing or damaged."""
-
-    def arrays(here: Path) -> Kept:
-        try:
-            with np.load(here, allow_pickle=False) as file:
-                return {name: file[name] for name in names}
-        except FileNotFoundError:
-            raise
-        except NO_ARCHIVE as error:
-            raise FileDamaged(path, str(error)) from error
-
     try:
-        return read_whole(path, arrays)
+        return read_whole(path, lambda here: read_arrays(here, names))
     except (FileDamaged, FileMissing):
         return {}
 
 
-def _write(path: Path, content: Kept) -> None:
+def _write_archive(path: Path, content: Kept) -> None:
     make_room(path)
     with replacing(path) as file:
         np.savez(file, **cast(dict[str, Any], content))

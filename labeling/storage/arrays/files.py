@@ -39,7 +39,7 @@ from django.db.models import Max
 
 from labeling.models import ModelVersion, Project
 from labeling.models.file_owners import FileOwner
-from labeling.storage.arrays.damage import report, root_of
+from labeling.storage.arrays.damage import report_damage, root_of
 from labeling.storage.arrays.forms import FORMS, fitted
 from labeling.storage.disk import npy
 from labeling.storage.disk.files import FileDamaged, FileMissing, make_room, reading, replace_file, replacing
@@ -141,7 +141,7 @@ class ProjectFiles:
         try:
             return self.read(version, name, load=load_mapped)
         except FileDamaged as damage:
-            report(self.project, damage)
+            report_damage(self.project, damage)
             return None
 
     def read(
@@ -255,10 +255,10 @@ class Features:
 
         A damaged local copy of a stored file is copied again and checked again.
         """
-        checked = self._check(sums)
-        return self._check(sums) if checked.damaged and store().drop_copy(self._path) else checked
+        checked = self._check_once(sums)
+        return self._check_once(sums) if checked.damaged and store().drop_copy(self._path) else checked
 
-    def _check(self, sums: Sequence[RowSum]) -> Checked:
+    def _check_once(self, sums: Sequence[RowSum]) -> Checked:
         try:
             rows: Any = self[:]
         except FileDamaged:

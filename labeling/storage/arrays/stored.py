@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import io
 import logging
-import struct
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -16,16 +13,11 @@ import numpy as np
 
 from labeling.storage.disk.files import FileDamaged, FileMissing, reading, replace_file
 from labeling.storage.shared_files import read_whole, store
+from models_store.encoders.base import NO_ARCHIVE
 
 logger = logging.getLogger(__name__)
 
 Stored = TypeVar("Stored")
-
-# The errors of numpy and zipfile for bytes that are no archive of arrays. RuntimeError: the archive is encrypted.
-NO_ARCHIVE = (
-    ValueError, KeyError, TypeError, AttributeError, EOFError, RuntimeError, SyntaxError, MemoryError, struct.error,
-    zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
 
 
 def save(path: Path, stored: Any) -> None:
@@ -51,7 +43,7 @@ def load(path: Path, kind: type[Stored]) -> Stored | None:
 
 def read(path: Path, kind: type[Stored]) -> Stored:
     """Return the stored dataclass `kind`. Raises `FileMissing` or `FileDamaged`."""
-    values = read_whole(path, lambda here: _arrays(here, [field.name for field in fields(kind)]))  # type: ignore[arg-type]
+    values = read_whole(path, lambda here: read_arrays(here, [field.name for field in fields(kind)]))  # type: ignore[arg-type]
     try:
         return kind(**{name: value if value.ndim else value.item() for name, value in values.items()})
     except (ValueError, TypeError) as error:  # from the dataclass, which checks that its arrays fit together
@@ -64,8 +56,11 @@ def check_form(name: str, array: np.ndarray, dimensions: int, length: int) -> No
         raise ValueError(f"its array “{name}” has the shape {array.shape}")
 
 
-def _arrays(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
-    """Return the archive's arrays of these names. zipfile checks the sum of each array."""
+def read_arrays(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Return the archive's arrays of these names. zipfile checks the sum of each array.
+
+    Raises `FileMissing` or `FileDamaged`.
+    """
     with reading(path) as file:
         try:
             with np.load(file, allow_pickle=False) as arrays:

@@ -35,7 +35,7 @@ def _without_sum(start: int, stop: int) -> Iterator[RowSum]:
         yield RowSum(first, min(first + PART, stop), None)
 
 
-def keep(project: Project, generation: int, sums: Iterable[RowSum]) -> None:
+def store_sums(project: Project, generation: int, sums: Iterable[RowSum]) -> None:
     """Write the sums that have a CRC-32, over earlier sums with the same start. Call in a transaction."""
     FeatureSum.objects.bulk_create(
         [

@@ -1,0 +1,1 @@
+"""The database's own matters: plain SQL, outages, long writes, a replica, encrypted texts. No tables."""

@@ -16,7 +16,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from labeling.models import User
-from labeling.projects.people import group_roles, second_factors
+from labeling.projects.people import members, second_factors
 from labeling.storage.db.sealed import seal, unseal
 from labeling.web.account import provider
 from labeling.web.gate import devices
@@ -44,7 +44,7 @@ class Accounts(DefaultAccountAdapter):
         """Remember the browser once the sign-in is complete."""
         response = super().post_login(request, user, **more)
         if login := (more.get("signal_kwargs") or {}).get("sociallogin"):
-            group_roles.apply(user=user, groups=login.state[provider.GROUPS])
+            members.apply_group_roles(user=user, groups=login.state[provider.GROUPS])
         devices.remember(request, response, user)
         return response
 

@@ -1,0 +1,1 @@
+"""The page of a project's audit log, and of the server's."""

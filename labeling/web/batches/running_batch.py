@@ -13,13 +13,13 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 
-from labeling.insight.batch_parts import parts_of
 from labeling.insight.pace import Pace
 from labeling.insight.work import AskedAnswers, Contribution
 from labeling.models import Ability, Batch, Membership, User
 from labeling.models.batches import IMPORTED, answers_needed
 from labeling.projects.people.invisible import isolated
 from labeling.queue import parts
+from labeling.queue.parts import parts_of
 from labeling.web.shared.pages import errors_as_messages, for_members
 from labeling.web.shared.words import count, duration, number, phase_in_words
 from labeling.web.shared.words import number as number_of
@@ -173,7 +173,7 @@ def keep_part(request: HttpRequest, membership: Membership, number: int) -> Http
             group = whom.removeprefix(GROUP)
         else:
             user = User.objects.filter(memberships__project=membership.project, username=whom).first()
-        part = parts.keep(batch=batch, share=form.cleaned_data["share"] / 100, user=user, group=group)
+        part = parts.assign_part(batch=batch, share=form.cleaned_data["share"] / 100, user=user, group=group)
         n = part.stop - part.start
         text = ngettext("%(n)s task is for %(name)s alone.", "%(n)s tasks are for %(name)s alone.", n)
         messages.success(request, text % {"n": number_of(n), "name": isolated(part.name)})
@@ -185,6 +185,6 @@ def lift_part(request: HttpRequest, membership: Membership, number: int, part_id
     """Remove a part, so that every annotator can claim its tasks."""
     batch = get_object_or_404(membership.project.batches, number=number)
     part = get_object_or_404(batch.parts.select_related("user"), pk=part_id)
-    parts.lift(batch=batch, part_id=part_id)
+    parts.unassign_part(batch=batch, part_id=part_id)
     messages.success(request, gettext("The tasks of %(name)s are for everybody.") % {"name": isolated(part.name)})
     return redirect("project-batch", membership.project.slug, number)

@@ -1,0 +1,1 @@
+"""The page of a project's classes, and of proposed ones."""

@@ -1,0 +1,1 @@
+"""What every request passes before its page: middleware, sign-in, limits; and the endpoints for monitors."""

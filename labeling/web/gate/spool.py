@@ -42,7 +42,7 @@ def given_back(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[
             return get_response(request)
         finally:
             if spooled := getattr(request, "spooled_at", None):
-                quota.forget(spooled)
+                quota.forget_upload(spooled)
 
     return middleware
 

@@ -27,7 +27,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.deprecation import MiddlewareMixin
 
 from labeling.models import LogKind, SignInFailure, User
-from labeling.models.sign_in import SignInFailureQuerySet
+from labeling.models.accounts import SignInFailureQuerySet
 from labeling.observing import auditlog
 from labeling.web.gate.devices import known_device
 from labeling.web.gate.proxies import client_network

@@ -24,7 +24,7 @@ from labeling.intake.rejecting import KEPT, by_number, most_kept
 from labeling.kinds import FileKind, Kind
 from labeling.models import Ability, ItemImport, Membership, Project
 from labeling.projects import quota
-from labeling.projects.encoders.encoder_settings import encoders_for, why
+from labeling.projects.encoders.encoder_settings import encoders_for, reason_for_encoder
 from labeling.projects.limits import ITEMS
 from labeling.web.imports import parked_page
 from labeling.web.imports.import_rows import (
@@ -96,7 +96,7 @@ def imports(request: HttpRequest, membership: Membership) -> HttpResponse:
         "storage": _storage(project),
         "files": _files(kinds.of(project)),
         "has_encoders": _has_choice(project),
-        "why_encoder": why(project.kind, project.encoder),
+        "why_encoder": reason_for_encoder(project.kind, project.encoder),
         **_class_names(project),
         **_under_way(project),
     }

@@ -22,10 +22,10 @@ from labeling.labels.items.order import (
     Order,
     Position,
     count_matching,
-    items_beside,
     known_position,
     order_for,
     position_of,
+    rows_beside,
 )
 from labeling.labels.items.records import ItemRecord
 from labeling.models import Item, Project
@@ -291,4 +291,4 @@ class Finding:
 
     def around(self, item: Item, at: str | None = None) -> tuple[int | None, int | None]:
         """Return the ids of the previous and the next item, relative to this item or to its former position `at`."""
-        return items_beside(self.items, self.order, self.place(at) or self.position(item))
+        return rows_beside(self.items, self.order, self.place(at) or self.position(item))

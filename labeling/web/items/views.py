@@ -22,7 +22,7 @@ from labeling.models import Ability, Item, LabelClass, Membership, Project
 from labeling.outside import references
 from labeling.projects import bulk
 from labeling.projects.classes import examples
-from labeling.projects.purging import KEPT_DAYS
+from labeling.projects.erasing_items import KEPT_DAYS
 from labeling.queue.changing import ACTIONS, ERASE, RESTORE
 from labeling.storage.db.replica import reads
 from labeling.web.items import item_view
@@ -153,7 +153,7 @@ def choose_example(request: HttpRequest, membership: Membership, item_id: int) -
     index = number_in(request.POST.get("class", ""), default=-1)
     with errors_as_messages(request, examples.ExampleError):
         if "remove" in request.POST:
-            examples.remove(project=project, index=index, item=item)
+            examples.remove_example(project=project, index=index, item=item)
             messages.success(request, gettext("%(title)s is no longer shown as an example.") % {"title": item.title})
         else:
             examples.choose(project=project, user=membership.user, index=index, item=item)

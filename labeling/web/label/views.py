@@ -22,9 +22,9 @@ from labeling import kinds
 from labeling.insight.pace import items_ready, own_seconds
 from labeling.insight.work import answers_here
 from labeling.labels import comments
-from labeling.labels.items.content import content_of
+from labeling.labels.items.records import content_of
 from labeling.models import Ability, Item, LabelClass, Membership, Project
-from labeling.projects.classes import class_tree, examples, guidelines
+from labeling.projects.classes import examples, guidelines
 from labeling.queue.prompting import suggests
 from labeling.web.shared.forms import number_in
 from labeling.web.shared.pages import for_members
@@ -131,7 +131,7 @@ def label_classes(request: HttpRequest, membership: Membership) -> JsonResponse:
     response = JsonResponse(
         {
             "classes": list(details),
-            "above": class_tree.places_above(project, offered),
+            "above": project.classes.places_above(offered),
             "revision": project.class_revision,
             "picker": project.asks.picker(len(offered)),
             "renamed": _renamed(project, offered, number_in(since)) if since else {},

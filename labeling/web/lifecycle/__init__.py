@@ -1,0 +1,1 @@
+"""The pages that copy, archive, delete and restore a project."""

@@ -13,7 +13,7 @@ from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 
 from labeling.models import Ability, Membership, Role
-from labeling.models.people import MAX_DAILY_LIMIT, MAX_GROUP
+from labeling.models.accounts import MAX_DAILY_LIMIT, MAX_GROUP
 from labeling.projects.limits import MEMBERS
 from labeling.projects.people import members as memberships
 from labeling.projects.people.invitations import InvitationOver, renew, withdraw

@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext
 
 from labeling.models import Ability, Membership, Project
-from labeling.projects.encoders.encoder_settings import chosen
+from labeling.projects.encoders.encoder_settings import encoder_of
 from labeling.projects.privacy import families, ledger, pretraining
 from labeling.storage.db.replica import reads
 from labeling.web.shared.pages import for_members, render_page
@@ -57,7 +57,7 @@ def privacy(request: HttpRequest, membership: Membership) -> HttpResponse:
         "noise": state.noise and localized(f"{state.noise:.1f}"),
         "guess": state.spent and _guess(state.spent, project),
         "last_guess": limit and _guess(limit, project),
-        "staying": sorted(ledger.staying(project)),
+        "staying": sorted(ledger.kept_from_download(project)),
         "labels": number(state.labels),
         "needed": needed and number(needed),
         "enough": needed is not None and state.labels >= needed,
@@ -69,7 +69,7 @@ def privacy(request: HttpRequest, membership: Membership) -> HttpResponse:
 def _texts(project: Project) -> dict[str, Any] | None:
     """Return cost, units and unit of the pre-training that hides the pool's texts in the encoder; None without one."""
     entry = pretraining.last(project)
-    if entry is None or not chosen(project.kind, project.encoder).is_private:
+    if entry is None or not encoder_of(project.kind, project.encoder).is_private:
         return None
     # A pre-training has a cost only if nothing was spent before it: then that is its own.
     cost = entry.cost or epsilon([Phase(**phase) for phase in entry.phases], entry.delta)

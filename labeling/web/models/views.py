@@ -18,7 +18,7 @@ from labeling.insight.status import models_of
 from labeling.models import Ability, Membership, ModelVersion, Project, Release, TrackedVersion
 from labeling.outgoing import artifacts, tracking
 from labeling.projects import version_in_use
-from labeling.projects.encoders.encoder_settings import name_of, why
+from labeling.projects.encoders.encoder_settings import name_of, reason_for_encoder
 from labeling.projects.privacy import ledger
 from labeling.storage.db.replica import reads
 from labeling.web.charts.learning import Accuracy, accuracy_of
@@ -38,7 +38,7 @@ def models(request: HttpRequest, membership: Membership) -> HttpResponse:
     """List all versions, the newest first, with their accuracy and lineage."""
     measured = {model["version"]: accuracy_of(model) for model in models_of(membership.project)}
     newest_first = membership.project.versions.select_related("batch", "parent").order_by("-number")
-    staying = ledger.staying(membership.project)
+    staying = ledger.kept_from_download(membership.project)
     rows: list[dict[str, Any]] = [
         {
             "version": version,
@@ -54,7 +54,7 @@ def models(request: HttpRequest, membership: Membership) -> HttpResponse:
     context = {
         "rows": rows,
         "encoder": name_of(membership.project.kind, membership.project.encoder),
-        "why_encoder": why(membership.project.kind, membership.project.encoder),
+        "why_encoder": reason_for_encoder(membership.project.kind, membership.project.encoder),
         "registered": any(row["version"].origin == ModelVersion.Origin.REGISTERED for row in rows),
         "versions": [row["version"] for row in rows],
         "picking": picking_of(version_in_use.in_use(membership.project)),
@@ -163,7 +163,7 @@ def _leaving(version: ModelVersion) -> dict[str, Any]:
         return {"may_leave": True}
     released = Release.objects.filter(version=version).select_related("user").first()
     return {
-        "may_leave": ledger.may_leave(version),
+        "may_leave": ledger.may_be_downloaded(version),
         "released": released,
     }
 

@@ -1,0 +1,1 @@
+"""The reviewers' queue and comments on items. Lists of items are in `labeling.web.items`."""

@@ -23,7 +23,7 @@ def comment_item(request: HttpRequest, membership: Membership, item_id: int) -> 
     project = membership.project
     item = get_object_or_404(project.items, pk=item_id)
     with errors_as_messages(request, comments.CommentError):
-        comments.write(
+        comments.write_reviewers_comment(
             item=item, user=membership.user, text=request.POST.get("text", ""), to=request.POST.get("to", "")
         )
         messages.success(request, gettext("Your comment is there."))

@@ -11,10 +11,11 @@ from django.forms.boundfield import BoundField, BoundWidget
 from django.utils.translation import gettext, gettext_lazy
 
 from labeling.models import Project
-from labeling.projects.encoders.embedding_servers import check_choice
-from labeling.projects.encoders.encoder_settings import Option, encoders_for, name_of, weights_there
+from labeling.projects.encoders.embedding_servers import check_encoder_choice
+from labeling.projects.encoders.encoder_settings import encoders_for, installed_weights, name_of
 from labeling.projects.model_settings import check_model, learners_for
 from labeling.web.shared.forms import figure_input, translated
+from models_store.encoders.options import Option
 
 
 class Offer(Protocol):
@@ -36,7 +37,7 @@ class ChoiceForm(forms.Form):
         self._offers = {offer.name: offer for offer in offers}
         self.fields["name"].choices = [(name, name) for name in self._offers]  # type: ignore[attr-defined]
         self.initial = {"name": chosen.get("name") or next(iter(self._offers))}
-        self._weights = weights_there()
+        self._weights = installed_weights()
         for name, offer in self._offers.items():
             for option, meant in offer.options.items():
                 self.fields[_field(name, option)] = _control(option, meant, sorted({*self._weights, *meant.packaged()}))
@@ -85,7 +86,7 @@ class EncoderForm(ChoiceForm):
         super().__init__(*args, offers=encoders_for(project.kind), chosen=chosen, **kwargs)
 
     def check(self, choice: dict[str, Any]) -> Any:
-        return check_choice(self._project, choice)
+        return check_encoder_choice(self._project, choice)
 
 
 class ModelForm(ChoiceForm):

@@ -15,7 +15,7 @@ from labeling.labels.resolving.posterior import ACCURACY
 from labeling.models.batches import answers_needed
 from labeling.models.project_settings import ProjectSettings
 from labeling.projects.privacy.budgets import Budget, labels_needed
-from labeling.storage.arrays.forecast import BatchForecast, forecast_batch
+from labeling.storage.arrays.batch_forecast import BatchForecast, forecast_batch
 from labeling.web.settings import forecast
 from labeling.web.settings.standing import (
     NextBatch,

@@ -13,11 +13,10 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext, gettext_lazy
 
 from labeling.models import Ability, EncoderComparison, Membership, Project
-from labeling.projects.create import EncoderSettled, choose_encoder
 from labeling.projects.encoders import embedding_servers, encoder_change, encoder_comparison
-from labeling.projects.encoders.encoder_change import ChangeRefused
+from labeling.projects.encoders.encoder_change import ChangeRefused, EncoderSettled, choose_encoder
 from labeling.projects.encoders.encoder_comparison import ComparisonRefused, Measured
-from labeling.projects.encoders.encoder_settings import encoders_for, why
+from labeling.projects.encoders.encoder_settings import encoders_for, reason_for_encoder
 from labeling.web.settings.choice_form import EncoderForm
 from labeling.web.shared.forms import AddressField, SecretField, figure_input
 from labeling.web.shared.pages import errors_as_messages, for_members, render_page
@@ -116,7 +115,7 @@ def _page(
     context = {
         "form": form,
         "settled": settled,
-        "why_encoder": why(project.kind, project.encoder),
+        "why_encoder": reason_for_encoder(project.kind, project.encoder),
         "refusal": encoder_comparison.refusal(project) if settled else "",
         "measured": _measured(project) if settled else None,
         "change": _change(project) if settled else None,

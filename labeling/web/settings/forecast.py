@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
-from labeling.storage.arrays.forecast import BatchForecast, Sample
+from labeling.storage.arrays.batch_forecast import BatchForecast, Sample
 from labeling.web.shared.words import count, localized, number, percent
 
 NAMES = {

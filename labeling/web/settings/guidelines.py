@@ -148,7 +148,7 @@ def remove_image(request: HttpRequest, membership: Membership, image: str) -> Ht
     """Remove an image that no version of the guidelines shows."""
     stored_image = get_object_or_404(membership.project.guidelines_images, name=image)
     with errors_as_messages(request, GuidelinesError):
-        guidelines_images.remove(image=stored_image)
+        guidelines_images.remove_image(image=stored_image)
         messages.success(request, gettext("%(image)s is removed.") % {"image": image})
     return redirect("project-guidelines-images", membership.project.slug)
 

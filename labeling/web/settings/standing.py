@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from labeling.insight.pace import Pace, pace_of
-from labeling.insight.pool_counts import PoolCounts, pool_of
+from labeling.insight.pool_counts import PoolCounts, count_pool
 from labeling.labels import counting
 from labeling.labels.resolving.posterior import AnswerSpace
 from labeling.models import Batch, Project
@@ -18,8 +18,8 @@ from labeling.projects.privacy import ledger
 from labeling.projects.privacy.budgets import Spent
 from labeling.queue import gold
 from labeling.storage.arrays import stored
+from labeling.storage.arrays.batch_forecast import Sample, split_batch
 from labeling.storage.arrays.files import ProjectFiles
-from labeling.storage.arrays.forecast import Sample, divide
 from labeling.web.shared.words import HOUR
 from selector.strategies import STRATEGIES
 
@@ -65,7 +65,7 @@ def standing_of(project: Project, now: datetime.datetime) -> Standing:
     measured = control.get("n") or 0
     n_classes = project.classes.count()
     return Standing(
-        pool=pool_of(project),
+        pool=count_pool(project),
         pace=pace_of(project, now),
         first=version is None,
         accuracies=[
@@ -111,7 +111,7 @@ def next_batch(
 ) -> NextBatch:
     """Return the sizes that `arrays.plan.plan_batch` would give the next batch."""
     others = pool.unlabeled - pool.reserved
-    picked, control = divide(others, pool.reserved, batch_size=batch_size, control_share=control_share)
+    picked, control = split_batch(others, pool.reserved, batch_size=batch_size, control_share=control_share)
     candidates: int | None
     drawn_from = "pool" if first else STRATEGIES[strategy].candidates
     if drawn_from == "pool":

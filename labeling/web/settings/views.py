@@ -10,7 +10,7 @@ from django.utils.translation import gettext
 
 from labeling.insight import clusterings
 from labeling.models import Ability, Membership
-from labeling.projects.recorded import recorded
+from labeling.projects.settings import recording_changes
 from labeling.web.models.fit import fit_of, thresholds
 from labeling.web.settings import consequences
 from labeling.web.settings.choice_form import ModelForm
@@ -51,7 +51,7 @@ def _save(form: SettingsForm, training: TrainingForm) -> None:
     project = form.instance
     project.training = training.cleaned_data
     changed = [*form.changed_data, "training"]
-    with recorded(project, changed):
+    with recording_changes(project, changed):
         project.save(update_fields=changed)
 
 
@@ -104,7 +104,7 @@ def model(request: HttpRequest, membership: Membership) -> HttpResponse:
     form = ModelForm(request.POST if request.method == "POST" else None, project=project)
     if form.is_valid():
         project.model = form.choice()
-        with recorded(project, ["model"]):
+        with recording_changes(project, ["model"]):
             project.save(update_fields=["model"])
         messages.success(
             request, gettext("The next version is trained by %(model)s.") % {"model": project.model["name"]}

@@ -1,0 +1,1 @@
+"""The pages of a project's webhooks, and of the messages that they sent."""

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from models_store.language.config import LanguageConfig
 from models_store.language.network import LanguageModel
-from models_store.language.texts import Guesses, Texts, hide
+from models_store.language.texts import Guesses, Texts, hide_pieces
 from models_store.privacy.clipping import check_layers, clipped_sum
 
 
@@ -35,7 +35,7 @@ def reference(model: LanguageModel, guesses: Guesses, max_norm: float) -> tuple[
 def drawn(count: int, shape: LanguageConfig, seed: int) -> Guesses:
     rng = np.random.default_rng(seed)
     texts = Texts(sentences(count, seed, shape.pieces))
-    return hide(texts.draw(np.arange(count), shape.window, rng), shape.pieces, rng)
+    return hide_pieces(texts.draw(np.arange(count), shape.window, rng), shape.pieces, rng)
 
 
 @settings(max_examples=examples(15), deadline=None)

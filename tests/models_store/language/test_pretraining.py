@@ -12,7 +12,7 @@ from language_data import SHAPE, network, sentences
 from models_store.language import pretraining
 from models_store.language.config import PretrainingConfig
 from models_store.language.pretraining import pretrain
-from models_store.language.texts import Texts, hide
+from models_store.language.texts import Texts, hide_pieces
 from models_store.privacy import entropy
 from models_store.privacy.accounting import Phase, epsilon
 from models_store.privacy.steps import add_up
@@ -29,7 +29,7 @@ def test_a_network_learns_the_most_frequent_piece() -> None:
 
     model = pretrain(texts, SHAPE, config, config.phases(200), units=200, seed=0)
 
-    guesses = hide(texts.draw(np.arange(200), SHAPE.window, rng), SHAPE.pieces, rng)
+    guesses = hide_pieces(texts.draw(np.arange(200), SHAPE.window, rng), SHAPE.pieces, rng)
     with torch.no_grad():
         best = model.logits(guesses).argmax(dim=2)[guesses.counted > 0]
     assert float((best == 7).float().mean()) > 0.9

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from language_data import sentences
 
-from models_store.language.texts import Texts, hide, most_hidden
+from models_store.language.texts import Texts, hide_pieces, most_hidden
 from models_store.language.wordpieces import END, MASK, PAD, START
 
 
@@ -51,7 +51,7 @@ def test_some_pieces_are_hidden_and_never_special_ones(count: int, window: int, 
     rng = np.random.default_rng(seed)
     windows = Texts(sentences(count, seed)).draw(np.arange(count), window, rng)
 
-    guesses = hide(windows, 40, rng)
+    guesses = hide_pieces(windows, 40, rng)
 
     assert guesses.places.shape == (count, most_hidden(window)), "as many places in short windows"
     for row, inputs, places, targets, counted in zip(windows, *(part.numpy() for part in guesses), strict=True):
@@ -67,7 +67,7 @@ def test_most_hidden_pieces_become_the_mask() -> None:
     rng = np.random.default_rng(0)
     windows = np.full((2000, 12), 7)
 
-    guesses = hide(windows, 5000, rng)
+    guesses = hide_pieces(windows, 5000, rng)
 
     hidden = np.take_along_axis(guesses.inputs.numpy(), guesses.places.numpy(), 1)[guesses.counted.numpy() > 0]
     shares = [float((hidden == piece).mean()) for piece in (MASK, 7)]

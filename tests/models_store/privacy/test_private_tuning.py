@@ -131,7 +131,7 @@ def test_only_the_chosen_layers_learn_and_adapters_are_merged(layers: str) -> No
         if isinstance(module, lora.Lora):
             nn.init.normal_(module.up.weight, std=0.02)
     embedding = network(x)[0]
-    lora.merge(network.body)
+    lora.merge_adapters(network.body)
     torch.testing.assert_close(network(x)[0], embedding, rtol=1e-3, atol=1e-4)
     assert network.state_dict().keys() == before.keys()
 

@@ -67,7 +67,7 @@ class Checked:
 NOTHING = Checked(np.empty(0), np.empty(0, bool))
 
 
-def correct(probabilities: np.ndarray, drawn: Checked, picked: Checked = NOTHING) -> np.ndarray:
+def correct_probabilities(probabilities: np.ndarray, drawn: Checked, picked: Checked = NOTHING) -> np.ndarray:
     """Return corrected probabilities (n,): their log-odds are a function of the model's log-odds that is linear (Platt
     1999) below `BEND` and above it. It never falls, so that the order stays.
 

@@ -1,8 +1,15 @@
-"""Remove deleted items for good after 30 days, or at once if somebody asked for that: their files, rows, annotations,
-search words, and what imports noted of them.
+"""Erase items: remove deleted items for good after 30 days, or at once if somebody asked for that.
 
-The rows of the project's matrices keep their numbers: the row of a removed item stays, unused. `leftovers` overwrites
-what the removed rows leave in the database's files.
+What happens to each thing is declared once, where the thing is:
+
+- rows of an item: `on_delete` of the tables' keys. Tasks come first, since they protect their item;
+- the item's own file: `_remove_files`, unless another item shares it;
+- files with many items, such as dataset versions: functions that `erase_items` gets, since code above owns these files;
+- words in the search index: `search.forget_words`; words that imports and changes of many items noted: `_Notes`;
+- what the removed rows leave in the database's files: `labeling.labels.items.leftovers` overwrites it.
+
+The rows of the project's matrices keep their numbers: the row of an erased item stays, unused.
+`projects.erasing_projects` erases whole projects, `observing.auditlog.retention` what names an erased person.
 """
 
 from __future__ import annotations
@@ -10,13 +17,12 @@ from __future__ import annotations
 import datetime
 import json
 import logging
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Count, Exists, F, OuterRef, Q
 
 from labeling import kinds
 from labeling.labels import counting
@@ -56,7 +62,7 @@ from labeling.storage.shared_files import StoreAway
 logger = logging.getLogger(__name__)
 
 KEPT_DAYS = 30
-# Items in one transaction, for which other writers wait; and, of all projects, in one call of `purge`, for which
+# Items in one transaction, for which other writers wait; and, of all projects, in one call of `erase_items`, for which
 # deadlines wait.
 CHUNK = 50
 MOST = 1_000
@@ -64,11 +70,11 @@ MOST = 1_000
 TELLING = 12
 
 
-def _nothing(project: Project, items: Sequence[int]) -> None:
+def _no_files(project: Project, items: Sequence[int]) -> None:
     """Forget nothing: no other code owns files with items."""
 
 
-def purge(now: datetime.datetime, *, forget: Callable[[Project, Sequence[int]], None] = _nothing) -> int:
+def erase_items(now: datetime.datetime, *, forget: Callable[[Project, Sequence[int]], None] = _no_files) -> int:
     """Remove up to `MOST` items that are to be erased at once, or were deleted 30 days ago or earlier. Returns their
     number. Does nothing while another worker does this: `forget` removes files of killed calls.
 
@@ -80,31 +86,33 @@ def purge(now: datetime.datetime, *, forget: Callable[[Project, Sequence[int]], 
         if not alone:
             return 0
         number = 0
-        for due in (_at_once(), _after_their_time(now)):
+        for due in (_asked_to_erase(), _deleted_long_ago(now)):
             owners = list(due.order_by("project").values_list("project", flat=True).distinct())
             for project in Project.objects.filter(pk__in=owners):
                 most = max(1, MOST // len(owners))
                 try:
-                    number += _purge(project, due.filter(project=project), most, forget)
+                    number += _erase_items_of(project, due.filter(project=project), most, forget)
                 except FileDamaged as damage:  # of this project alone: managers see the file on the overview
-                    damaged.note(project, damaged.name_of(project, damage.path), damage.problem)
+                    damaged.note_damage(project, damaged.name_of(project, damage.path), damage.problem)
                 except (StoreAway, OSError) as error:  # likewise; the next call tries again
                     logger.error("Items of %s cannot be removed for good: %s", project, error)
         return number
 
 
-def _purge(project: Project, due: ItemQuerySet, most: int, forget: Callable[[Project, Sequence[int]], None]) -> int:
+def _erase_items_of(
+    project: Project, due: ItemQuerySet, most: int, forget: Callable[[Project, Sequence[int]], None]
+) -> int:
     """Remove up to `most` of the project's items that are due."""
     items = list(due.order_by("pk").values_list("pk", flat=True).distinct())
     forget(project, items)
-    told = _Told(project)
+    notes = _Notes(project)
     for part in in_parts(items[:most], CHUNK):
-        _remove(project, part, told)
+        _erase_part(project, part, notes)
     forget(project, items[:most])
     return len(items[:most])
 
 
-def _after_their_time(now: datetime.datetime) -> ItemQuerySet:
+def _deleted_long_ago(now: datetime.datetime) -> ItemQuerySet:
     """Return the items that were deleted 30 days ago or earlier.
 
     An item stays until the batches of its tasks are done, for an unfinished batch counts its tasks. An item of a
@@ -119,7 +127,7 @@ def _after_their_time(now: datetime.datetime) -> ItemQuerySet:
     )
 
 
-def _at_once() -> ItemQuerySet:
+def _asked_to_erase() -> ItemQuerySet:
     """Return the items that are to be erased at once.
 
     They wait only for running steps that may write rows about items that they read before.
@@ -132,7 +140,7 @@ def _binding() -> JobQuerySet:
     return Job.objects.running().filter(kind__in=BINDING_KINDS)
 
 
-def _remove(project: Project, ids: Sequence[int], told: _Told) -> None:
+def _erase_part(project: Project, ids: Sequence[int], notes: _Notes) -> None:
     """Remove the files first, then the rows: a killed process leaves no file without an item. Do nothing if items are
     urgent and a step has begun that binds them.
     """
@@ -140,23 +148,22 @@ def _remove(project: Project, ids: Sequence[int], told: _Told) -> None:
     if urgent.exists() and _binding().filter(project=project).exists():
         return
     size = _remove_files(list(project.items.deleted().filter(pk__in=ids).select_related("project")))
-    told.look(ids)
+    notes.find(ids)
     with transaction.atomic():
         # In the queue's order: tasks, items. The locks make transactions that insert references to these items wait.
-        tasks = Task.objects.filter(Q(item__in=ids) | Q(repeats__in=ids))
-        list(tasks.select_for_update(no_key=True, of=("self",)).order_by("pk").values_list("pk", flat=True))
+        Task.objects.filter(Q(item__in=ids) | Q(repeats__in=ids)).lock()
         items = Item.objects.deleted().filter(pk__in=ids)
         gone = list(items.select_for_update().order_by("pk").values_list("pk", flat=True))
         is_urgent = urgent.exists()
         if is_urgent and _binding().filter(project=project).exists():
             return
         rows = Item.objects.filter(pk__in=gone, row__isnull=False).count()
-        in_rows = _row_bytes(gone) + told.forget()
+        in_rows = _row_bytes(gone) + notes.remove()
         dropped = _remove_tasks(Task.objects.filter(Q(item__in=gone) | Q(repeats__in=gone)))
         names = list(Item.objects.filter(pk__in=gone).exclude(media="").values_list("media", flat=True))
         Item.objects.filter(pk__in=gone).delete()
         Reference.objects.filter(project=project, name__in=names).delete()
-        search.forget(gone)
+        search.forget_words(gone)
         # After the batches: a submit that completes a batch locks them in this order.
         Project.objects.filter(pk=project.pk).update(purged_rows=F("purged_rows") + rows)
         quota.count(project, media=-size, rows=-in_rows)
@@ -172,27 +179,34 @@ def _remove(project: Project, ids: Sequence[int], told: _Told) -> None:
 
 def _remove_tasks(tasks: TaskQuerySet) -> list[int]:
     """Remove the tasks with their assignments and annotations. Return the keys of their batches."""
-    dropped = Counter(tasks.values_list("batch", flat=True))
-    control = Counter(tasks.filter(is_control=True).values_list("batch", flat=True))
-    further = Counter(tasks.further().values_list("batch", flat=True))
-    labeled = Counter(tasks.filter(item__label__isnull=False).values_list("batch", flat=True))
-    waiting = Counter(tasks.filter(outstanding__gt=0).values_list("batch", flat=True))
-    tasks.delete()
-    for batch, n in sorted(dropped.items()):
-        # A selection counts its own tasks when it ends.
-        counted = Batch.objects.filter(pk=batch).exclude(BEING_PICKED & ~Q(state=Batch.State.READY))
-        counted.update(
-            size=F("size") - n,
-            dropped=F("dropped") + n,
-            control_tasks=F("control_tasks") - control[batch],
-            further=F("further") - further[batch],
-            labeled=F("labeled") - labeled[batch],
-            remaining=F("remaining") - waiting[batch],
+    counts = (
+        tasks.order_by()
+        .values("batch")
+        .annotate(
+            n=Count("pk"),
+            control=Count("pk", filter=Q(is_control=True)),
+            further=Count("repeats"),
+            labeled=Count("pk", filter=Q(item__label__isnull=False)),
+            waiting=Count("pk", filter=Q(outstanding__gt=0)),
         )
-    return list(dropped)
+    )
+    dropped = list(counts.order_by("batch"))
+    tasks.delete()
+    for each in dropped:
+        # A selection counts its own tasks when it ends.
+        counted = Batch.objects.filter(pk=each["batch"]).exclude(BEING_PICKED & ~Q(state=Batch.State.READY))
+        counted.update(
+            size=F("size") - each["n"],
+            dropped=F("dropped") + each["n"],
+            control_tasks=F("control_tasks") - each["control"],
+            further=F("further") - each["further"],
+            labeled=F("labeled") - each["labeled"],
+            remaining=F("remaining") - each["waiting"],
+        )
+    return [each["batch"] for each in dropped]
 
 
-class _Told:
+class _Notes:
     """What imports and changes of many items noted about items: the rejected rows with their ids or contents, and the
     filters of ended changes.
 
@@ -201,38 +215,38 @@ class _Told:
 
     def __init__(self, project: Project) -> None:
         self._project = project
-        self._rows: list[_Row] = []
+        self._rows: list[_Note] = []
         self._last = 0
         self._items: list[tuple[str, str, list[str]]] = []
-        self._of_items: list[_Row] = []
+        self._about_items: list[_Note] = []
 
-    def look(self, ids: Sequence[int]) -> None:
-        """Find the rows that tell of these items."""
+    def find(self, ids: Sequence[int]) -> None:
+        """Find the notes about these items."""
         items = Item.objects.filter(pk__in=ids).values_list("external_id", "source", "data")
         self._items = [(name, source, _beginnings(data)) for name, source, data in items]
         self._read()
-        self._of_items = [row for row in self._rows if row.tells_of(self._items)]
+        self._about_items = [row for row in self._rows if row.is_about(self._items)]
 
-    def forget(self) -> int:
-        """Remove what tells of the items of the last look. Return the bytes that were counted for the rows."""
+    def remove(self) -> int:
+        """Remove the notes about the items of the last `find`. Return the bytes that were counted for the rows."""
         ended = BulkChange.objects.filter(project=self._project, finished_at__isnull=False)
         ended.exclude(filters={}).update(filters={})
-        rows = [*self._of_items, *(row for row in self._read() if row.tells_of(self._items))]
+        rows = [*self._about_items, *(row for row in self._read() if row.is_about(self._items))]
         gone = {row.pk for row in rows}
         RejectedRow.objects.filter(pk__in=among(gone)).delete()
         self._rows = [row for row in self._rows if row.pk not in gone]
         return sum(row.size for row in rows)
 
-    def _read(self) -> list[_Row]:
+    def _read(self) -> list[_Note]:
         """Read the rows that were stored since the last call, and return them."""
         stored = RejectedRow.objects.filter(item_import__project=self._project, pk__gt=self._last).order_by("pk")
-        new = [_Row.of(row) for row in stored.iterator()]
+        new = [_Note.of(row) for row in stored.iterator()]
         self._rows += new
         self._last = max([self._last, *(row.pk for row in new)])
         return new
 
 
-class _Row(NamedTuple):
+class _Note(NamedTuple):
     """A rejected row. `size`: the bytes that were counted for it."""
 
     pk: int
@@ -242,12 +256,12 @@ class _Row(NamedTuple):
     size: int
 
     @classmethod
-    def of(cls, row: RejectedRow) -> _Row:
+    def of(cls, row: RejectedRow) -> _Note:
         size = quota.REJECTED_BYTES + len(row.where) + len(row.reason) + len(row.excerpt)
         return cls(row.pk, row.where, row.excerpt, _letters(f"{row.excerpt} {row.reason}"), size)
 
-    def tells_of(self, items: Sequence[tuple[str, str, list[str]]]) -> bool:
-        """Return whether the row has the id of one of these items, its file, or the beginning of one of its texts."""
+    def is_about(self, items: Sequence[tuple[str, str, list[str]]]) -> bool:
+        """Return whether the note has the id of one of these items, its file, or the beginning of one of its texts."""
         return any(
             self.excerpt == name
             or f"={name};" in f"{self.excerpt};"

@@ -71,7 +71,7 @@ class BatchForecast:
     first_pass: float | None
 
 
-def divide(others: int, reserved: int, *, batch_size: int, control_share: float) -> tuple[int, int]:
+def split_batch(others: int, reserved: int, *, batch_size: int, control_share: float) -> tuple[int, int]:
     """Return the numbers of picked items and control items in a batch from a pool with `reserved` items and `others`.
 
     The control items exceed the control share only if `others` do not fill the batch.
@@ -159,7 +159,7 @@ def forecast_batch(
     if candidates is None:
         candidates = _sufficient(sample, clusters, picked)
     candidates = min(candidates, sample.open)
-    chosen = sample.order[: _how_many(sample, candidates)]
+    chosen = sample.order[: _candidates_in_sample(sample, candidates)]
     margins = sample.margins[chosen].astype(np.float64)
     highest = float(np.interp(candidates, sample.ranks, sample.edges))
     if clusters is None:
@@ -227,7 +227,7 @@ def _sufficient(sample: Sample, clusters: np.ndarray | None, picked: int) -> int
     return max(picked, min(round(enough / share), round(MOST * picked)))
 
 
-def _how_many(sample: Sample, candidates: int) -> int:
+def _candidates_in_sample(sample: Sample, candidates: int) -> int:
     """Return the number of the sample's items that are candidates: up to the largest margin of a candidate in the
     pool.
     """

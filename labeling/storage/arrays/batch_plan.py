@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from labeling.storage.arrays.forecast import divide
+from labeling.storage.arrays.batch_forecast import split_batch
 from selector.class_guard import pick_guarded
 from selector.sharded import Workers
 from selector.strategies import PoolArrays, pick, settle_factor
@@ -107,11 +107,11 @@ def plan_batch(
     reserved = np.flatnonzero(pool.reserved)
     reserved = reserved[np.argsort(pool.control_keys[reserved], kind="stable")]
     others = np.flatnonzero(~pool.reserved)
-    n_open, n_control = divide(len(others), len(reserved), batch_size=batch_size, control_share=control_share)
+    n_open, n_control = split_batch(len(others), len(reserved), batch_size=batch_size, control_share=control_share)
     control = pool.rows[reserved[:n_control]]
     open_rows = pool.rows[others]
-    asked_rows, open_rows = _take(asked, open_rows, n_open)
-    check_rows, open_rows = _take(checks, open_rows, n_open - len(asked_rows))
+    asked_rows, open_rows = _take_preferred(asked, open_rows, n_open)
+    check_rows, open_rows = _take_preferred(checks, open_rows, n_open - len(asked_rows))
     n_open -= len(asked_rows) + len(check_rows)
     embeddings, clusters = arrays.get("embeddings"), arrays.get("clusters")
     open_pool = PoolArrays(
@@ -167,7 +167,7 @@ def _serving_order(
     return order, is_control
 
 
-def _take(preferred: np.ndarray | None, rows: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+def _take_preferred(preferred: np.ndarray | None, rows: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the first `most` of the preferred rows that are in `rows`, and the remaining `rows`."""
     if preferred is None or not len(preferred):
         return np.empty(0, rows.dtype), rows

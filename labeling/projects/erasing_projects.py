@@ -1,4 +1,4 @@
-"""Remove deleted projects for good after 30 days: first their files, then their rows, then the project itself.
+"""Erase projects that were deleted 30 days ago: first their files, then their rows, then the project itself.
 
 Rows are removed in small parts, each in its own transaction, so that other requests wait only briefly for SQLite's
 single writer. Each part reads from the database what is left to remove, so the sweep after a killed sweep continues its
@@ -62,7 +62,7 @@ class _TimeIsUp(Exception):
     """This sweep has used its time; the next sweep continues."""
 
 
-def erase(now: datetime.datetime, seconds: float) -> None:
+def erase_projects(now: datetime.datetime, seconds: float) -> None:
     """Remove projects that were deleted more than 30 days ago, for about this many seconds."""
     until = time.monotonic() + seconds
     over = Project.objects.filter(deleted_at__lte=now - KEPT - MARGIN)
@@ -71,7 +71,7 @@ def erase(now: datetime.datetime, seconds: float) -> None:
             _remove_versions(project, until)
             _remove_files(project, until)
             families.leave(project)
-            _cut_circles(project)
+            _clear_circular_keys(project)
             for model, path in tables().items():
                 _remove_rows(model, path, project, until)
         except _TimeIsUp:
@@ -97,7 +97,7 @@ def _remove_versions(project: Project, until: float) -> None:
     for version in project.versions.exclude(artifact=""):
         folder_at(files.artifact_at(version.artifact)).remove()
         project.versions.filter(pk=version.pk).update(artifact="")
-        _check_time(until)
+        _raise_if_late(until)
 
 
 def _remove_files(project: Project, until: float) -> None:
@@ -106,13 +106,13 @@ def _remove_files(project: Project, until: float) -> None:
         quota.discard(store().path_of(upload.path))
     for root in (media.path_of(str(project.pk)), ProjectFiles(project).root, copies.folder_of(project.pk)):
         for _ in store().remove_below(root):
-            _check_time(until)
+            _raise_if_late(until)
 
 
-def _cut_circles(project: Project) -> None:
+def _clear_circular_keys(project: Project) -> None:
     Reference.objects.filter(source__project=project).exclude(project=project).update(source=None)
     for model, key in CIRCLES:
-        rows = model._default_manager.filter(**{_to_project(model): project, f"{key}__isnull": False})
+        rows = model._default_manager.filter(**{_lookup_of_project(model): project, f"{key}__isnull": False})
         rows.update(**{key: None})
 
 
@@ -124,28 +124,28 @@ def tables() -> dict[type[models.Model], str]:
     """
     order: TopologicalSorter[type[models.Model]] = TopologicalSorter()
     for model in apps.get_app_config("labeling").get_models(include_auto_created=True):
-        if _to_project(model):
+        if _lookup_of_project(model):
             order.add(model)
-            for key in _keys(model):
+            for key in _foreign_keys(model):
                 if (model, key.name) not in CIRCLES:
                     order.add(key.related_model, model)
-    return {model: path for model in order.static_order() if (path := _to_project(model))}
+    return {model: path for model in order.static_order() if (path := _lookup_of_project(model))}
 
 
 @cache
-def _to_project(model: type[models.Model]) -> str:
+def _lookup_of_project(model: type[models.Model]) -> str:
     """Return the shortest lookup from a table's rows to their project over keys that are never null; "" if there is
     none.
     """
     lookups = [
         key.name if key.related_model is Project else f"{key.name}__{further}"
-        for key in _keys(model)
-        if not key.null and (key.related_model is Project or (further := _to_project(key.related_model)))
+        for key in _foreign_keys(model)
+        if not key.null and (key.related_model is Project or (further := _lookup_of_project(key.related_model)))
     ]
     return min(lookups, key=lambda lookup: lookup.count("__"), default="")
 
 
-def _keys(model: type[models.Model]) -> list[models.ForeignKey[Any, Any]]:
+def _foreign_keys(model: type[models.Model]) -> list[models.ForeignKey[Any, Any]]:
     return [field for field in model._meta.fields if isinstance(field, models.ForeignKey)]
 
 
@@ -157,11 +157,11 @@ def _remove_rows(model: type[models.Model], path: str, project: Project, until: 
             chosen = model._default_manager.filter(pk__in=part)
             chosen._raw_delete(chosen.db)  # no row refers to these rows any more: Django need not collect any
             if model is Item:
-                search.forget(part)
+                search.forget_words(part)
         time.sleep(time.monotonic() - began)  # let other writers in
-        _check_time(until)
+        _raise_if_late(until)
 
 
-def _check_time(until: float) -> None:
+def _raise_if_late(until: float) -> None:
     if time.monotonic() > until:
         raise _TimeIsUp
