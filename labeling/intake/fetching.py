@@ -17,7 +17,7 @@ from django.conf import settings
 from labeling import kinds
 from labeling.intake.drafts import Draft
 from labeling.intake.readers import Layout, Source, UnreadableFile
-from labeling.intake.readers.base import inside
+from labeling.intake.readers.base import SourceFile, inside
 from labeling.intake.readers.keys_file import KeysSource, bad_files, place_of
 from labeling.intake.rules import Rules
 from labeling.kinds import BadFile, FileKind, KeptAtSource
@@ -63,15 +63,10 @@ def open_keys(item_import: ItemImport, project: Project) -> Source | None:
     """Return the files that the import's list names; None unless its file is a list."""
     if item_import.source is None or item_import.source_key:
         return None
-    return KeysSource(
-        store().local(store().path_of(item_import.path)),
-        remote_of(item_import.source),
-        source_id=item_import.source.pk,
-        kind=kinds.of(project),
-        name=item_import.name,
-        layout=Layout.read(item_import.layout),
-        files_stay=item_import.source.by_reference,
-    )
+    path, layout = store().local(store().path_of(item_import.path)), Layout.read(item_import.layout)
+    file = SourceFile(path, kinds.of(project), item_import.name, layout=layout)
+    place = item_import.source
+    return KeysSource(file, remote_of(place), source_id=place.pk, files_stay=place.by_reference)
 
 
 def rules_at(item_import: ItemImport, rules: Rules, *, person: int | None = None) -> Rules:
