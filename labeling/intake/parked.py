@@ -58,21 +58,17 @@ def receive(
     it.
 
     `adds_classes`: whether the user may add classes; then labels that are no classes are no reason to ignore them.
-    `upload` and errors as for `uploads.keep`.
+    `upload` and errors as for `uploads.store_upload`.
     """
-    path = uploads.keep(project=project, name=name, **upload)
-    try:
-        guessed = _guessed(project, path, uploads.plain_name(name))
-    except BaseException:
-        uploads.give_up(path)
-        raise
+    with uploads.stored(project=project, name=name, **upload) as path:
+        guessed = _guessed(project, path, uploads.sanitize_filename(name))
     if guessed is not None and adds_classes and can_add_classes(project) and guessed.layout.labels_as == "ignore":
         guessed = guessed._replace(layout=replace(guessed.layout, labels_as="trusted"))
     if guessed is None or (guessed.own and not always):
         return uploads.begin(project=project, user=user, path=path, name=name, strict=strict)
     return ItemImport.objects.create(
         project=project,
-        name=uploads.plain_name(name),
+        name=uploads.sanitize_filename(name),
         path=store().recorded(path),
         owns_file=True,
         strict=strict,
@@ -90,32 +86,28 @@ def receive_and_add_classes(
 
     Errors as for `uploads.receive` and `add_classes`.
     """
-    path = uploads.keep(project=project, name=name, **upload)
-    try:
+    with uploads.stored(project=project, name=name, **upload) as path:
         add_classes(project=project, user=user, names=unknown_names(path, project, layout, name=name))
-    except BaseException:
-        uploads.give_up(path)
-        raise
     return uploads.begin(project=project, user=user, path=path, name=name, strict=strict, layout=layout, key=key)
 
 
 def preview(*, project: Project, name: str, layout: Layout, **upload: Any) -> Look:
     """Look into an upload, and keep nothing of it. Without options, the layout is guessed.
 
-    Raises `ValidationError` as `uploads.keep` does, or if the file can be read in no layout.
+    Raises `ValidationError` as `uploads.store_upload` does, or if the file can be read in no layout.
     """
-    path = uploads.keep(project=project, name=name, **upload)
+    path = uploads.store_upload(project=project, name=name, **upload)
     try:
-        return look_into(path, project, layout, name=uploads.plain_name(name), guessing=True)
+        return look_into(path, project, layout, name=uploads.sanitize_filename(name), guessing=True)
     except UnreadableFile as error:
         raise ValidationError(str(error)) from error
     finally:
-        uploads.give_up(path)
+        uploads.remove_upload(path)
 
 
 def unknown_names(path: Path, project: Project, layout: Layout, *, name: str, whole: bool = False) -> list[str]:
     """Return the labels of a file that are no classes; none if the file cannot be read, which its import then tells."""
-    rules, name = rules_of(project, allow_files=False), uploads.plain_name(name)
+    rules, name = rules_of(project, allow_files=False), uploads.sanitize_filename(name)
     try:
         with open_source(path, kind=project.kind, name=name, layout=layout) as source:
             return list(count_labels(source, rules, whole=whole).unknown)
@@ -213,7 +205,7 @@ def start(*, item_import: ItemImport, layout: Layout) -> ItemImport:
 def discard(*, item_import: ItemImport) -> None:
     """Remove a parked import and its file. Errors as for `change`."""
     subject, before = f"import {item_import.pk}", {"file": item_import.name}
-    if not uploads.discard(item_import):
+    if not uploads.discard_parked(item_import):
         raise _gone(item_import)
     auditlog.record(LogKind.IMPORT_CHANGED, project=item_import.project, subject=subject, before=before)
 

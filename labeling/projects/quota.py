@@ -134,7 +134,7 @@ def forget(path: Path) -> None:
     Upload.objects.filter(path=store().recorded(path)).delete()
 
 
-def forget_missing() -> None:
+def remove_counts_of_missing_files() -> None:
     """Remove the counts of uploads whose files a killed process has removed or never stored."""
     for upload in Upload.objects.filter(created_at__lt=timezone.now() - APPEARS_WITHIN):
         path = store().path_of(upload.path)

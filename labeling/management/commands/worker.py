@@ -63,7 +63,7 @@ def tidy(now: datetime.datetime) -> None:
 
 def forget(project: Project, items: Sequence[int]) -> None:
     """Remove items from files that no row of theirs names."""
-    uploads.forget(project, items)
+    uploads.remove_files_of_items(project, items)
     datasets.forget(project, items)
     embedded.forget(project, items)
 
