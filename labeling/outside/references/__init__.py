@@ -31,7 +31,6 @@ __all__ = [
     "bring",
     "compared",
     "gold_stands_out",
-    "insert",
     "is_reference",
     "local",
     "lost_at",
@@ -41,6 +40,7 @@ __all__ = [
     "problem_of",
     "read",
     "remove",
+    "rows_for",
     "share",
     "try_again",
     "without",
@@ -131,12 +131,12 @@ def read(name: str, offset: int, blocks: dict[str, np.ndarray]) -> bytes | media
     return content if len(content) <= media.HELD_BYTES else Later(name)
 
 
-def insert(project: Project, files: Sequence[tuple[str, KeptAtSource]]) -> None:
-    """Write the references of new items: pairs of a storage name and the place of the file."""
-    Reference.objects.bulk_create(
+def rows_for(project: Project, files: Sequence[tuple[str, KeptAtSource]]) -> list[Reference]:
+    """Return references for the caller to store with new items, of pairs of a storage name and the place of a file."""
+    return [
         Reference(project=project, source_id=file.source, name=name, key=file.key, size=file.size, etag=file.etag)
         for name, file in files
-    )
+    ]
 
 
 def share(names: Iterable[str], project_id: int) -> list[Reference]:
