@@ -23,9 +23,8 @@ from labeling.outside.sources import (
     Entry,
     Reason,
     SourceProblem,
-    check,
+    checked_remote,
     options_of,
-    remote_at,
     remote_of,
     seal_secrets,
 )
@@ -49,8 +48,7 @@ def check_source(
 ) -> None:
     """Raise `ValidationError`, by field, unless these can be a source of the project."""
     try:
-        check(address, {**options, **secrets})
-        remote = remote_at(address, {**options, **secrets})
+        remote = checked_remote(address, {**options, **secrets})
     except BadAddress as error:
         raise ValidationError({error.option: str(error)}) from error
     kind = kinds.of(project)
