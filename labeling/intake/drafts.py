@@ -138,13 +138,9 @@ def _flat(fields: dict[str, Any]) -> dict[str, Any]:
     data = fields.get("data")
     if "gold" in fields and row_labels.unanswered(fields) == Origin.CERTIFIED:  # a model's label measures no person
         fields = {**fields, "suggestion": fields["gold"], "gold": None}
-    if "external_id" in fields:  # as rows of all our exports have it
-        if row_labels.is_exported(fields):
-            return row_labels.unpacked(fields)
-        if row_labels.is_dataset(fields):
-            return row_labels.of_dataset(fields)
-        if row_labels.is_short(fields):
-            return row_labels.of_short(fields)
+    # Rows of all our exports have the column.
+    if "external_id" in fields and (exported := row_labels.item_fields(fields)) is not None:
+        return exported
     if not isinstance(data, dict) or not fields.keys().isdisjoint({*kinds.KINDS, "file_name"}):
         return fields
     outer = {

@@ -110,44 +110,9 @@ def is_exported(fields: Mapping[str, Any]) -> bool:
     return isinstance(answer_cells.as_json(fields.get("data")), dict)
 
 
-def unpacked(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of an export's row that an import reads: the fields of its item, its labels, and a file or
-    vector.
-
-    Exports contain no file or vector; a person may have added a column with it. Other fields apply only to the
-    project of origin.
-    """
-    data = answer_cells.as_json(fields["data"])
-    origin = unanswered(fields)
-    labels = () if origin else COLUMNS
-    kept = {name: fields[name] for name in (*_IDS, *labels, *kinds.KINDS, "file_name") if name in fields}
-    if not is_blank(fields.get("proposed")):
-        kept["class"] = fields["proposed"]
-    if origin == Origin.CERTIFIED:
-        kept["suggestion"] = fields.get("label")
-    if isinstance(fields["annotations"], str):  # CSV
-        kept = {name: _as_it_was(value) for name, value in kept.items()}
-    return {**data, **kept} if isinstance(data, dict) else kept
-
-
 def is_dataset(columns: Container[str]) -> bool:
     """Return whether a row with these columns is one of an exported dataset, which has no answers."""
     return "annotations" not in columns and all(name in columns for name in DATASET)
-
-
-def of_dataset(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a dataset's row that an import reads: its id, its fields and its label. A near-copy has no
-    label and a certified label is a suggestion, as in `of_short`. A number that another tool has added is left out.
-    """
-    origin = unanswered(fields)
-    data = fields.get("data")
-    left = {"id", "proposed", *FACTS[1:], *(["label"] if origin else ()), *(["data"] if isinstance(data, dict) else ())}
-    kept = {name: value for name, value in fields.items() if name not in left}
-    if not is_blank(fields.get("proposed")):
-        kept["class"] = fields["proposed"]
-    if origin == Origin.CERTIFIED and "label" in fields:
-        kept["suggestion"] = fields.get("label")
-    return {**data, **kept} if isinstance(data, dict) else kept
 
 
 def is_short(fields: Mapping[str, Any]) -> bool:
@@ -155,18 +120,37 @@ def is_short(fields: Mapping[str, Any]) -> bool:
     return fields.keys() >= {"external_id", *SHORT} and not fields.keys().isdisjoint(("label", ORIGIN))
 
 
-def of_short(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a short export's row that an import reads: all but who labeled it, when and how, so that
-    annotators do not see those. A near-copy has no label and a certified label is a suggestion: no person has answered.
+def item_fields(fields: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the fields of an exported row that an import reads: those of its item, its labels, and a file or vector,
+    which a person has added. None if the row is of no export.
+
+    Left out is what applies only to the project of origin: who labeled the item, when and how, so that annotators do
+    not see it. A near-copy has no label and a certified label is a suggestion: no person has answered.
     """
-    origin = unanswered(fields)
-    left = fields.keys() - {*SHORT, *(["label"] if origin else ())}
-    if fields.get(ORIGIN) in (None, "", *Origin):
-        left.discard(ORIGIN)
-    kept = {name: _as_it_was(value) for name, value in fields.items() if name in left}
+    origin, data, proposed = unanswered(fields), fields.get("data"), fields.get("proposed")
+    without_answer, is_text = COLUMNS[:1], False
+    if is_exported(fields):
+        data, without_answer = answer_cells.as_json(data), COLUMNS
+        kept = {name: fields[name] for name in (*_IDS, *COLUMNS, *kinds.KINDS, "file_name") if name in fields}
+        is_text = isinstance(fields["annotations"], str)  # CSV
+    elif is_dataset(fields):  # a number `id` that another tool has added is left out, too
+        left = {"id", "proposed", *FACTS[1:], *(["data"] if isinstance(data, dict) else ())}
+        kept = {name: value for name, value in fields.items() if name not in left}
+    elif is_short(fields):
+        left = {*SHORT, *([ORIGIN] if fields.get(ORIGIN) in (None, "", *Origin) else ())}
+        kept = {name: value for name, value in fields.items() if name not in left}
+        data, proposed, is_text = None, None, True
+    else:
+        return None
+    if origin:
+        kept = {name: value for name, value in kept.items() if name not in without_answer}
+    if not is_blank(proposed):
+        kept["class"] = proposed
     if origin == Origin.CERTIFIED and "label" in fields:
-        kept["suggestion"] = _as_it_was(fields["label"])
-    return kept
+        kept["suggestion"] = fields["label"]
+    if is_text:
+        kept = {name: _as_it_was(value) for name, value in kept.items()}
+    return {**data, **kept} if isinstance(data, dict) else kept
 
 
 def _as_it_was(value: Any) -> Any:
