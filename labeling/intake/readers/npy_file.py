@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tokenize
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice
@@ -10,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from labeling.storage.disk import npy
 
 from .base import DEFAULT_LIMITS, Record, Source, SourceFile, UnreadableFile, numbered_id
 from .csv_file import CsvTable
@@ -69,15 +70,7 @@ def load(path: Path, name: str) -> np.ndarray:
     """Return the array in a `.npy` file as a read-only memory map. Raises UnreadableFile; loads no pickle."""
     try:
         return np.lib.format.open_memmap(path, mode="r")
-    except (
-        ValueError,
-        TypeError,
-        SyntaxError,
-        OverflowError,
-        MemoryError,
-        RecursionError,
-        tokenize.TokenError,
-    ) as error:
+    except (*npy.NOT_A_HEADER, OverflowError) as error:
         problem = "is not an array of plain numbers, or is damaged: save it again with numpy.save"
         raise UnreadableFile(f"{name}: the file {problem}") from error
 
