@@ -71,13 +71,13 @@ def chunks(
         yield places, checked, rules
 
 
-def check(record: Record, rules: Rules, source: Source) -> Draft | Rejection:
+def check_record(record: Record, rules: Rules, source: Source) -> Draft | Rejection:
     """Return the draft of an item, or a rejection with the reason. Does not check for duplicate ids."""
     return next(_with_files([(record, check_row(record, rules, source))], rules))[1]
 
 
 def _check_files(records: Iterable[Record], rules: Rules, source: Source) -> Iterator[tuple[Record, Draft | Rejection]]:
-    """Yield each record with its result of `check`; quicker than single calls for many small files.
+    """Yield each record with its result of `check_record`; quicker than single calls for many small files.
 
     An error of `records` is raised after the last result.
     """

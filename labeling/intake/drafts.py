@@ -97,15 +97,15 @@ def bad_file(record: Record, rules: Rules, problem: BadFile) -> Rejection:
 
 def _draft(record: Record, fields: dict[str, Any], rules: Rules, source: Source) -> Draft:
     left = dict(fields)
-    external_id, place_id = _external_id(left), ""
+    external_id, place_id = _pop_external_id(left), ""
     if not external_id and rules.id_of:
         external_id = rules.id_of(record.default_id)
         place_id = _place_id(record, rules, source) if rules.knows_places else ""
     external_id = external_id or _place_id(record, rules, source)
-    truth, proposed = _answers(left, rules, source)
-    labeled = row_labels.take(left, rules)
+    truth, proposed = _pop_truth(left, rules, source)
+    labeled = row_labels.pop_labels(left, rules)
     gold = answer_cells.read(_plain(left.pop("gold", None)), "gold", rules)
-    suggestion = _suggestion(left, rules)
+    suggestion = _pop_suggestion(left, rules)
     around = Surroundings(
         number_columns=source.number_columns,
         vector_length=rules.vector_length,
@@ -113,7 +113,7 @@ def _draft(record: Record, fields: dict[str, Any], rules: Rules, source: Source)
         at_source=rules.files_at is not None,
         in_tree=source.holds_files,
     )
-    content = kinds.get(rules.kind).take(left, around)
+    content = kinds.get(rules.kind).pop_content(left, around)
     data = json_safe({**content.shown, **left})
     return Draft(
         external_id,
@@ -151,8 +151,8 @@ def _flat(fields: dict[str, Any]) -> dict[str, Any]:
     return {**outer, **data}
 
 
-def _external_id(left: dict[str, Any]) -> str:
-    """Take the id out of the fields; "" if the row has none."""
+def _pop_external_id(left: dict[str, Any]) -> str:
+    """Remove the id from the fields, and return it; "" if the row has none."""
     column = "external_id" if "external_id" in left else "id"
     value = _plain(left.pop(column, None))
     if is_blank(value):
@@ -178,7 +178,7 @@ def _place_id(record: Record, rules: Rules, source: Source) -> str:
     return f"{path.stem[:150]}-{digest}{path.suffix[:20]}"
 
 
-def _answers(left: dict[str, Any], rules: Rules, source: Source) -> tuple[str | list[str] | bool | None, str | None]:
+def _pop_truth(left: dict[str, Any], rules: Rules, source: Source) -> tuple[str | list[str] | bool | None, str | None]:
     """Take the truth, and for verify the proposed class, out of the fields; none of them may be shown to annotators."""
     proposed, truth = _plain(left.pop("class", None)), _plain(left.pop("truth", None))
     truth = truth if rules.with_truth else None
@@ -201,7 +201,7 @@ def _answers(left: dict[str, Any], rules: Rules, source: Source) -> tuple[str | 
     return answer_cells.read(truth, "truth", rules), None
 
 
-def _suggestion(left: dict[str, Any], rules: Rules) -> str | list[str] | bool | None:
+def _pop_suggestion(left: dict[str, Any], rules: Rules) -> str | list[str] | bool | None:
     """Take the suggestion out of the fields: only annotators whose task is prompted may see it."""
     if "suggestion" not in left:
         return None

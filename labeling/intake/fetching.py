@@ -131,7 +131,7 @@ def with_picture(item_import: ItemImport, item: Draft, *, person: int) -> Draft:
     return item
 
 
-def ending(problem: SourceProblem) -> Exception:
+def error_that_ends(problem: SourceProblem) -> Exception:
     """Return the error that ends the step of an import whose source has this problem.
 
     A file that has vanished or is refused ends the import. Other lasting problems fail it until a person acts; then it

@@ -14,7 +14,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext
 
 from labeling.intake import answer_cells, row_labels
-from labeling.intake.checking import check
+from labeling.intake.checking import check_record
 from labeling.intake.drafts import Draft, Rejection, class_of_folder
 from labeling.intake.readers import Record, Source
 from labeling.intake.readers.layout import LABELS_AS, NOTHING_LEFT
@@ -81,7 +81,7 @@ def first_rows(source: Source, rules: Rules) -> list[FirstRow]:
     trusted = replace(source.layout, labels_as="trusted")
     rows = []
     for record in islice(source.known(), FIRST):
-        item = check(source.in_layout(record, source.layout), rules, source)
+        item = check_record(source.in_layout(record, source.layout), rules, source)
         rows.append(FirstRow(record.where, item, _label(source.in_layout(record, trusted), rules, source)))
     return rows
 
@@ -89,7 +89,7 @@ def first_rows(source: Source, rules: Rules) -> list[FirstRow]:
 def item_at(source: Source, rules: Rules, place: int) -> Draft | Rejection | None:
     """Return the item at this place among the first rows; None if the file is shorter. Raises `UnreadableFile`."""
     record = next(islice(source.rows(), place, FIRST), None)
-    return None if record is None else check(record, rules, source)
+    return None if record is None else check_record(record, rules, source)
 
 
 def count_labels(source: Source, rules: Rules, *, whole: bool = False) -> LabelCounts:

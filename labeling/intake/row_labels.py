@@ -157,8 +157,11 @@ def _as_it_was(value: Any) -> Any:
     return _DEFUSED.sub(r"\1", value, count=1) if isinstance(value, str) and value[:1] == "'" else value
 
 
-def take(left: dict[str, Any], rules: Rules) -> Labels | None:
-    """Take the label and its answers out of a row's fields; None if the row has neither. Raises `BadValue`."""
+def pop_labels(left: dict[str, Any], rules: Rules) -> Labels | None:
+    """Remove the label and its answers from a row's fields, and return them; None if the row has neither.
+
+    Raises `BadValue`.
+    """
     if left.keys().isdisjoint(("label", *LISTS)):  # the quick way for most rows
         return None
     brings_answers = not left.keys().isdisjoint(LISTS)
@@ -172,7 +175,7 @@ def _labels(fields: Mapping[str, Any], rules: Rules) -> Labels | None:
     if not lists:
         return None if label is None else Labels(label)
     every = tuple(_answer(each, name, rules) for name, listed in lists.items() for each in listed)
-    _check(every)
+    _check_annotators_differ(every)
     corrected_by = fields.get("corrected_by")
     if label is None and not every:
         return None
@@ -218,7 +221,7 @@ def _answer(each: Any, column: str, rules: Rules) -> ImportedAnswer:
     )
 
 
-def _check(every: tuple[ImportedAnswer, ...]) -> None:
+def _check_annotators_differ(every: tuple[ImportedAnswer, ...]) -> None:
     names = [each.annotator for each in every]
     twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
     if twice:

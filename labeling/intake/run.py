@@ -90,7 +90,7 @@ def _import_file(step: Step, item_import: ItemImport, project: Project) -> None:
         with _opened(item_import, project) as source:
             _import_from(step, source, item_import, project)
     except SourceProblem as problem:
-        raise fetching.ending(problem) from problem
+        raise fetching.error_that_ends(problem) from problem
 
 
 def _opened(item_import: ItemImport, project: Project) -> Source:

@@ -150,7 +150,7 @@ class _Kept:
         else:
             self._parts = [b"".join([*self._parts, part[:EXCERPT]])[:EXCERPT]]
 
-    def take(self, problem: str = "") -> _Element:
+    def pop_element(self, problem: str = "") -> _Element:
         raw = b"".join(self._parts)
         problem = _too_long(self._limit) if self._size > self._limit else problem
         self._parts, self._size = [], 0
@@ -174,7 +174,7 @@ def _elements(file: BinaryIO, *, limit: int) -> Iterator[_Element]:
                 start = at if depth == 1 else start
             elif byte == b",":
                 kept.add(chunk[start : at - 1])
-                yield kept.take()
+                yield kept.pop_element()
                 start, count = at, count + 1
             else:
                 depth -= 1
@@ -182,13 +182,13 @@ def _elements(file: BinaryIO, *, limit: int) -> Iterator[_Element]:
                     yield from _last(kept, chunk[start : at - 1], count, chunk[at:] + file.read(CHUNK))
                     return
         kept.add(chunk[start:])
-    yield kept.take("the list is not closed: the file seems to be cut short")
+    yield kept.pop_element("the list is not closed: the file seems to be cut short")
 
 
 def _last(kept: _Kept, part: bytes, count: int, tail: bytes) -> Iterator[_Element]:
     """Yield the last element of the list, and a bad element for bytes after the end of the list."""
     kept.add(part)
-    element = kept.take()
+    element = kept.pop_element()
     if element.raw.strip() or count:
         yield element
     if tail.strip():

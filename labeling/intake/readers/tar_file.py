@@ -92,12 +92,12 @@ class TarSource(Source):
             file = tar.extractfile(member)
             assert file is not None
             suffix = member.name[len(key) + 1 :].lower()
-            problem = self._take(fields, suffix, file.read())
+            problem = self._add_file(fields, suffix, file.read())
             if problem:
                 return Record(where, None, problem, default_id=default_id)
         return Record(where, fields, default_id=default_id, size=size)
 
-    def _take(self, fields: dict[str, Any], suffix: str, content: bytes) -> str:
+    def _add_file(self, fields: dict[str, Any], suffix: str, content: bytes) -> str:
         """Add the content of a file to the fields of its sample; return the problem, "" without one. Files of other
         kinds are left out.
         """

@@ -64,10 +64,10 @@ def look(step: Step) -> None:
             problem = UnreadableFile(str(error.message))
     with step.finish():
         if source is not None:
-            _end(source, problem)
+            _store_end(source, problem)
 
 
-def _end(source: Source, problem: SourceProblem | UnreadableFile | None) -> None:
+def _store_end(source: Source, problem: SourceProblem | UnreadableFile | None) -> None:
     now = timezone.now()
     values: dict[str, Any] = {"looked_at": now, "problem": "" if problem is None else str(problem)[:500]}
     if problem is None and source.in_full:
@@ -91,9 +91,10 @@ def _looked(step: Step, source: Source) -> bool:
     if source.content == Source.Content.FILE:
         entry = remote.entry()
         with step.write():
-            _record(source, _add_files(source, [entry._replace(key=name_of(source.address))]))
+            _record_in_log(source, _add_files(source, [entry._replace(key=name_of(source.address))]))
         return True
-    return _list_media(step, source, remote) if source.content == Source.Content.MEDIA else _list(step, source, remote)
+    list_new = _list_items if source.content == Source.Content.MEDIA else _list_files
+    return list_new(step, source, remote)
 
 
 def name_of(address: str) -> str:
@@ -101,17 +102,17 @@ def name_of(address: str) -> str:
     return PurePosixPath(address.partition("?")[0]).name[:1024] or "file"
 
 
-def _list(step: Step, source: Source, remote: Remote) -> bool:
+def _list_files(step: Step, source: Source, remote: Remote) -> bool:
     """Make an import of each new or changed file with rows."""
     if not source.in_full:
         again = list(takewhile(lambda _: not _is_long(step), _checked_again(source, remote)))
         with step.write():
-            _record(source, _add_files(source, again))
+            _record_in_log(source, _add_files(source, again))
     for part in _parts(step, remote, _start(source), FILES):
         with step.write():
             made = _add_files(source, [each for each in part if has_rows(each.key)])
             _advance(source, part[-1].key)
-            _record(source, made)
+            _record_in_log(source, made)
         if _is_long(step) or step.should_give_way():
             step.give_way()
             return False
@@ -129,7 +130,7 @@ def _checked_again(source: Source, remote: Remote) -> Iterator[Entry]:
                 raise
 
 
-def _record(source: Source, made: Sequence[ItemImport]) -> None:
+def _record_in_log(source: Source, made: Sequence[ItemImport]) -> None:
     """Record these imports in the audit log. Call it last in the transaction that makes them."""
     for each in made:
         after = {"import": each.pk, "file": each.name}
@@ -171,7 +172,7 @@ def mark_of(entry: Entry) -> str:
     return (entry.etag or (f"{entry.size} {entry.changed}" if entry.changed else ""))[:200]
 
 
-def _list_media(step: Step, source: Source, remote: Remote) -> bool:
+def _list_items(step: Step, source: Source, remote: Remote) -> bool:
     """Make imports of lists of the files that are not items yet. A full look waits for imports, whose files are not
     items yet: raises `StoreAway`.
     """
@@ -248,7 +249,7 @@ def _store_list(step: Step, source: Source, path: Path, n: int, last: str) -> No
             made.append(item_import)
         Source.objects.filter(pk=source.pk).update(found=F("found") + n)
         _advance(source, last)
-        _record(source, made)
+        _record_in_log(source, made)
     if not n:
         path.unlink(missing_ok=True)
 

@@ -55,7 +55,7 @@ def tidy(now: datetime.datetime) -> None:
     removing.close_left_over()
     purge(now, forget=forget)
     erasing.erase(now, ERASE_SECONDS)
-    retention.cut(now)
+    retention.remove_expired_entries(now)
     sealing.seal_daily(now)
     bulk.carry_on(CHANGE_SECONDS)
     search.catch_up(INDEX_SECONDS)

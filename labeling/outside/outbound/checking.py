@@ -54,7 +54,7 @@ class Refused(Exception):
     """The address may not be requested; the message says why."""
 
 
-def check(url: httpx.URL, addresses: Sequence[Address]) -> None:
+def check_addresses(url: httpx.URL, addresses: Sequence[Address]) -> None:
     """Raise `Refused` if the URL, or one of the addresses of its host, may not be requested."""
     if url.scheme not in PORTS:
         raise Refused(gettext("Only addresses that begin with https:// or http:// are requested."))
@@ -88,7 +88,7 @@ def check_text(text: str) -> httpx.URL:
     except ValueError:
         addresses = []
     try:
-        check(url, addresses)
+        check_addresses(url, addresses)
     except Refused as refusal:
         raise ValueError(str(refusal)) from None
     return url

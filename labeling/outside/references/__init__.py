@@ -77,7 +77,7 @@ def local(name: str, *, reader: int = copies.STEPS) -> Path:
     if row is None:
         raise FileMissing(path)
     if copies.is_whole(path, row.shown_sha256):
-        copies.used(path)
+        copies.mark_used(path)
         return path
     if reader == copies.STEPS:
         for problem in fetch([row]).values():
@@ -156,7 +156,7 @@ def remove(name: str) -> None:
     """
     media.remove(name)
     if is_reference(name):
-        copies.drop(name)
+        copies.remove_copies(name)
 
 
 def pictures_bytes(items: ItemQuerySet) -> int:

@@ -93,12 +93,17 @@ def seal_secrets(secrets: Mapping[str, str]) -> str:
 
 
 def remote_of(source: SourceRow) -> Remote:
-    """Return the place of a source. Raises `SourceProblem` if its secrets cannot be read, or its address is no longer
-    allowed.
+    """Return the place of a source. Errors as for `remote_with`."""
+    return remote_with(source.address, source.options, source.sealed_secrets)
+
+
+def remote_with(address: str, options: Mapping[str, str], sealed_secrets: str) -> Remote:
+    """Return the place at a stored address. Raises `SourceProblem` if the secrets cannot be read, or the address is no
+    longer allowed.
     """
     try:
-        secrets = orjson.loads(unseal(source.sealed_secrets)) if source.sealed_secrets else {}
-        return remote_at(source.address, {**source.options, **secrets})
+        secrets = orjson.loads(unseal(sealed_secrets)) if sealed_secrets else {}
+        return remote_at(address, {**options, **secrets})
     except Unreadable as error:
         raise SourceProblem(Reason.CREDENTIALS, str(error)) from error
     except BadAddress as error:

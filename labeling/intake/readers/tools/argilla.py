@@ -63,7 +63,7 @@ def _questions(row: Mapping[str, Any]) -> Iterable[str]:
     return dict.fromkeys((*parts.responses, *parts.suggestions))
 
 
-def _row(row: Mapping[str, Any], question: str) -> tuple[dict[str, Any], str]:
+def _own_row(row: Mapping[str, Any], question: str) -> tuple[dict[str, Any], str]:
     """Return the record with its submitted responses as answers. Its label is what all of them agree on; a person's
     last response counts. Responses without a status may be drafts: what they agree on is a suggestion.
     """
@@ -228,7 +228,7 @@ ARGILLA = Tool(
         "and discarded responses are left out."
     ),
     knows=_knows,
-    row=_row,
+    row=_own_row,
     questions=_questions,
     names_content=True,
 )

@@ -26,7 +26,7 @@ def _knows(row: Mapping[str, Any]) -> bool:
     return isinstance(answer, str) and answer in _ANSWERS and not row.keys().isdisjoint(("label", "accept", "options"))
 
 
-def _row(row: Mapping[str, Any], question: str) -> tuple[dict[str, Any], str]:
+def _own_row(row: Mapping[str, Any], question: str) -> tuple[dict[str, Any], str]:
     """Return what the answer says of the label: a task that nobody has answered brings a suggestion. A rejected choice
     names no class, and a rejected label is a no to a question that proposes it.
     """
@@ -69,5 +69,5 @@ PRODIGY = Tool(
     title="Prodigy",
     meaning=_("Accepted rows have a label; a rejected one is a no to a yes-or-no question, and else has none."),
     knows=_knows,
-    row=_row,
+    row=_own_row,
 )
