@@ -133,12 +133,7 @@ def _with_files(
             file = next(opened)
             if isinstance(file, BadFile):
                 yield record, bad_file(record, rules, file)
-            else:
-                yield (
-                    record,
-                    result._replace(
-                        file=file.content, suffix=file.suffix, preview=file.preview, thumbnail=file.thumbnail
-                    ),
-                )
-        else:
-            yield record, result
+                continue
+            pictures = {"preview": file.preview, "thumbnail": file.thumbnail}
+            result = result._replace(file=file.content, suffix=file.suffix, **pictures)
+        yield record, result

@@ -18,11 +18,10 @@ from labeling.intake.readers.values import json_safe
 from labeling.intake.row_labels import Labels
 from labeling.intake.rules import Rules
 from labeling.kinds import BadFile, BadValue, KeptAtSource, Surroundings
-from labeling.kinds.wording import excerpt, is_blank, printable
+from labeling.kinds.wording import excerpt, is_blank, plain, printable, whole
 from labeling.labels.resolving.origins import Origin
 
 ID_LENGTH = 200
-_ARRAYS = (np.ndarray, np.generic)
 
 
 class Draft(NamedTuple):
@@ -104,7 +103,7 @@ def _draft(record: Record, fields: dict[str, Any], rules: Rules, source: Source)
     external_id = external_id or _place_id(record, rules, source)
     truth, proposed = _pop_truth(left, rules, source)
     labeled = row_labels.pop_labels(left, rules)
-    gold = answer_cells.read(_plain(left.pop("gold", None)), "gold", rules)
+    gold = answer_cells.read(plain(left.pop("gold", None)), "gold", rules)
     suggestion = _pop_suggestion(left, rules)
     around = Surroundings(
         number_columns=source.number_columns,
@@ -154,11 +153,9 @@ def _flat(fields: dict[str, Any]) -> dict[str, Any]:
 def _pop_external_id(left: dict[str, Any]) -> str:
     """Remove the id from the fields, and return it; "" if the row has none."""
     column = "external_id" if "external_id" in left else "id"
-    value = _plain(left.pop(column, None))
+    value = whole(plain(left.pop(column, None)))
     if is_blank(value):
         return ""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         raise BadValue(f'column "{column}" must be text or a whole number')
     text = str(value).strip()
@@ -180,7 +177,7 @@ def _place_id(record: Record, rules: Rules, source: Source) -> str:
 
 def _pop_truth(left: dict[str, Any], rules: Rules, source: Source) -> tuple[str | list[str] | bool | None, str | None]:
     """Take the truth, and for verify the proposed class, out of the fields; none of them may be shown to annotators."""
-    proposed, truth = _plain(left.pop("class", None)), _plain(left.pop("truth", None))
+    proposed, truth = plain(left.pop("class", None)), plain(left.pop("truth", None))
     truth = truth if rules.with_truth else None
     folder = class_of_folder(left.get("file_name"), rules) if source.truth_from_folder else None
     if rules.question.proposes:
@@ -205,7 +202,7 @@ def _pop_suggestion(left: dict[str, Any], rules: Rules) -> str | list[str] | boo
     """Take the suggestion out of the fields: only annotators whose task is prompted may see it."""
     if "suggestion" not in left:
         return None
-    value = _plain(left.pop("suggestion"))
+    value = plain(left.pop("suggestion"))
     return answer_cells.read(value, "suggestion", rules) if rules.with_truth else None
 
 
@@ -219,10 +216,6 @@ def class_of_folder(name: Any, rules: Rules) -> str | None:
             if spelling in rules.indices:
                 return spelling
     return None
-
-
-def _plain(value: Any) -> Any:
-    return value.tolist() if isinstance(value, _ARRAYS) else value
 
 
 def _excerpt(fields: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from urllib.parse import unquote
 
 from django.conf import settings
@@ -140,8 +140,3 @@ def error_that_ends(problem: SourceProblem) -> Exception:
     if problem.reason in (Reason.FILE, Reason.REFUSED, Reason.SIZE):
         return UnreadableFile(str(problem))
     return StoreAway(str(problem)) if problem.passes else StepFailed(str(problem))
-
-
-def path_for(folder: Path, key: str) -> Path:
-    """Return a new path for the copy of a file, with its suffix."""
-    return folder / f"{uuid.uuid4().hex}{Path(key).suffix.lower()[:11]}"

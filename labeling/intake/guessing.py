@@ -21,7 +21,7 @@ from labeling.intake.readers.csv_file import CsvSource
 from labeling.intake.readers.lines import open_unpacked
 from labeling.intake.rules import Rules
 from labeling.kinds import FileKind, Kind
-from labeling.kinds.wording import is_blank
+from labeling.kinds.wording import is_blank, whole
 
 SAMPLE = 200
 """The rows that a guess is made of."""
@@ -260,8 +260,7 @@ def _plain(name: str) -> str:
 
 def _name(cell: Any) -> str:
     """Return the cell as the name of a class; "" if it cannot be one."""
-    if isinstance(cell, float) and cell.is_integer():
-        cell = int(cell)
+    cell = whole(cell)
     if isinstance(cell, list) and len(cell) == 1:
         cell = cell[0]
     return str(cell).strip() if isinstance(cell, str | int) else ""

@@ -20,7 +20,7 @@ from labeling.intake.readers import Record, Source
 from labeling.intake.readers.layout import LABELS_AS, NOTHING_LEFT
 from labeling.intake.readers.tools import OUTCOMES, TOOLS
 from labeling.intake.rules import Rules
-from labeling.kinds.wording import excerpt, is_blank
+from labeling.kinds.wording import excerpt, is_blank, whole
 from labeling.labels.resolving.origins import Origin
 
 FIRST = 5
@@ -161,7 +161,7 @@ def _names(record: Record, rules: Rules, source: Source) -> list[str]:
         return []
     if source.truth_from_folder:
         return _folder(record.fields.get("file_name"), rules)
-    value: Any = answer_cells.as_json(answer_cells.plain(record.fields.get("label"), rules))
+    value: Any = answer_cells.as_json(answer_cells.as_answer(record.fields.get("label"), rules))
     if is_blank(value) or isinstance(value, answer_cells.ClassIndex):
         return []
     if isinstance(value, str) and rules.question.value_is_list:
@@ -177,9 +177,7 @@ def _folder(name: Any, rules: Rules) -> list[str]:
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return excerpt(str(value)).strip()
+    return excerpt(str(whole(value))).strip()
 
 
 def _telling(fields: Mapping[str, Any], label: str) -> Iterator[str]:

@@ -15,7 +15,7 @@ from labeling import kinds
 from labeling.intake import answer_cells
 from labeling.intake.rules import Rules
 from labeling.kinds import BadValue
-from labeling.kinds.wording import excerpt, is_blank, type_name
+from labeling.kinds.wording import excerpt, is_blank, plain, type_name
 from labeling.labels.resolving.origins import Origin
 from labeling.labels.resolving.posterior import LEAST_SUPPORT
 
@@ -171,7 +171,7 @@ def pop_labels(left: dict[str, Any], rules: Rules) -> Labels | None:
 
 def _labels(fields: Mapping[str, Any], rules: Rules) -> Labels | None:
     lists = {name: _list(fields[name], name) for name in LISTS if name in fields}
-    label = answer_cells.read(_plain(fields.get("label")), "label", rules)
+    label = answer_cells.read(plain(fields.get("label")), "label", rules)
     if not lists:
         return None if label is None else Labels(label)
     every = tuple(_answer(each, name, rules) for name, listed in lists.items() for each in listed)
@@ -193,7 +193,7 @@ def _labels(fields: Mapping[str, Any], rules: Rules) -> Labels | None:
 
 
 def _list(value: Any, column: str) -> list[Any]:
-    value = answer_cells.as_json(_plain(value))
+    value = answer_cells.as_json(plain(value))
     if is_blank(value):
         return []
     if not isinstance(value, list):
@@ -207,7 +207,7 @@ def _answer(each: Any, column: str, rules: Rules) -> ImportedAnswer:
     if not isinstance(each, dict):
         raise BadValue(f'column "{column}" must be a list of objects, not of {type_name(each)}')
     is_skip = column == "skips"
-    value = None if is_skip else answer_cells.read(_plain(each.get("value")), "annotation", rules)
+    value = None if is_skip else answer_cells.read(plain(each.get("value")), "annotation", rules)
     if value is None and not is_skip:
         raise BadValue("an annotation has no value")
     return ImportedAnswer(
@@ -297,7 +297,3 @@ def _moment(value: Any, column: str) -> datetime.datetime | None:
         pass
     text = excerpt(str(value))[:60]
     raise BadValue(f'{column} "{text}" is not a time with its zone, such as 2026-03-01T14:30:00Z')
-
-
-def _plain(value: Any) -> Any:
-    return value.tolist() if hasattr(value, "tolist") else value

@@ -144,27 +144,30 @@ def _add_files(source: Source, entries: Sequence[Entry]) -> list[ItemImport]:
     """
     earlier = source.imports.filter(source_key__in=[each.key for each in entries]).order_by("pk")
     known = {each.source_key: each for each in earlier}
-    folder = uploads.folder()
     made = []
     for entry in entries:
         last = known.get(entry.key)
         again = last is None or not mark_of(entry) or last.source_etag != mark_of(entry)
         if again or (last is not None and last.state == REFUSED and source.in_full):
-            item_import = ItemImport.objects.create(
-                project=source.project,
-                name=uploads.sanitize_filename(entry.key),
-                path=store().recorded(fetching.path_for(folder, entry.key)),
-                owns_file=True,
-                layout=source.layout,
-                source=source,
-                source_key=entry.key,
-                source_etag=mark_of(entry),
-                created_by=source.created_by,
-            )
+            item_import = _import_of_file(source, entry, layout=source.layout)
+            item_import.save()
             Job.objects.enqueue(Job.Kind.IMPORT, project=source.project, cause=item_import)
             made.append(item_import)
     Source.objects.filter(pk=source.pk).update(found=F("found") + len(made))
     return made
+
+
+def _import_of_file(source: Source, entry: Entry, **facts: Any) -> ItemImport:
+    """Return an import of a file of the source, to be saved, with a new path for its copy."""
+    path = uploads.folder() / f"{uuid.uuid4().hex}{Path(entry.key).suffix.lower()[:11]}"
+    name, mark = uploads.sanitize_filename(entry.key), mark_of(entry)
+    return _import_of(source, name, path, source_key=entry.key, source_etag=mark, **facts)
+
+
+def _import_of(source: Source, name: str, path: Path, **facts: Any) -> ItemImport:
+    """Return an import from the source, to be saved, of the file at this path."""
+    facts |= {"owns_file": True, "source": source, "created_by": source.created_by}
+    return ItemImport(project=source.project, name=name, path=store().recorded(path), **facts)
 
 
 def mark_of(entry: Entry) -> str:
@@ -235,16 +238,9 @@ def _store_list(step: Step, source: Source, path: Path, n: int, last: str) -> No
         made = []
         if n:
             files = kinds.of(source.project).plural
-            item_import = ItemImport.objects.create(
-                project=source.project,
-                name=f"{source.name}: {n:,} {files if n > 1 else kinds.of(source.project).noun}",
-                path=store().recorded(path),
-                owns_file=True,
-                layout=source.layout,
-                total=n,
-                source=source,
-                created_by=source.created_by,
-            )
+            name = f"{source.name}: {n:,} {files if n > 1 else kinds.of(source.project).noun}"
+            item_import = _import_of(source, name, path, layout=source.layout, total=n)
+            item_import.save()
             Job.objects.enqueue(Job.Kind.IMPORT, project=source.project, cause=item_import)
             made.append(item_import)
         Source.objects.filter(pk=source.pk).update(found=F("found") + n)
@@ -294,17 +290,7 @@ def _park_first(step: Step, source: Source, remote: Remote) -> None:
         entry = next((each for each in listed if has_rows(each.key)), Entry("", None, None, ""))
     if not entry.key:
         raise SourceProblem(Reason.FILE, f"There is no file with rows at this address yet: {FORMS}.")
-    item_import = ItemImport(
-        project=source.project,
-        name=uploads.sanitize_filename(entry.key),
-        path=store().recorded(fetching.path_for(uploads.folder(), entry.key)),
-        owns_file=True,
-        state=ItemImport.State.PARKED,
-        source=source,
-        source_key=entry.key,
-        source_etag=mark_of(entry),
-        created_by=source.created_by,
-    )
+    item_import = _import_of_file(source, entry, state=ItemImport.State.PARKED)
     fetching.fetch(item_import)
     path = store().path_of(item_import.path)
     try:

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_noop as _
 
 from labeling.intake.answer_cells import Verdict, as_json
 from labeling.kinds import BadValue
-from labeling.kinds.wording import excerpt, is_blank
+from labeling.kinds.wording import excerpt, is_blank, plain
 
 from .base import Tool
 
@@ -48,7 +48,7 @@ def _own_row(row: Mapping[str, Any], question: str) -> tuple[dict[str, Any], str
 
 def _chosen(row: Mapping[str, Any]) -> list[Any] | None:
     """Return the chosen options: their ids, or the texts of options whose ids are numbers. None without a choice."""
-    options, chosen = (as_json(_plain(row.get(name))) for name in ("options", "accept"))
+    options, chosen = (as_json(plain(row.get(name))) for name in ("options", "accept"))
     if is_blank(chosen):
         return None
     texts = {
@@ -58,10 +58,6 @@ def _chosen(row: Mapping[str, Any]) -> list[Any] | None:
     }
     listed = chosen if isinstance(chosen, list) else [chosen]
     return [texts.get(each, each) if isinstance(each, int) else each for each in listed]
-
-
-def _plain(value: Any) -> Any:
-    return value.tolist() if hasattr(value, "tolist") else value
 
 
 PRODIGY = Tool(
