@@ -128,11 +128,10 @@ def write_part(step: Step, item_import: ItemImport, project: Project, part: Part
         if items:  # rejections alone are recorded even without room: they are few
             limited = part.media_bytes + in_rows if item_import.owns_file or item_import.is_copy else 0
             quota.check_room(project, limited, items=len(items), lock=True)
+        if not item_import.is_copy:  # a copy rejects nothing
+            progress |= set_aside(item_import, part.rejections)
         ItemImport.objects.filter(pk=item_import.pk).update(
-            accepted=F("accepted") + len(items),
-            labeled=F("labeled") + labeled,
-            **set_aside(item_import, part.rejections),
-            **progress,
+            accepted=F("accepted") + len(items), labeled=F("labeled") + labeled, **progress
         )
         if part.media_bytes or in_rows:
             quota.count(project, media=part.media_bytes, rows=in_rows)
