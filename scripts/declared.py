@@ -141,7 +141,7 @@ def _of_layouts() -> Iterator[str]:
 
 
 def _of_sources() -> Iterator[str]:
-    from labeling.outside.sources.schemes import PLACES
+    from labeling.outside.sources import PLACES
 
     for place in PLACES:
         yield place.title

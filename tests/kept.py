@@ -54,7 +54,7 @@ class Kept(NamedTuple):
             item.media = references.name_of(project.pk, file, item.external_id, PurePosixPath(key).suffix)
             kept.append((item.media, file))
         Item.objects.bulk_create(items)
-        references.insert(project, kept)
+        Reference.objects.bulk_create(references.rows_for(project, kept))
         return items
 
 

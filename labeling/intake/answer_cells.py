@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from labeling.intake.rules import Rules
 from labeling.kinds import BadValue
-from labeling.kinds.wording import excerpt, is_blank, type_name
+from labeling.kinds.wording import excerpt, is_blank, plain, type_name, whole
 from labeling.questions import InvalidValue
 
 _YES_OR_NO = {"true": True, "1": True, "1.0": True, "yes": True, "false": False, "0": False, "0.0": False, "no": False}
@@ -37,7 +37,7 @@ class ClassIndex(NamedTuple):
         return str(self.number)
 
 
-def plain(value: Any, rules: Rules) -> Any:
+def as_answer(value: Any, rules: Rules) -> Any:
     """Return the value of a cell as an answer to the project's question has it: without arrays, verdicts, and indices
     of classes. An index that no class has stays one.
     """
@@ -49,12 +49,12 @@ def plain(value: Any, rules: Rules) -> Any:
         return rules.classes[value.number] if value.number < len(rules.classes) else value
     if isinstance(value, Verdict):
         return value.applies if rules.question.proposes else None if value.applies is False else value.name
-    return value.tolist() if hasattr(value, "tolist") else value
+    return plain(value)
 
 
 def read(value: Any, column: str, rules: Rules) -> str | list[str] | bool | None:
     """Parse the answer in this column; None for an empty value. Raises `BadValue`."""
-    value = plain(value, rules)
+    value = as_answer(value, rules)
     if isinstance(value, ClassIndex):
         last = len(rules.classes) - 1
         raise BadValue(
@@ -67,8 +67,7 @@ def read(value: Any, column: str, rules: Rules) -> str | list[str] | bool | None
 
 def one_of(value: Any, column: str, rules: Rules) -> str:
     """Return the class with this name; a number is read as its text. Raises `BadValue`."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
+    value = whole(value)
     name = str(value) if isinstance(value, (str, int)) else None
     if name is None:
         raise BadValue(f'column "{column}" must name a class, not hold a {type_name(value)}')

@@ -47,60 +47,64 @@ def chunks(
     places: list[str] = []
     checked: Checked = []
     size, weight, begun = most(), 0, time.monotonic()
-    records = source.rows(skip=skip)
+    records = _UpToDamage(source.rows(skip=skip))
     if kind.is_file:
         results = _check_files(records, rules, source)
     else:
         results = ((record, check_row(record, rules, source)) for record in records)  # by the rules as they are by then
-    try:
-        for record, result in results:
-            places.append(record.where)
-            checked.append(result)
-            if isinstance(result, Draft):
-                weight += EXPANSION * record.size + result.file_bytes
-                if result.vector is not None and rules.vector_length is None:
-                    rules = replace(rules, vector_length=len(result.vector))
-            if len(places) >= size or weight >= CHUNK_BYTES or time.monotonic() - begun >= CHUNK_SECONDS:
-                yield places, checked, rules
-                places, checked, size, weight, begun = [], [], most(), 0, time.monotonic()
-    except UnreadableFile:  # yield the records before the damage first
-        if places:
+    for record, result in results:
+        places.append(record.where)
+        checked.append(result)
+        if isinstance(result, Draft):
+            weight += EXPANSION * record.size + result.file_bytes
+            if result.vector is not None and rules.vector_length is None:
+                rules = replace(rules, vector_length=len(result.vector))
+        if len(places) >= size or weight >= CHUNK_BYTES or time.monotonic() - begun >= CHUNK_SECONDS:
             yield places, checked, rules
-        raise
+            places, checked, size, weight, begun = [], [], most(), 0, time.monotonic()
     if places:
         yield places, checked, rules
+    if records.damage is not None:
+        raise records.damage
 
 
-def check(record: Record, rules: Rules, source: Source) -> Draft | Rejection:
+class _UpToDamage:
+    """The records before the damage of a source. `damage` is the error that ended them, to be raised once they are
+    checked; None without one.
+    """
+
+    def __init__(self, records: Iterator[Record]) -> None:
+        self._records = records
+        self.damage: UnreadableFile | None = None
+
+    def __iter__(self) -> Iterator[Record]:
+        try:
+            yield from self._records
+        except UnreadableFile as error:
+            self.damage = error
+
+
+def check_record(record: Record, rules: Rules, source: Source) -> Draft | Rejection:
     """Return the draft of an item, or a rejection with the reason. Does not check for duplicate ids."""
     return next(_with_files([(record, check_row(record, rules, source))], rules))[1]
 
 
 def _check_files(records: Iterable[Record], rules: Rules, source: Source) -> Iterator[tuple[Record, Draft | Rejection]]:
-    """Yield each record with its result of `check`; quicker than single calls for many small files.
-
-    An error of `records` is raised after the last result.
-    """
+    """Yield each record with its result of `check_record`; quicker than single calls for many small files."""
     waiting: list[tuple[Record, Draft | Rejection]] = []
     size = 0
-    try:
-        for record, result in _check_rows(records, rules, source):
-            waiting.append((record, result))
-            size += len(result.file or b"") if isinstance(result, Draft) else 0
-            if len(waiting) == BATCH or size >= BATCH_BYTES:
-                yield from _with_files(waiting, rules)
-                waiting, size = [], 0
-    except UnreadableFile:
-        yield from _with_files(waiting, rules)
-        raise
+    for record, result in _check_rows(records, rules, source):
+        waiting.append((record, result))
+        size += len(result.file or b"") if isinstance(result, Draft) else 0
+        if len(waiting) == BATCH or size >= BATCH_BYTES:
+            yield from _with_files(waiting, rules)
+            waiting, size = [], 0
     yield from _with_files(waiting, rules)
 
 
 def _check_rows(records: Iterable[Record], rules: Rules, source: Source) -> Iterator[tuple[Record, Draft | Rejection]]:
     """Yield each record with its result of `check_row`, in order. Files that rows name at a source are read side by
     side.
-
-    An error of `records` is raised after the last result.
     """
     if rules.files_at is None:
         yield from ((record, check_row(record, rules, source)) for record in records)
@@ -108,15 +112,11 @@ def _check_rows(records: Iterable[Record], rules: Rules, source: Source) -> Iter
     waiting: deque[tuple[Record, Future[Draft | Rejection]]] = deque()
     threads = ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="rows")
     try:
-        try:
-            for record in records:
-                waiting.append((record, threads.submit(check_row, record, rules, source)))
-                if len(waiting) == SIDE_BY_SIDE:
-                    first, result = waiting.popleft()
-                    yield first, result.result()
-        except UnreadableFile:
-            yield from ((record, result.result()) for record, result in waiting)
-            raise
+        for record in records:
+            waiting.append((record, threads.submit(check_row, record, rules, source)))
+            if len(waiting) == SIDE_BY_SIDE:
+                first, result = waiting.popleft()
+                yield first, result.result()
         yield from ((record, result.result()) for record, result in waiting)
     finally:
         threads.shutdown(wait=False, cancel_futures=True)
@@ -133,12 +133,7 @@ def _with_files(
             file = next(opened)
             if isinstance(file, BadFile):
                 yield record, bad_file(record, rules, file)
-            else:
-                yield (
-                    record,
-                    result._replace(
-                        file=file.content, suffix=file.suffix, preview=file.preview, thumbnail=file.thumbnail
-                    ),
-                )
-        else:
-            yield record, result
+                continue
+            pictures = {"preview": file.preview, "thumbnail": file.thumbnail}
+            result = result._replace(file=file.content, suffix=file.suffix, **pictures)
+        yield record, result

@@ -1,11 +1,12 @@
-"""Store a checked chunk of an import: its media first, then in one transaction its items, its rejected rows, and the
-position that the import has reached.
+"""Store a part of an import: its media first, then in one transaction its items, its rejected rows, and the position
+that the import has reached.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from django.db import IntegrityError
@@ -20,7 +21,7 @@ from labeling.intake.rejecting import THERE, TWICE, bytes_kept, set_aside
 from labeling.intake.rules import Rules
 from labeling.labels.items import search
 from labeling.loop.step import Step, StepFailed
-from labeling.models import ItemImport, Project
+from labeling.models import ItemImport, Project, Reference
 from labeling.outside import references
 from labeling.projects import quota
 from labeling.storage import media
@@ -69,10 +70,7 @@ def write_chunk(
     places: list[str],
     numbers: list[int],
 ) -> float:
-    """Store one chunk: media first, then items, rejected rows and the new position in one transaction. Return the
-    seconds for which others may have waited.
-    """
-    indices = {name: index for index, name in enumerate(rules.classes)}
+    """Store one checked chunk of a file. Return the seconds for which others may have waited."""
     block = f"import-{item_import.pk}-{item_import.position}"
     for attempt in range(3):
         good, bad = without_duplicates(project, checked, places)
@@ -84,35 +82,62 @@ def write_chunk(
             _store_media(project, block, [draft for _, draft in good], items)
         except OSError as error:
             raise StepFailed(_media_problem(error)) from error
+        kept = references.rows_for(project, [(item.media, item.draft.kept) for item in items if item.draft.kept])
+        part = Part(items, rules.indices, numbers, size, kept, bad, rules.vector_length)
         try:
-            settle(item_import, items, indices)
-            values = rows_of(project, items, indices)
-            in_rows = bytes_of(values, items) + bytes_kept(item_import, bad)
-            began = time.monotonic()
-            with step.write():
-                labeled = write_items(item_import, items, values, indices)
-                references.insert(project, [(item.media, item.draft.kept) for item in items if item.draft.kept])
-                search.rewind(project, min(numbers))
-                if rules.vector_length and not project.vector_length:
-                    _settle_vector_length(project, rules.vector_length)
-                if items:  # rejections alone are recorded even without room: they are few
-                    limited = size + in_rows if item_import.owns_file else 0
-                    quota.check_room(project, limited, items=len(items), lock=True)
-                ItemImport.objects.filter(pk=item_import.pk).update(
-                    position=F("position") + len(places),
-                    accepted=F("accepted") + len(items),
-                    labeled=F("labeled") + labeled,
-                    **set_aside(item_import, bad),
-                )
-                if size or in_rows:
-                    quota.count(project, media=size, rows=in_rows)
+            return write_part(step, item_import, project, part, position=F("position") + len(places))
         except IntegrityError:  # another import has just added one of these ids: check the ids again
             if attempt == 2:
                 raise
-        else:
-            break
+    raise AssertionError
+
+
+class Part(NamedTuple):
+    """New items, whose media are stored, and what goes into the database with them.
+
+    `numbers`: those of the part's records, also of rejected ones. `media_bytes`: the bytes to count for the media.
+    `vector_length`: that of the items, if they are the first vectors of the project.
+    """
+
+    items: Sequence[NewItem]
+    indices: Mapping[str, int]
+    numbers: Sequence[int]
+    media_bytes: int
+    references: Sequence[Reference]
+    rejections: Sequence[Rejection] = ()
+    vector_length: int | None = None
+
+
+def write_part(step: Step, item_import: ItemImport, project: Project, part: Part, **progress: Any) -> float:
+    """Write a part of an import or a copy, and its `progress`, in one transaction. Return the seconds for which others
+    may have waited.
+
+    Raises `NoRoom`, and `IntegrityError` if another import has added one of the ids.
+    """
+    items = part.items
+    settle(item_import, items, part.indices)
+    values = rows_of(project, items, part.indices)
+    in_rows = bytes_of(values, items) + bytes_kept(item_import, part.rejections)
+    began = time.monotonic()
+    with step.write():
+        labeled = write_items(item_import, items, values, part.indices)
+        Reference.objects.bulk_create(part.references)
+        search.rewind(project, min(part.numbers))
+        if part.vector_length and not project.vector_length:
+            _settle_vector_length(project, part.vector_length)
+        if items:  # rejections alone are recorded even without room: they are few
+            limited = part.media_bytes + in_rows if item_import.owns_file or item_import.is_copy else 0
+            quota.check_room(project, limited, items=len(items), lock=True)
+        if not item_import.is_copy:  # a copy rejects nothing
+            progress |= set_aside(item_import, part.rejections)
+        ItemImport.objects.filter(pk=item_import.pk).update(
+            accepted=F("accepted") + len(items), labeled=F("labeled") + labeled, **progress
+        )
+        if part.media_bytes or in_rows:
+            quota.count(project, media=part.media_bytes, rows=in_rows)
     held = held_seconds(began)
-    item_import.refresh_from_db(fields=["position", "accepted", "rejected", "rejected_by_reason", "labeled"])
+    counted = ("position", "accepted", "rejected", "rejected_by_reason", "labeled", "copied_up_to", "batch")
+    item_import.refresh_from_db(fields=counted)
     return held
 
 

@@ -14,14 +14,13 @@ from collections.abc import Sequence
 from django.db.models import F
 
 from labeling import kinds
+from labeling.intake.chunk_writing import Part, write_part
 from labeling.intake.drafts import Draft
-from labeling.intake.items import NewItem, bytes_of, rows_of
-from labeling.intake.label_writing import settle, write_items
+from labeling.intake.items import NewItem
 from labeling.intake.numbering import numbers_for
 from labeling.intake.row_labels import ImportedAnswer, Labels
-from labeling.labels.items import search
 from labeling.loop.step import Step, StepFailed
-from labeling.models import Annotation, Correction, Item, ItemImport, Project, Reference, Task
+from labeling.models import Annotation, Correction, Item, ItemImport, Project, Task
 from labeling.outside import references
 from labeling.projects import quota
 from labeling.storage import media
@@ -81,23 +80,9 @@ def _copy_part(step: Step, item_import: ItemImport, originals: Sequence[Item], n
     size = _media_bytes(project, copies)
     quota.check_room(project, size, items=len(copies))
     kept = references.share([each.media for each in originals], project.pk)
-    indices = {name: index for index, name in names.items()}
-    settle(item_import, copies, indices)
-    values = rows_of(project, copies, indices)
-    in_rows = bytes_of(values, copies)
-    with step.write():
-        n_labeled = write_items(item_import, copies, values, indices)
-        Reference.objects.bulk_create(kept)
-        search.rewind(project, min(numbers))
-        quota.check_room(project, size + in_rows, items=len(copies), lock=True)
-        ItemImport.objects.filter(pk=item_import.pk).update(
-            position=F("position") + len(copies),
-            accepted=F("accepted") + len(copies),
-            labeled=F("labeled") + n_labeled,
-            copied_up_to=originals[-1].pk,
-        )
-        quota.count(project, media=size, rows=in_rows)
-    item_import.refresh_from_db(fields=["position", "accepted", "labeled", "copied_up_to", "batch"])
+    part = Part(copies, {name: index for index, name in names.items()}, numbers, size, kept)
+    done = {"position": F("position") + len(copies), "copied_up_to": originals[-1].pk}
+    write_part(step, item_import, project, part, **done)
 
 
 def _media_bytes(project: Project, copies: Sequence[NewItem]) -> int:

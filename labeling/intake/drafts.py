@@ -18,11 +18,10 @@ from labeling.intake.readers.values import json_safe
 from labeling.intake.row_labels import Labels
 from labeling.intake.rules import Rules
 from labeling.kinds import BadFile, BadValue, KeptAtSource, Surroundings
-from labeling.kinds.wording import excerpt, is_blank, printable
+from labeling.kinds.wording import excerpt, is_blank, plain, printable, whole
 from labeling.labels.resolving.origins import Origin
 
 ID_LENGTH = 200
-_ARRAYS = (np.ndarray, np.generic)
 
 
 class Draft(NamedTuple):
@@ -97,15 +96,15 @@ def bad_file(record: Record, rules: Rules, problem: BadFile) -> Rejection:
 
 def _draft(record: Record, fields: dict[str, Any], rules: Rules, source: Source) -> Draft:
     left = dict(fields)
-    external_id, place_id = _external_id(left), ""
+    external_id, place_id = _pop_external_id(left), ""
     if not external_id and rules.id_of:
         external_id = rules.id_of(record.default_id)
         place_id = _place_id(record, rules, source) if rules.knows_places else ""
     external_id = external_id or _place_id(record, rules, source)
-    truth, proposed = _answers(left, rules, source)
-    labeled = row_labels.take(left, rules)
-    gold = answer_cells.read(_plain(left.pop("gold", None)), "gold", rules)
-    suggestion = _suggestion(left, rules)
+    truth, proposed = _pop_truth(left, rules, source)
+    labeled = row_labels.pop_labels(left, rules)
+    gold = answer_cells.read(plain(left.pop("gold", None)), "gold", rules)
+    suggestion = _pop_suggestion(left, rules)
     around = Surroundings(
         number_columns=source.number_columns,
         vector_length=rules.vector_length,
@@ -113,7 +112,7 @@ def _draft(record: Record, fields: dict[str, Any], rules: Rules, source: Source)
         at_source=rules.files_at is not None,
         in_tree=source.holds_files,
     )
-    content = kinds.get(rules.kind).take(left, around)
+    content = kinds.get(rules.kind).pop_content(left, around)
     data = json_safe({**content.shown, **left})
     return Draft(
         external_id,
@@ -138,13 +137,9 @@ def _flat(fields: dict[str, Any]) -> dict[str, Any]:
     data = fields.get("data")
     if "gold" in fields and row_labels.unanswered(fields) == Origin.CERTIFIED:  # a model's label measures no person
         fields = {**fields, "suggestion": fields["gold"], "gold": None}
-    if "external_id" in fields:  # as rows of all our exports have it
-        if row_labels.is_exported(fields):
-            return row_labels.unpacked(fields)
-        if row_labels.is_dataset(fields):
-            return row_labels.of_dataset(fields)
-        if row_labels.is_short(fields):
-            return row_labels.of_short(fields)
+    # Rows of all our exports have the column.
+    if "external_id" in fields and (exported := row_labels.item_fields(fields)) is not None:
+        return exported
     if not isinstance(data, dict) or not fields.keys().isdisjoint({*kinds.KINDS, "file_name"}):
         return fields
     outer = {
@@ -155,14 +150,12 @@ def _flat(fields: dict[str, Any]) -> dict[str, Any]:
     return {**outer, **data}
 
 
-def _external_id(left: dict[str, Any]) -> str:
-    """Take the id out of the fields; "" if the row has none."""
+def _pop_external_id(left: dict[str, Any]) -> str:
+    """Remove the id from the fields, and return it; "" if the row has none."""
     column = "external_id" if "external_id" in left else "id"
-    value = _plain(left.pop(column, None))
+    value = whole(plain(left.pop(column, None)))
     if is_blank(value):
         return ""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         raise BadValue(f'column "{column}" must be text or a whole number')
     text = str(value).strip()
@@ -182,9 +175,9 @@ def _place_id(record: Record, rules: Rules, source: Source) -> str:
     return f"{path.stem[:150]}-{digest}{path.suffix[:20]}"
 
 
-def _answers(left: dict[str, Any], rules: Rules, source: Source) -> tuple[str | list[str] | bool | None, str | None]:
+def _pop_truth(left: dict[str, Any], rules: Rules, source: Source) -> tuple[str | list[str] | bool | None, str | None]:
     """Take the truth, and for verify the proposed class, out of the fields; none of them may be shown to annotators."""
-    proposed, truth = _plain(left.pop("class", None)), _plain(left.pop("truth", None))
+    proposed, truth = plain(left.pop("class", None)), plain(left.pop("truth", None))
     truth = truth if rules.with_truth else None
     folder = class_of_folder(left.get("file_name"), rules) if source.truth_from_folder else None
     if rules.question.proposes:
@@ -205,11 +198,11 @@ def _answers(left: dict[str, Any], rules: Rules, source: Source) -> tuple[str | 
     return answer_cells.read(truth, "truth", rules), None
 
 
-def _suggestion(left: dict[str, Any], rules: Rules) -> str | list[str] | bool | None:
+def _pop_suggestion(left: dict[str, Any], rules: Rules) -> str | list[str] | bool | None:
     """Take the suggestion out of the fields: only annotators whose task is prompted may see it."""
     if "suggestion" not in left:
         return None
-    value = _plain(left.pop("suggestion"))
+    value = plain(left.pop("suggestion"))
     return answer_cells.read(value, "suggestion", rules) if rules.with_truth else None
 
 
@@ -223,10 +216,6 @@ def class_of_folder(name: Any, rules: Rules) -> str | None:
             if spelling in rules.indices:
                 return spelling
     return None
-
-
-def _plain(value: Any) -> Any:
-    return value.tolist() if isinstance(value, _ARRAYS) else value
 
 
 def _excerpt(fields: dict[str, Any]) -> str:

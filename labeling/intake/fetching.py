@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from urllib.parse import unquote
 
 from django.conf import settings
@@ -17,7 +17,7 @@ from django.conf import settings
 from labeling import kinds
 from labeling.intake.drafts import Draft
 from labeling.intake.readers import Layout, Source, UnreadableFile
-from labeling.intake.readers.base import inside
+from labeling.intake.readers.base import SourceFile, inside
 from labeling.intake.readers.keys_file import KeysSource, bad_files, place_of
 from labeling.intake.rules import Rules
 from labeling.kinds import BadFile, FileKind, KeptAtSource
@@ -63,15 +63,10 @@ def open_keys(item_import: ItemImport, project: Project) -> Source | None:
     """Return the files that the import's list names; None unless its file is a list."""
     if item_import.source is None or item_import.source_key:
         return None
-    return KeysSource(
-        store().local(store().path_of(item_import.path)),
-        remote_of(item_import.source),
-        source_id=item_import.source.pk,
-        kind=kinds.of(project),
-        name=item_import.name,
-        layout=Layout.read(item_import.layout),
-        files_stay=item_import.source.by_reference,
-    )
+    path, layout = store().local(store().path_of(item_import.path)), Layout.read(item_import.layout)
+    file = SourceFile(path, kinds.of(project), item_import.name, layout=layout)
+    place = item_import.source
+    return KeysSource(file, remote_of(place), source_id=place.pk, files_stay=place.by_reference)
 
 
 def rules_at(item_import: ItemImport, rules: Rules, *, person: int | None = None) -> Rules:
@@ -136,7 +131,7 @@ def with_picture(item_import: ItemImport, item: Draft, *, person: int) -> Draft:
     return item
 
 
-def ending(problem: SourceProblem) -> Exception:
+def error_that_ends(problem: SourceProblem) -> Exception:
     """Return the error that ends the step of an import whose source has this problem.
 
     A file that has vanished or is refused ends the import. Other lasting problems fail it until a person acts; then it
@@ -145,8 +140,3 @@ def ending(problem: SourceProblem) -> Exception:
     if problem.reason in (Reason.FILE, Reason.REFUSED, Reason.SIZE):
         return UnreadableFile(str(problem))
     return StoreAway(str(problem)) if problem.passes else StepFailed(str(problem))
-
-
-def path_for(folder: Path, key: str) -> Path:
-    """Return a new path for the copy of a file, with its suffix."""
-    return folder / f"{uuid.uuid4().hex}{Path(key).suffix.lower()[:11]}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import hashlib
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -15,12 +16,12 @@ from charset_normalizer import from_bytes
 from labeling import kinds
 from labeling.intake import row_labels
 from labeling.intake.readers import Layout, Record, Source, is_text, open_source
-from labeling.intake.readers.base import DEFAULT_LIMITS, EXPORTED
+from labeling.intake.readers.base import EXPORTED, SourceFile
 from labeling.intake.readers.csv_file import CsvSource
-from labeling.intake.readers.gzipped import open_unpacked
+from labeling.intake.readers.lines import open_unpacked
 from labeling.intake.rules import Rules
 from labeling.kinds import FileKind, Kind
-from labeling.kinds.wording import is_blank
+from labeling.kinds.wording import is_blank, whole
 
 SAMPLE = 200
 """The rows that a guess is made of."""
@@ -72,38 +73,53 @@ class Guess(NamedTuple):
         return hashlib.sha256("\0".join(sorted(self.columns)).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def guess(path: Path, rules: Rules, *, name: str, encoding: str | None = None, delimiter: str = "") -> Guess:
-    """Guess the layout of a file that people know by this name. `encoding`: None to guess it, too.
+def guess(path: Path, rules: Rules, *, name: str) -> Guess:
+    """Guess the layout of a file that people know by this name. Raises `UnreadableFile`."""
+    with open_guessed(path, rules, name=name) as (_, guessed):
+        return guessed
+
+
+@contextmanager
+def open_guessed(
+    path: Path, rules: Rules, *, name: str, encoding: str | None = None, delimiter: str = ""
+) -> Iterator[tuple[Source, Guess]]:
+    """Open a file that people know by this name, and guess its layout, for the caller to settle the source in it or in
+    another one. `encoding`: None to guess it, too.
 
     Raises `UnreadableFile`.
     """
-    has_encoding = is_text(name)
-    encoding = (guess_encoding(path, name=name) if has_encoding else "") if encoding is None else encoding
-    kind, text = kinds.get(rules.kind), Layout(encoding=encoding, delimiter=delimiter)
-    with open_source(path, kind=rules.kind, name=name, layout=replace(text, unsettled=True)) as source:
-        if source.holds_files:
-            return Guess(Layout(), (), "", own=True)
-        records = list(_sample(source))
-        rows = [record.fields for record in records if record.fields is not None]
-        is_of_tool = any(record.tool for record in records)
-        is_exported = bool(rows) and all(row.keys() >= EXPORTED or row_labels.is_dataset(row) for row in rows)
-        in_one = is_exported or (_is_flat(source, rows) and not is_of_tool)
-        columns = source.columns or tuple(rows[0]) if in_one else tuple(_names(rows, kind))
-        in_use = source.delimiter if isinstance(source, CsvSource) and has_encoding else ""
-        numbers = source.number_columns
-        questions = source.questions if len(source.questions) > 1 else ()
+    if encoding is None:
+        encoding = guess_encoding(SourceFile(path, kinds.get(rules.kind), name)) if is_text(name) else ""
+    layout = Layout(encoding=encoding, delimiter=delimiter, unsettled=True)
+    with open_source(path, kind=rules.kind, name=name, layout=layout) as source:
+        yield source, _guess(source, rules)
+
+
+def _guess(source: Source, rules: Rules) -> Guess:
+    if source.holds_files:
+        return Guess(Layout(), (), "", own=True)
+    records = list(_sample(source))
+    rows = [record.fields for record in records if record.fields is not None]
+    is_of_tool = any(record.tool for record in records)
+    is_exported = bool(rows) and all(row.keys() >= EXPORTED or row_labels.is_dataset(row) for row in rows)
+    in_one = is_exported or (_is_flat(source, rows) and not is_of_tool)
+    columns = source.columns or tuple(rows[0]) if in_one else tuple(_names(rows, source.kind))
+    in_use = source.delimiter if isinstance(source, CsvSource) and is_text(source.name) else ""
+    questions = source.questions if len(source.questions) > 1 else ()
+    text = replace(source.layout, unsettled=False)
     if is_exported or EXPORTED.issubset(columns):
-        return Guess(text, columns, in_use, own=not encoding)
-    proposed = {"class"} if rules.question.proposes else set()
-    layout = _columns(rows, [name for name in columns if name not in {*numbers, *proposed}], kind, rules.indices)
-    is_own = not (layout.stored() or encoding or is_of_tool)
-    return Guess(replace(layout, encoding=encoding, delimiter=delimiter), columns, in_use, is_own, questions)
+        return Guess(text, columns, in_use, own=not text.encoding)
+    others = {*source.number_columns, *(["class"] if rules.question.proposes else [])}
+    layout = _columns(rows, [name for name in columns if name not in others], source.kind, rules.indices)
+    is_own = not (layout.stored() or text.encoding or is_of_tool)
+    layout = replace(layout, encoding=text.encoding, delimiter=text.delimiter)
+    return Guess(layout, columns, in_use, is_own, questions)
 
 
-def guess_encoding(path: Path, *, name: str = "") -> str:
+def guess_encoding(file: SourceFile) -> str:
     """Return the encoding of a text file, as in `Layout`; "" for UTF-8. Raises `UnreadableFile`."""
-    with open_unpacked(path, name=name, limits=DEFAULT_LIMITS) as file:
-        head = file.read(_HEAD_BYTES)
+    with open_unpacked(file) as raw:
+        head = raw.read(_HEAD_BYTES)
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or head[1:4:2] == b"\0\0":
         return "utf-16"
     try:
@@ -244,8 +260,7 @@ def _plain(name: str) -> str:
 
 def _name(cell: Any) -> str:
     """Return the cell as the name of a class; "" if it cannot be one."""
-    if isinstance(cell, float) and cell.is_integer():
-        cell = int(cell)
+    cell = whole(cell)
     if isinstance(cell, list) and len(cell) == 1:
         cell = cell[0]
     return str(cell).strip() if isinstance(cell, str | int) else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -62,7 +62,7 @@ class NewItem:
     settled: Settled | None = None
 
 
-def rows_of(project: Project, items: Iterable[NewItem], indices: dict[str, int]) -> list[tuple[Any, ...]]:
+def rows_of(project: Project, items: Iterable[NewItem], indices: Mapping[str, int]) -> list[tuple[Any, ...]]:
     """Return the items as rows of `COLUMNS`. Django's models would take several times as long as the database."""
     now = stored(Item, "created_at", timezone.now())
     keyed = project.keyed_by("control")

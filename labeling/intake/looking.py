@@ -1,4 +1,4 @@
-"""Look into a file before its import: its first rows as items, and the labels that it has. Changes nothing."""
+"""Look into an open file before its import: its first rows as items, and the labels that it has. Changes nothing."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 from django.utils.formats import number_format
 from django.utils.translation import gettext
 
 from labeling.intake import answer_cells, row_labels
-from labeling.intake.checking import check
+from labeling.intake.checking import check_record
 from labeling.intake.drafts import Draft, Rejection, class_of_folder
-from labeling.intake.readers import Layout, Record, Source, open_source
+from labeling.intake.readers import Record, Source
 from labeling.intake.readers.layout import LABELS_AS, NOTHING_LEFT
 from labeling.intake.readers.tools import OUTCOMES, TOOLS
 from labeling.intake.rules import Rules
-from labeling.kinds.wording import excerpt, is_blank
+from labeling.kinds.wording import excerpt, is_blank, whole
 from labeling.labels.resolving.origins import Origin
 
 FIRST = 5
 """The rows that are shown as items."""
 ROWS, SECONDS = 20_000, 3.0
-"""The survey of labels ends at the first of these."""
+"""The count of labels ends at the first of these."""
 MOST_NAMES = 200
 """The unknown class names that are kept."""
 _SHARE = 0.8  # of labeled rows in which a column must hold the label, to count as a copy of it
@@ -41,8 +41,8 @@ class FirstRow(NamedTuple):
 
 
 @dataclass
-class Survey:
-    """The labels of the surveyed rows. `whole`: all rows were surveyed. `empty` rows hold nothing.
+class LabelCounts:
+    """The labels of the counted rows. `whole`: all rows were counted. `empty` rows hold nothing.
 
     Of an export, `answers` is their number, and labels that no person has given are counted apart: `certified` ones
     and those of near-`copies`. `unknown` are the names that are no classes of the project, with their numbers of rows,
@@ -76,68 +76,63 @@ class Survey:
         return self.whole and not self.unlabeled + unsorted
 
 
-def first_rows(path: Path, layout: Layout, rules: Rules, *, name: str) -> list[FirstRow]:
-    """Return the first rows of the file in this layout. Raises `UnreadableFile`."""
-    with open_source(path, kind=rules.kind, name=name, layout=layout) as source:
-        records = list(islice(source.rows(), FIRST))
-        items = [check(record, rules, source) for record in records]
-        labels = [_label(record, rules, source) for record in records]
-    if layout.labels_as not in ("", "trusted"):  # an opened table is a process of its own
-        trusted = replace(layout, labels_as="trusted")
-        with open_source(path, kind=rules.kind, name=name, layout=trusted) as source:
-            labels = [_label(record, rules, source) for record in islice(source.rows(), FIRST)]
-    return [FirstRow(*row) for row in zip((record.where for record in records), items, labels, strict=True)]
+def first_rows(source: Source, rules: Rules) -> list[FirstRow]:
+    """Return the first rows in the layout of the source. Raises `UnreadableFile`."""
+    trusted = replace(source.layout, labels_as="trusted")
+    rows = []
+    for record in islice(source.known(), FIRST):
+        item = check_record(source.in_layout(record, source.layout), rules, source)
+        rows.append(FirstRow(record.where, item, _label(source.in_layout(record, trusted), rules, source)))
+    return rows
 
 
-def item_at(path: Path, layout: Layout, rules: Rules, place: int, *, name: str) -> Draft | Rejection | None:
+def item_at(source: Source, rules: Rules, place: int) -> Draft | Rejection | None:
     """Return the item at this place among the first rows; None if the file is shorter. Raises `UnreadableFile`."""
-    with open_source(path, kind=rules.kind, name=name, layout=layout) as source:
-        record = next(islice(source.rows(), place, FIRST), None)
-        return None if record is None else check(record, rules, source)
+    record = next(islice(source.rows(), place, FIRST), None)
+    return None if record is None else check_record(record, rules, source)
 
 
-def survey(path: Path, layout: Layout, rules: Rules, *, name: str, whole: bool = False) -> Survey:
-    """Count the labels of the file in this layout: of all rows if `whole`, else within limits.
+def count_labels(source: Source, rules: Rules, *, whole: bool = False) -> LabelCounts:
+    """Count the labels in the layout of the source: of all rows if `whole`, else within limits.
 
     Raises `UnreadableFile`.
     """
-    found, unknown, telling = Survey(), Counter[str](), Counter[str]()
+    found, unknown, telling = LabelCounts(), Counter[str](), Counter[str]()
     roots: set[str] = set()
     labeled = 0
     deadline = time.monotonic() + SECONDS
-    trusted = replace(layout, labels_as="trusted")
-    with open_source(path, kind=rules.kind, name=name, layout=trusted) as source:
-        found.from_folders = source.truth_from_folder
-        found.question = source.question if len(source.questions) > 1 else ""
-        for record in source.rows():
-            # To open a file may take all the time: the rows that are shown are counted, even so.
-            if not whole and found.rows >= FIRST and (found.rows >= ROWS or time.monotonic() > deadline):
-                found.whole = False
-                break
-            found.rows += 1
-            if record.outcome:
-                found.tools.setdefault(record.tool, Counter())[record.outcome] += 1
-            names = _names(record, rules, source)
-            if found.from_folders and record.fields is not None:
-                roots.add(str(record.fields.get("file_name")).partition("/")[0])
-            if not names:
-                is_empty = record.fields is not None and all(map(is_blank, record.fields.values()))
-                found.empty += is_empty
-                found.unlabeled += record.fields is not None and not is_empty
-                continue
-            origin = row_labels.unanswered(record.fields or {})
-            if origin is not None:
-                found.certified += origin == Origin.CERTIFIED
-                found.copies += origin == Origin.COPY
-                found.unlabeled += 1
-                continue
-            labeled += 1
-            found.answers += _answers(record)
-            missing = [name for name in names if not rules.question.proposes and name not in rules.indices]
-            found.labels += not missing
-            unknown.update(missing)
-            if record.fields is not None and len(names) == 1:
-                telling.update(_telling(record.fields, names[0]))
+    trusted = replace(source.layout, labels_as="trusted")
+    found.from_folders = source.truth_from_folder
+    found.question = source.question if len(source.questions) > 1 else ""
+    for record in (source.in_layout(each, trusted) for each in source.known()):
+        # To open a file may take all the time: the rows that are shown are counted, even so.
+        if not whole and found.rows >= FIRST and (found.rows >= ROWS or time.monotonic() > deadline):
+            found.whole = False
+            break
+        found.rows += 1
+        if record.outcome:
+            found.tools.setdefault(record.tool, Counter())[record.outcome] += 1
+        names = _names(record, rules, source)
+        if found.from_folders and record.fields is not None:
+            roots.add(str(record.fields.get("file_name")).partition("/")[0])
+        if not names:
+            is_empty = record.fields is not None and all(map(is_blank, record.fields.values()))
+            found.empty += is_empty
+            found.unlabeled += record.fields is not None and not is_empty
+            continue
+        origin = row_labels.unanswered(record.fields or {})
+        if origin is not None:
+            found.certified += origin == Origin.CERTIFIED
+            found.copies += origin == Origin.COPY
+            found.unlabeled += 1
+            continue
+        labeled += 1
+        found.answers += _answers(record)
+        missing = [name for name in names if not rules.question.proposes and name not in rules.indices]
+        found.labels += not missing
+        unknown.update(missing)
+        if record.fields is not None and len(names) == 1:
+            telling.update(_telling(record.fields, names[0]))
     if len(roots) == 1:  # the folder around all files names no class
         unsorted = unknown.pop(roots.pop(), 0)
         found.unlabeled += unsorted
@@ -149,13 +144,9 @@ def survey(path: Path, layout: Layout, rules: Rules, *, name: str, whole: bool =
 
 def _label(record: Record, rules: Rules, source: Source) -> str:
     names, origin = ", ".join(_names(record, rules, source)), row_labels.unanswered(record.fields or {})
-    return (
-        ""
-        if origin == Origin.COPY
-        else gettext("%(names)s (suggested)") % {"names": names}
-        if names and origin
-        else names
-    )
+    if origin == Origin.COPY:
+        return ""
+    return gettext("%(names)s (suggested)") % {"names": names} if names and origin else names
 
 
 def _answers(record: Record) -> int:
@@ -170,7 +161,7 @@ def _names(record: Record, rules: Rules, source: Source) -> list[str]:
         return []
     if source.truth_from_folder:
         return _folder(record.fields.get("file_name"), rules)
-    value: Any = answer_cells.as_json(answer_cells.plain(record.fields.get("label"), rules))
+    value: Any = answer_cells.as_json(answer_cells.as_answer(record.fields.get("label"), rules))
     if is_blank(value) or isinstance(value, answer_cells.ClassIndex):
         return []
     if isinstance(value, str) and rules.question.value_is_list:
@@ -186,9 +177,7 @@ def _folder(name: Any, rules: Rules) -> list[str]:
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return excerpt(str(value)).strip()
+    return excerpt(str(whole(value))).strip()
 
 
 def _telling(fields: Mapping[str, Any], label: str) -> Iterator[str]:
@@ -202,7 +191,7 @@ def _telling(fields: Mapping[str, Any], label: str) -> Iterator[str]:
             yield column
 
 
-def _recognized(name: str, outcomes: Mapping[str, int], found: Survey) -> Iterator[str]:
+def _recognized(name: str, outcomes: Mapping[str, int], found: LabelCounts) -> Iterator[str]:
     tool = TOOLS[name]
     shown = [gettext(OUTCOMES[each]) % {"n": number_format(outcomes[each])} for each in OUTCOMES if outcomes.get(each)]
     of_tool = (

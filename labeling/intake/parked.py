@@ -14,9 +14,9 @@ from django.utils.translation import gettext
 
 from labeling.intake import fetching, uploads
 from labeling.intake.drafts import Draft, Rejection
-from labeling.intake.guessing import Guess, guess
-from labeling.intake.looking import FirstRow, Survey, first_rows, item_at, survey
-from labeling.intake.readers import Layout, UnreadableFile
+from labeling.intake.guessing import Guess, open_guessed
+from labeling.intake.looking import FirstRow, LabelCounts, count_labels, first_rows, item_at
+from labeling.intake.readers import Layout, UnreadableFile, open_source
 from labeling.intake.readers.layout import missing
 from labeling.intake.run import rules_of
 from labeling.models import ItemImport, Job, LogKind, Project, Source, Upload, User
@@ -39,7 +39,7 @@ class Look(NamedTuple):
     guessed: Layout
     delimiter: str
     first: list[FirstRow]
-    survey: Survey
+    counts: LabelCounts
     problem: str = ""
     questions: tuple[str, ...] = ()
 
@@ -58,21 +58,17 @@ def receive(
     it.
 
     `adds_classes`: whether the user may add classes; then labels that are no classes are no reason to ignore them.
-    `upload` and errors as for `uploads.keep`.
+    `upload` and errors as for `uploads.store_upload`.
     """
-    path = uploads.keep(project=project, name=name, **upload)
-    try:
-        guessed = _guessed(project, path, uploads.plain_name(name))
-    except BaseException:
-        uploads.give_up(path)
-        raise
+    with uploads.stored(project=project, name=name, **upload) as path:
+        guessed = _guessed(project, path, uploads.sanitize_filename(name))
     if guessed is not None and adds_classes and can_add_classes(project) and guessed.layout.labels_as == "ignore":
         guessed = guessed._replace(layout=replace(guessed.layout, labels_as="trusted"))
     if guessed is None or (guessed.own and not always):
         return uploads.begin(project=project, user=user, path=path, name=name, strict=strict)
     return ItemImport.objects.create(
         project=project,
-        name=uploads.plain_name(name),
+        name=uploads.sanitize_filename(name),
         path=store().recorded(path),
         owns_file=True,
         strict=strict,
@@ -90,49 +86,41 @@ def receive_and_add_classes(
 
     Errors as for `uploads.receive` and `add_classes`.
     """
-    path = uploads.keep(project=project, name=name, **upload)
-    try:
+    with uploads.stored(project=project, name=name, **upload) as path:
         add_classes(project=project, user=user, names=unknown_names(path, project, layout, name=name))
-    except BaseException:
-        uploads.give_up(path)
-        raise
     return uploads.begin(project=project, user=user, path=path, name=name, strict=strict, layout=layout, key=key)
 
 
 def preview(*, project: Project, name: str, layout: Layout, **upload: Any) -> Look:
     """Look into an upload, and keep nothing of it. Without options, the layout is guessed.
 
-    Raises `ValidationError` as `uploads.keep` does, or if the file can be read in no layout.
+    Raises `ValidationError` as `uploads.store_upload` does, or if the file can be read in no layout.
     """
-    path = uploads.keep(project=project, name=name, **upload)
+    path = uploads.store_upload(project=project, name=name, **upload)
     try:
-        return look_into(path, project, layout, name=uploads.plain_name(name), guessing=True)
+        return look_into(path, project, layout, name=uploads.sanitize_filename(name), guessing=True)
     except UnreadableFile as error:
         raise ValidationError(str(error)) from error
     finally:
-        uploads.give_up(path)
+        uploads.remove_upload(path)
 
 
 def unknown_names(path: Path, project: Project, layout: Layout, *, name: str, whole: bool = False) -> list[str]:
     """Return the labels of a file that are no classes; none if the file cannot be read, which its import then tells."""
+    rules, name = rules_of(project, allow_files=False), uploads.sanitize_filename(name)
     try:
-        found = survey(path, layout, rules_of(project, allow_files=False), name=uploads.plain_name(name), whole=whole)
+        with open_source(path, kind=project.kind, name=name, layout=layout) as source:
+            return list(count_labels(source, rules, whole=whole).unknown)
     except UnreadableFile:
         return []
-    return list(found.unknown)
 
 
 def look(item_import: ItemImport, *, person: int) -> Look:
     """Look into the file of a parked import, for a person who waits. Raises `UnreadableFile` if it can be read in no
     layout.
     """
-    path, project, name = _file(item_import), item_import.project, item_import.name
-    parked = (item_import, person)
-    found = look_into(path, project, Layout.read(item_import.layout), name=name, parked=parked)
-    # Another encoding or delimiter gives the columns other names.
-    if missing(found.layout, (*found.columns, *found.questions)):
-        return look_into(path, project, found.guessed, name=name, parked=parked)
-    return found
+    layout, parked = Layout.read(item_import.layout), (item_import, person)
+    return look_into(_file(item_import), item_import.project, layout, name=item_import.name, parked=parked)
 
 
 def first_item(item_import: ItemImport, place: int, *, person: int) -> Draft | Rejection | None:
@@ -144,10 +132,13 @@ def first_item(item_import: ItemImport, place: int, *, person: int) -> Draft | R
     plain = rules_of(item_import.project, allow_files=False, blind_ids=True)
     rules = fetching.rules_at(item_import, plain, person=person)
     try:
-        item = item_at(path, layout, rules, place, name=name)
+        with open_source(path, kind=rules.kind, name=name, layout=layout) as source:
+            item = item_at(source, rules, place)
     except UnreadableFile:  # as in `look`
-        guessed = guess(path, plain, name=name, encoding=layout.encoding, delimiter=layout.delimiter)
-        item = item_at(path, guessed.layout, rules, place, name=name)
+        texts = {"encoding": layout.encoding, "delimiter": layout.delimiter}
+        with open_guessed(path, plain, name=name, **texts) as (source, guessed):
+            source.settle(guessed.layout)
+            item = item_at(source, rules, place)
     return fetching.with_picture(item_import, item, person=person) if isinstance(item, Draft) else item
 
 
@@ -170,15 +161,18 @@ def look_into(
     rules = rules_of(project, allow_files=allow_files, blind_ids=True)
     guessing = guessing and not layout.stored()
     encoding = None if guessing else layout.encoding
-    guessed = guess(path, rules, name=name, encoding=encoding, delimiter=layout.delimiter)
-    layout = guessed.layout if guessing else layout
-    seen = Look(layout, guessed.columns, guessed.layout, guessed.delimiter, [], Survey(), questions=guessed.questions)
-    try:
-        at_source = fetching.rules_at(parked[0], rules, person=parked[1]) if parked else rules
-        first = first_rows(path, layout, at_source, name=name)
-        return seen._replace(first=first, survey=survey(path, layout, rules, name=name))
-    except (UnreadableFile, SourceProblem) as error:
-        return seen._replace(problem=str(error))
+    with open_guessed(path, rules, name=name, encoding=encoding, delimiter=layout.delimiter) as (source, guessed):
+        # Another encoding or delimiter gives the columns other names.
+        if guessing or (parked and missing(layout, (*guessed.columns, *guessed.questions))):
+            layout = guessed.layout
+        seen = Look(layout, guessed.columns, guessed.layout, guessed.delimiter, [], LabelCounts())
+        seen = seen._replace(questions=guessed.questions)
+        try:
+            source.settle(layout)
+            at_source = fetching.rules_at(parked[0], rules, person=parked[1]) if parked else rules
+            return seen._replace(first=first_rows(source, at_source), counts=count_labels(source, rules))
+        except (UnreadableFile, SourceProblem) as error:
+            return seen._replace(problem=str(error))
 
 
 def change(*, item_import: ItemImport, layout: Layout) -> None:
@@ -211,7 +205,7 @@ def start(*, item_import: ItemImport, layout: Layout) -> ItemImport:
 def discard(*, item_import: ItemImport) -> None:
     """Remove a parked import and its file. Errors as for `change`."""
     subject, before = f"import {item_import.pk}", {"file": item_import.name}
-    if not uploads.discard(item_import):
+    if not uploads.discard_parked(item_import):
         raise _gone(item_import)
     auditlog.record(LogKind.IMPORT_CHANGED, project=item_import.project, subject=subject, before=before)
 
@@ -238,11 +232,12 @@ def _guessed(project: Project, path: Path, name: str) -> Guess | None:
     """
     rules = rules_of(project, allow_files=False)
     try:
-        guessed = guess(path, rules, name=name)
-        is_plain = guessed.columns and "label" not in guessed.columns
-        if not guessed.own or is_plain:
-            return guessed
-        found = survey(path, guessed.layout, rules, name=name)
+        with open_guessed(path, rules, name=name) as (source, guessed):
+            is_plain = guessed.columns and "label" not in guessed.columns
+            if not guessed.own or is_plain:
+                return guessed
+            source.settle(guessed.layout)
+            found = count_labels(source, rules)
     except (UnreadableFile, OSError):
         return None
     if not found.from_folders:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
@@ -33,25 +33,20 @@ def receive(
     project: Project,
     user: User,
     name: str,
-    chunks: Iterable[bytes],
-    length: int | None = None,
-    spooled_at: Path | None = None,
     strict: bool = True,
+    **upload: Any,
 ) -> PredictionSet:
     """Store a file of predictions, and enqueue the job that reads it.
 
-    `strict`: refuse predictions that do not cover all items of the pool.
+    `strict`: refuse predictions that do not cover all items of the pool. `upload`: as for `uploads.store_upload`.
 
-    Raises `PredictionsRefused`, and `ValidationError` as `uploads.keep` does or for another kind of file.
+    Raises `PredictionsRefused`, and `ValidationError` as `uploads.store_upload` does or for another kind of file.
     """
-    _check(project)
-    _check_name(uploads.plain_name(name))
-    path = uploads.keep(project=project, name=name, chunks=chunks, length=length, spooled_at=spooled_at)
-    try:
-        return _enqueue(project, user, name=uploads.plain_name(name), path=store().recorded(path), strict=strict)
-    except BaseException:
-        uploads.give_up(path)
-        raise
+    shown = uploads.sanitize_filename(name)
+    _check_takes_predictions(project)
+    _check_form(shown)
+    with uploads.stored(project=project, name=name, **upload) as path:
+        return _enqueue(project, user, name=shown, path=store().recorded(path), strict=strict)
 
 
 def register(*, project: Project, path: Path, taken_by: str, strict: bool = True) -> PredictionSet:
@@ -60,8 +55,8 @@ def register(*, project: Project, path: Path, taken_by: str, strict: bool = True
 
     Raises `PredictionsRefused`, and `ValidationError` for another kind of file.
     """
-    _check(project)
-    _check_name(path.name)
+    _check_takes_predictions(project)
+    _check_form(path.name)
     with transaction.atomic():
         values: dict[str, str | bool] = {
             "name": path.name[-200:],
@@ -81,7 +76,7 @@ def ask(*, project: Project, user: User | None) -> PredictionSet:
         raise PredictionsRefused(gettext("This project has no server to ask. Enter its address first."))
     if waiting := project.prediction_sets.unfinished().filter(path="").first():
         return waiting
-    _check(project)
+    _check_takes_predictions(project)
     # The host alone: auditors and engineers read the name, and the rest of the address may hold a secret.
     return _enqueue(project, user, name=urlsplit(project.prediction_server.url).netloc[:200])
 
@@ -95,7 +90,7 @@ def ask_after_batch(project: Project) -> None:
             ask(project=project, user=None)
 
 
-def _check(project: Project) -> None:
+def _check_takes_predictions(project: Project) -> None:
     if project.privacy_epsilon is not None:
         raise PredictionsRefused(
             gettext(
@@ -109,7 +104,7 @@ def _check(project: Project) -> None:
         )
 
 
-def _check_name(name: str) -> None:
+def _check_form(name: str) -> None:
     try:
         check_name(name)
     except UnreadableFile as error:

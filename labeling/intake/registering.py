@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from django.db import transaction
@@ -63,13 +61,11 @@ def receive(
     project: Project,
     user: User | None,
     name: str,
-    chunks: Iterable[bytes],
-    length: int | None = None,
-    spooled_at: Path | None = None,
+    **upload: Any,
 ) -> Registration:
-    """Store a file with a model, and enqueue the job that registers it.
+    """Store a file with a model, and enqueue the job that registers it. `upload`: as for `uploads.store_upload`.
 
-    Raises `ValidationError` as `uploads.receive` does, and `RegisterRefused`.
+    Raises `ValidationError` as `uploads.store_upload` does, and `RegisterRefused`.
     """
     if ledger.is_private(project):
         raise RegisterRefused(PRIVATE)
@@ -77,16 +73,11 @@ def receive(
         raise RegisterRefused(
             gettext("%(n)s models wait to be registered. Send it when one of them is done.") % {"n": MOST_WAITING}
         )
-    path = uploads.keep(project=project, name=name, chunks=chunks, length=length, spooled_at=spooled_at)
-    try:
-        with transaction.atomic():
-            registration = Registration.objects.create(
-                project=project, name=uploads.plain_name(name), path=store().recorded(path), created_by=user
-            )
-            Job.objects.enqueue(Job.Kind.REGISTER, project=project, cause=registration)
-            after = {"registration": registration.pk, "file": registration.name}
-            auditlog.record(LogKind.MODEL_HANDED_IN, project=project, after=after)
-    except BaseException:
-        uploads.give_up(path)
-        raise
+    with uploads.stored(project=project, name=name, **upload) as path, transaction.atomic():
+        registration = Registration.objects.create(
+            project=project, name=uploads.sanitize_filename(name), path=store().recorded(path), created_by=user
+        )
+        Job.objects.enqueue(Job.Kind.REGISTER, project=project, cause=registration)
+        after = {"registration": registration.pk, "file": registration.name}
+        auditlog.record(LogKind.MODEL_HANDED_IN, project=project, after=after)
     return registration

@@ -15,7 +15,7 @@ from labeling import kinds
 from labeling.intake import answer_cells
 from labeling.intake.rules import Rules
 from labeling.kinds import BadValue
-from labeling.kinds.wording import excerpt, is_blank, type_name
+from labeling.kinds.wording import excerpt, is_blank, plain, type_name
 from labeling.labels.resolving.origins import Origin
 from labeling.labels.resolving.posterior import LEAST_SUPPORT
 
@@ -113,44 +113,9 @@ def is_exported(fields: Mapping[str, Any]) -> bool:
     return isinstance(answer_cells.as_json(fields.get("data")), dict)
 
 
-def unpacked(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of an export's row that an import reads: the fields of its item, its labels, and a file or
-    vector.
-
-    Exports contain no file or vector; a person may have added a column with it. Other fields apply only to the
-    project of origin.
-    """
-    data = answer_cells.as_json(fields["data"])
-    origin = unanswered(fields)
-    labels = () if origin else COLUMNS
-    kept = {name: fields[name] for name in (*_IDS, *labels, *kinds.KINDS, "file_name") if name in fields}
-    if not is_blank(fields.get("proposed")):
-        kept["class"] = fields["proposed"]
-    if origin == Origin.CERTIFIED:
-        kept["suggestion"] = fields.get("label")
-    if isinstance(fields["annotations"], str):  # CSV
-        kept = {name: _as_it_was(value) for name, value in kept.items()}
-    return {**data, **kept} if isinstance(data, dict) else kept
-
-
 def is_dataset(columns: Container[str]) -> bool:
     """Return whether a row with these columns is one of an exported dataset, which has no answers."""
     return "annotations" not in columns and all(name in columns for name in DATASET)
-
-
-def of_dataset(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a dataset's row that an import reads: its id, its fields and its label. A near-copy has no
-    label and a certified label is a suggestion, as in `of_short`. A number that another tool has added is left out.
-    """
-    origin = unanswered(fields)
-    data = fields.get("data")
-    left = {"id", "proposed", *FACTS[1:], *(["label"] if origin else ()), *(["data"] if isinstance(data, dict) else ())}
-    kept = {name: value for name, value in fields.items() if name not in left}
-    if not is_blank(fields.get("proposed")):
-        kept["class"] = fields["proposed"]
-    if origin == Origin.CERTIFIED and "label" in fields:
-        kept["suggestion"] = fields.get("label")
-    return {**data, **kept} if isinstance(data, dict) else kept
 
 
 def is_short(fields: Mapping[str, Any]) -> bool:
@@ -158,26 +123,48 @@ def is_short(fields: Mapping[str, Any]) -> bool:
     return fields.keys() >= {"external_id", *SHORT} and not fields.keys().isdisjoint(("label", ORIGIN))
 
 
-def of_short(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a short export's row that an import reads: all but who labeled it, when and how, so that
-    annotators do not see those. A near-copy has no label and a certified label is a suggestion: no person has answered.
+def item_fields(fields: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the fields of an exported row that an import reads: those of its item, its labels, and a file or vector,
+    which a person has added. None if the row is of no export.
+
+    Left out is what applies only to the project of origin: who labeled the item, when and how, so that annotators do
+    not see it. A near-copy has no label and a certified label is a suggestion: no person has answered.
     """
-    origin = unanswered(fields)
-    left = fields.keys() - {*SHORT, *(["label"] if origin else ())}
-    if fields.get(ORIGIN) in (None, "", *Origin):
-        left.discard(ORIGIN)
-    kept = {name: _as_it_was(value) for name, value in fields.items() if name in left}
+    origin, data, proposed = unanswered(fields), fields.get("data"), fields.get("proposed")
+    without_answer, is_text = COLUMNS[:1], False
+    if is_exported(fields):
+        data, without_answer = answer_cells.as_json(data), COLUMNS
+        kept = {name: fields[name] for name in (*_IDS, *COLUMNS, *kinds.KINDS, "file_name") if name in fields}
+        is_text = isinstance(fields["annotations"], str)  # CSV
+    elif is_dataset(fields):  # a number `id` that another tool has added is left out, too
+        left = {"id", "proposed", *FACTS[1:], *(["data"] if isinstance(data, dict) else ())}
+        kept = {name: value for name, value in fields.items() if name not in left}
+    elif is_short(fields):
+        left = {*SHORT, *([ORIGIN] if fields.get(ORIGIN) in (None, "", *Origin) else ())}
+        kept = {name: value for name, value in fields.items() if name not in left}
+        data, proposed, is_text = None, None, True
+    else:
+        return None
+    if origin:
+        kept = {name: value for name, value in kept.items() if name not in without_answer}
+    if not is_blank(proposed):
+        kept["class"] = proposed
     if origin == Origin.CERTIFIED and "label" in fields:
-        kept["suggestion"] = _as_it_was(fields["label"])
-    return kept
+        kept["suggestion"] = fields["label"]
+    if is_text:
+        kept = {name: _as_it_was(value) for name, value in kept.items()}
+    return {**data, **kept} if isinstance(data, dict) else kept
 
 
 def _as_it_was(value: Any) -> Any:
     return _DEFUSED.sub(r"\1", value, count=1) if isinstance(value, str) and value[:1] == "'" else value
 
 
-def take(left: dict[str, Any], rules: Rules) -> Labels | None:
-    """Take the label and its answers out of a row's fields; None if the row has neither. Raises `BadValue`."""
+def pop_labels(left: dict[str, Any], rules: Rules) -> Labels | None:
+    """Remove the label and its answers from a row's fields, and return them; None if the row has neither.
+
+    Raises `BadValue`.
+    """
     if left.keys().isdisjoint(("label", *LISTS)):  # the quick way for most rows
         return None
     brings_answers = not left.keys().isdisjoint(LISTS)
@@ -187,11 +174,11 @@ def take(left: dict[str, Any], rules: Rules) -> Labels | None:
 
 def _labels(fields: Mapping[str, Any], rules: Rules) -> Labels | None:
     lists = {name: _list(fields[name], name) for name in LISTS if name in fields}
-    label = answer_cells.read(_plain(fields.get("label")), "label", rules)
+    label = answer_cells.read(plain(fields.get("label")), "label", rules)
     if not lists:
         return None if label is None else Labels(label)
     every = tuple(_answer(each, name, rules) for name, listed in lists.items() for each in listed)
-    _check(every)
+    _check_annotators_differ(every)
     corrected_by = fields.get("corrected_by")
     if label is None and not every:
         return None
@@ -209,7 +196,7 @@ def _labels(fields: Mapping[str, Any], rules: Rules) -> Labels | None:
 
 
 def _list(value: Any, column: str) -> list[Any]:
-    value = answer_cells.as_json(_plain(value))
+    value = answer_cells.as_json(plain(value))
     if is_blank(value):
         return []
     if not isinstance(value, list):
@@ -223,7 +210,7 @@ def _answer(each: Any, column: str, rules: Rules) -> ImportedAnswer:
     if not isinstance(each, dict):
         raise BadValue(f'column "{column}" must be a list of objects, not of {type_name(each)}')
     is_skip = column == "skips"
-    value = None if is_skip else answer_cells.read(_plain(each.get("value")), "annotation", rules)
+    value = None if is_skip else answer_cells.read(plain(each.get("value")), "annotation", rules)
     if value is None and not is_skip:
         raise BadValue("an annotation has no value")
     return ImportedAnswer(
@@ -237,7 +224,7 @@ def _answer(each: Any, column: str, rules: Rules) -> ImportedAnswer:
     )
 
 
-def _check(every: tuple[ImportedAnswer, ...]) -> None:
+def _check_annotators_differ(every: tuple[ImportedAnswer, ...]) -> None:
     names = [each.annotator for each in every]
     twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
     if twice:
@@ -313,7 +300,3 @@ def _moment(value: Any, column: str) -> datetime.datetime | None:
         pass
     text = excerpt(str(value))[:60]
     raise BadValue(f'{column} "{text}" is not a time with its zone, such as 2026-03-01T14:30:00Z')
-
-
-def _plain(value: Any) -> Any:
-    return value.tolist() if hasattr(value, "tolist") else value

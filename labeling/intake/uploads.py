@@ -13,10 +13,11 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from copy import copy
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -111,28 +112,21 @@ def receive(
     project: Project,
     user: User,
     name: str,
-    chunks: Iterable[bytes],
     strict: bool,
-    length: int | None = None,
-    spooled_at: Path | None = None,
     layout: Layout = PLAIN,
     key: str = "",
+    **upload: Any,
 ) -> ItemImport:
     """Store an upload, and import it: a small one at once, a larger one by a worker.
 
     Parameters
     ----------
-    chunks: the content; ignored if the file at `spooled_at` can be linked.
     strict: whether one bad row refuses the whole file.
-    length: the number of bytes that the client announced; None if unknown.
-    spooled_at: where the spooled file lies.
     key: names the request. If a request with this key has sent the same file, its import is returned, and nothing is
         imported.
-
-    Raises `ValidationError`, and leaves no file behind, if the upload is empty, too large, broken off by the client,
-    or more than the project or the disk can hold.
+    upload: as for `store_upload`, as are errors.
     """
-    path = keep(project=project, name=name, chunks=chunks, length=length, spooled_at=spooled_at)
+    path = store_upload(project=project, name=name, **upload)
     return begin(project=project, user=user, path=path, name=name, strict=strict, layout=layout, key=key)
 
 
@@ -150,7 +144,7 @@ def begin(
     request = _request_hash(path, key, strict=strict, layout=layout) if key else ""
     try:
         if request and (earlier := project.imports.filter(request=request).first()):
-            give_up(path)
+            remove_upload(path)
             return earlier
         quota.check_room(project, 0, items=1)
         size = path.stat().st_size
@@ -171,12 +165,12 @@ def begin(
             request=request,
         )
     except IntegrityError:  # the same request, at the same time
-        give_up(path)
+        remove_upload(path)
         if request and (earlier := project.imports.filter(request=request).first()):
             return earlier
         raise
     except BaseException:
-        give_up(path)
+        remove_upload(path)
         raise
     return begun(job, at_once=at_once)
 
@@ -199,12 +193,12 @@ def _request_hash(path: Path, key: str, *, strict: bool, layout: Layout) -> str:
 
 def _check_form(project: Project, path: Path, name: str) -> None:
     try:
-        check_form(path, kind=project.kind, name=plain_name(name))
+        check_form(path, kind=project.kind, name=sanitize_filename(name))
     except UnreadableFile as error:
         raise ValidationError(str(error)) from error
 
 
-def keep(
+def store_upload(
     *,
     project: Project,
     name: str,
@@ -212,7 +206,17 @@ def keep(
     length: int | None = None,
     spooled_at: Path | None = None,
 ) -> Path:
-    """Store an upload in the uploads' folder, and return its path. Parameters and errors as for `receive`."""
+    """Store an upload in the uploads' folder, and return its path.
+
+    Parameters
+    ----------
+    chunks: the content; ignored if the file at `spooled_at` can be linked.
+    length: the number of bytes that the client announced; None if unknown.
+    spooled_at: where the spooled file lies.
+
+    Raises `ValidationError`, and leaves no file behind, if the upload is empty, too large, broken off by the client,
+    or more than the project or the disk can hold.
+    """
     sweep()
     check_length(length)
     suffix = "".join(re.findall(r"\.[a-z0-9]{1,10}\Z", name.lower()))
@@ -220,26 +224,40 @@ def keep(
     if not (spooled_at and quota.rename(spooled_at, path)):
         quota.reserve(project=project, path=path, size=length or 0)
     try:
-        size = _store(path, chunks, spooled_at)
+        size = _link_or_write(path, chunks, spooled_at)
         if length is not None and size != length:  # the web server may end a body early without an error
             raise ValidationError(gettext(BROKE_OFF))
         quota.reserve(project=project, path=path, size=size)
         _publish(path)
     except BaseException:
-        give_up(path)
+        remove_upload(path)
         raise
     return path
 
 
-def give_up(path: Path) -> None:
-    """Remove the file and the count of a failed upload. If the store does not answer, `sweep` removes them later."""
+@contextmanager
+def stored(**upload: Any) -> Iterator[Path]:
+    """Store an upload for the block, which makes the row that needs it: if the block fails, the file is removed.
+
+    Parameters and errors as for `store_upload`.
+    """
+    path = store_upload(**upload)
+    try:
+        yield path
+    except BaseException:
+        remove_upload(path)
+        raise
+
+
+def remove_upload(path: Path) -> None:
+    """Remove the file and the count of an upload. If the store does not answer, `sweep` removes them later."""
     try:
         quota.discard(path)
     except StoreAway as error:
         logger.warning("%s stays until it is swept: %s", path, error)
 
 
-def _store(path: Path, chunks: Iterable[bytes], spooled_at: Path | None) -> int:
+def _link_or_write(path: Path, chunks: Iterable[bytes], spooled_at: Path | None) -> int:
     """Link the spooled file to `path`, or else write the chunks to `path`. Returns the number of bytes."""
     if spooled_at is not None:
         try:
@@ -324,7 +342,7 @@ def register(
     """Create the import and its job. The job waits for a worker, unless `taken_by` names the process that runs it."""
     item_import = ItemImport.objects.create(
         project=project,
-        name=plain_name(name),
+        name=sanitize_filename(name),
         path=store().recorded(path),
         truth_path=str(truth_path or ""),
         owns_file=owns_file,
@@ -340,7 +358,7 @@ def register(
     return job
 
 
-def plain_name(name: str) -> str:
+def sanitize_filename(name: str) -> str:
     """Return the file's name without folders and unprintable characters, cut to 200 characters before its suffix."""
     base = name.replace("\\", "/").rsplit("/", 1)[-1]
     shown = "".join(c for c in base if c.isprintable()).strip()
@@ -367,15 +385,15 @@ def retry(*, item_import: ItemImport) -> None:
     auditlog.record(LogKind.IMPORT_CHANGED, project=item_import.project, subject=subject, after=after)
 
 
-def discard(item_import: ItemImport) -> bool:
+def discard_parked(item_import: ItemImport) -> bool:
     """Remove a parked import and its file. Return False if it is not parked any more."""
     if not ItemImport.objects.parked().filter(pk=item_import.pk).delete()[0]:
         return False
-    give_up(store().path_of(item_import.path))
+    remove_upload(store().path_of(item_import.path))
     return True
 
 
-def forget(project: Project, items: Sequence[int]) -> None:
+def remove_files_of_items(project: Project, items: Sequence[int]) -> None:
     """Remove files that may hold these items: uploads whose import failed after it brought in items, and drafts of
     images. Such an import cannot be retried.
     """
@@ -392,9 +410,9 @@ def forget(project: Project, items: Sequence[int]) -> None:
 
 def sweep() -> None:
     """Remove forgotten parked files, uploads that nothing will read, and the bytes counted for missing files."""
-    quota.forget_uploads_without_file()
+    quota.remove_counts_of_missing_files()
     for each in ItemImport.objects.parked().filter(created_at__lt=timezone.now() - PARKED_KEPT):
-        discard(each)
+        discard_parked(each)
     now = time.time()
     ages = {path: now - written_at for path, written_at in store().entries(folder())}
     old = {store().recorded(path): path for path, age in ages.items() if age > ORPHAN_SECONDS}

@@ -61,7 +61,7 @@ class OpenedFile(NamedTuple):
 
 
 class Surroundings(NamedTuple):
-    """The facts about a table or project that `Kind.take` needs beside the row.
+    """The facts about a table or project that `Kind.pop_content` needs beside the row.
 
     Parameters
     ----------
@@ -155,7 +155,7 @@ class Kind(ABC):
         return ""
 
     @abstractmethod
-    def take(self, fields: dict[str, Any], around: Surroundings) -> ItemContent:
+    def pop_content(self, fields: dict[str, Any], around: Surroundings) -> ItemContent:
         """Remove the content from the fields of a row, and return it. Raises BadValue or BadFile."""
 
     def example(self, number: int) -> dict[str, Any]:

@@ -64,7 +64,7 @@ class FileKind(Kind):
     opener: ClassVar[Opener]
     """Opens untrusted bytes in a separate process."""
 
-    def take(self, fields: dict[str, Any], around: Surroundings) -> ItemContent:
+    def pop_content(self, fields: dict[str, Any], around: Surroundings) -> ItemContent:
         """Take the file from the row: bytes, Hugging Face's {"bytes", "path"}, a data: URL, or a file's name."""
         column = "file_name" if around.in_tree or is_blank(fields.get(self.name)) else self.name
         value = fields.pop(column, None)

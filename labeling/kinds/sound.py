@@ -43,7 +43,7 @@ def examine(
     except _DAMAGE as error:
         raise Unfit(_what_else(data)) from error
     with sound:
-        _check(sound, most_seconds)
+        _check_format(sound, most_seconds)
         try:
             frames = _frames(sound, most_seconds)
         except MemoryError as error:
@@ -57,7 +57,7 @@ def examine(
         return SUFFIXES[sound.format], b"", b"", b""
 
 
-def _check(sound: soundfile.SoundFile, most_seconds: int) -> None:
+def _check_format(sound: soundfile.SoundFile, most_seconds: int) -> None:
     if sound.format not in SUBTYPES:
         raise Unfit(f"is {sound.format}, which not all browsers play: {_AGAIN}")
     if sound.subtype not in SUBTYPES[sound.format]:

@@ -30,7 +30,7 @@ class Text(Kind):
     # Rows are small, and most of what a transaction writes does not grow with them.
     chunks_at_once = 16
 
-    def take(self, fields: dict[str, Any], around: Surroundings) -> ItemContent:
+    def pop_content(self, fields: dict[str, Any], around: Surroundings) -> ItemContent:
         if "text" not in fields:
             raise BadValue('column "text" is missing')
         text = fields.pop("text")

@@ -27,7 +27,7 @@ class Vector(Kind):
     takes_number_columns = True
     bare = "a bare vector"
 
-    def take(self, fields: dict[str, Any], around: Surroundings) -> ItemContent:
+    def pop_content(self, fields: dict[str, Any], around: Surroundings) -> ItemContent:
         shown: dict[str, Any] = {}
         if "vector" in fields:
             vector = _as_vector(fields.pop("vector"), "number {} of the vector")

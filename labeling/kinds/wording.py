@@ -27,6 +27,16 @@ def is_blank(value: Any) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
+def plain(value: Any) -> Any:
+    """Return arrays and numbers of NumPy as lists and numbers of Python; other values unchanged."""
+    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
+
+
+def whole(value: Any) -> Any:
+    """Return a float that is a whole number as an int; other values unchanged."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def type_name(value: Any) -> str:
     """Return the type of a value in plain words."""
     names: Mapping[type, str] = {bool: "yes or no", int: "number", float: "number", str: "text", dict: "JSON object"}

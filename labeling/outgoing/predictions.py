@@ -16,10 +16,10 @@ from __future__ import annotations
 
 import datetime
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 import pyarrow as pa
@@ -55,15 +55,14 @@ def ask(
     version: ModelVersion,
     user: User,
     name: str,
-    chunks: Iterable[bytes],
     probabilities: bool,
-    length: int | None = None,
-    spooled_at: Path | None = None,
+    **upload: Any,
 ) -> PredictionRun:
-    """Store a file of items, and enqueue the job that predicts them with the version.
+    """Store a file of items, and enqueue the job that predicts them with the version. `upload`: as for
+    `uploads.store_upload`.
 
-    Raises `ValidationError` as `uploads.receive` does, `PredictionError` if too many files of the project wait, or the
-    version has no model.
+    Raises `ValidationError` as `uploads.store_upload` does, `PredictionError` if too many files of the project wait, or
+    the version has no model.
     """
     project = version.project
     if version.no_model:
@@ -74,23 +73,18 @@ def ask(
         )
     for old in project.predictions.exclude(finished_at=None).order_by("-pk")[MOST_KEPT - 1 :]:
         discard(old)
-    path = uploads.keep(project=project, name=name, chunks=chunks, length=length, spooled_at=spooled_at)
-    try:
-        with transaction.atomic():
-            run = PredictionRun.objects.create(
-                project=project,
-                version=version,
-                name=uploads.plain_name(name),
-                path=store().recorded(path),
-                probabilities=probabilities,
-                created_by=user,
-            )
-            Job.objects.enqueue(Job.Kind.PREDICT, project=project, cause=run)
-            subject, after = f"version {version.number}", {"prediction": run.pk, "file": run.name}
-            auditlog.record(LogKind.PREDICTION_ASKED, project=project, subject=subject, after=after)
-    except BaseException:
-        uploads.give_up(path)
-        raise
+    with uploads.stored(project=project, name=name, **upload) as path, transaction.atomic():
+        run = PredictionRun.objects.create(
+            project=project,
+            version=version,
+            name=uploads.sanitize_filename(name),
+            path=store().recorded(path),
+            probabilities=probabilities,
+            created_by=user,
+        )
+        Job.objects.enqueue(Job.Kind.PREDICT, project=project, cause=run)
+        subject, after = f"version {version.number}", {"prediction": run.pk, "file": run.name}
+        auditlog.record(LogKind.PREDICTION_ASKED, project=project, subject=subject, after=after)
     return run
 
 

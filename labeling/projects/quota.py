@@ -134,10 +134,8 @@ def forget_upload(path: Path) -> None:
     Upload.objects.filter(path=store().recorded(path)).delete()
 
 
-def forget_uploads_without_file() -> None:
-    """Stop counting uploads whose file is not there: a process was killed after it had counted the upload, before it
-    stored the file, or after it had removed the file, before it removed the count.
-    """
+def remove_counts_of_missing_files() -> None:
+    """Remove the counts of uploads whose files a killed process has removed or never stored."""
     for upload in Upload.objects.filter(created_at__lt=timezone.now() - APPEARS_WITHIN):
         path = store().path_of(upload.path)
         if not store().exists(path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import lru_cache
@@ -84,11 +84,11 @@ class Unread:
     It is pickled as its bytes, because another machine cannot read this machine's disk.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, read_bytes: Callable[[], bytes]) -> None:
+        self._read_bytes = read_bytes
 
     def __bytes__(self) -> bytes:
-        return self._path.read_bytes()
+        return self._read_bytes()
 
     def __reduce__(self) -> tuple[type[bytes], tuple[bytes]]:
         return bytes, (bytes(self),)
@@ -110,7 +110,7 @@ def read(name: str, offset: int, blocks: dict[str, np.ndarray]) -> bytes | Unrea
 
 def _read_file(path: Path) -> bytes | Unread:
     check(path)
-    return Unread(path) if path.stat().st_size > HELD_BYTES else path.read_bytes()
+    return Unread(path.read_bytes) if path.stat().st_size > HELD_BYTES else path.read_bytes()
 
 
 def check(path: Path) -> None:

@@ -40,8 +40,8 @@ def test_old_entries_go_and_the_rest_is_proven(monkeypatch: pytest.MonkeyPatch, 
     chain = record_on([90, 60, 20, 10], None, monkeypatch)
     known = chain.entries.get(number=3).hash
     for now in (timezone.now(), timezone.now() + datetime.timedelta(days=15)):
-        retention.cut(now)
-        retention.cut(now)
+        retention.remove_expired_entries(now)
+        retention.remove_expired_entries(now)
         chain.refresh_from_db()
         assert verify(chain, expected=known).problem == ""
     assert [each.subject for each in chain.entries.filter(kind=LogKind.LOOP_CHANGED)] == ["10 days ago"]
@@ -60,7 +60,7 @@ def test_the_chain_of_an_erased_project_goes_whole(monkeypatch: pytest.MonkeyPat
     LogChain.objects.all().delete()
     server, chain = record_on([1], None, monkeypatch), record_on([90, 60], project := make_old(), monkeypatch)
     LogChain.objects.filter(pk=chain.pk).update(project=None)
-    retention.cut(timezone.now())
+    retention.remove_expired_entries(timezone.now())
     assert not LogChain.objects.filter(pk=chain.pk).exists()
     entry = server.entries.get(kind=LogKind.LOG_CUT)
     assert entry.subject == f"project {project.pk}"

@@ -16,7 +16,7 @@ from pages import signed_in
 
 from labeling.finishing.certifying import schedule
 from labeling.kinds import KeptAtSource
-from labeling.models import Item, Project, Source, User
+from labeling.models import Item, Project, Reference, Source, User
 from labeling.outside import references
 from labeling.outside.references import copies, fetching
 from labeling.outside.sources import remote_of
@@ -70,7 +70,7 @@ def _move(project: Project, source: Source, store: Store) -> None:
         each.media = references.name_of(project.pk, file, each.external_id, ".png")
         kept.append((each.media, file))
     Item.objects.bulk_update(items, ["media"])
-    references.insert(project, kept)
+    Reference.objects.bulk_create(references.rows_for(project, kept))
 
 
 def looked_at(keys: list[str]) -> Callable[[Project], Callable[[], int]]:

@@ -14,10 +14,10 @@ import pytest
 from factories import certify, digit_png, make_member, make_project
 from labeled import answer, make_batch, make_items, train
 
-from labeling.intake.checking import check
+from labeling.intake.checking import check_record
 from labeling.intake.drafts import Draft
 from labeling.intake.guessing import guess
-from labeling.intake.looking import first_rows, survey
+from labeling.intake.looking import count_labels, first_rows
 from labeling.intake.readers import Layout, Limits, UnreadableFile, open_source
 from labeling.intake.run import import_items, rules_of
 from labeling.intake.uploads import register
@@ -206,12 +206,13 @@ def test_the_page_for_imports_counts_its_labels(form: str, tmp_path: Path) -> No
     path = written(first, form, tmp_path)
     rules = rules_of(first, allow_files=False)
     assert guess(path, rules, name=path.name).own
-    found = survey(path, Layout(), rules, name=path.name, whole=True)
-    assert (found.rows, found.labels, found.unknown, found.telling) == (6, 4, {}, [])
-    assert [row.label for row in first_rows(path, Layout(), rules, name=path.name)] != [""] * 5
+    with open_source(path, kind="text", name=path.name) as source:
+        found = count_labels(source, rules, whole=True)
+        assert (found.rows, found.labels, found.unknown, found.telling) == (6, 4, {}, [])
+        assert [row.label for row in first_rows(source, rules)] != [""] * 5
     suggested = Layout.read({"labels_as": "suggestions"})
     with open_source(path, kind="text", name=path.name, layout=suggested) as source:
-        drafts = [check(record, rules, source) for record in source.rows()]
+        drafts = [check_record(record, rules, source) for record in source.rows()]
     assert sum(isinstance(draft, Draft) and draft.suggestion is not None for draft in drafts) == 5
     assert not any(isinstance(draft, Draft) and draft.labels and draft.labels.label for draft in drafts)
 

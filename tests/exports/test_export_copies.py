@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from factories import make_items, make_member, make_open_batch, make_project
 
-from labeling.intake.row_labels import unpacked
+from labeling.intake.row_labels import item_fields
 from labeling.models import Annotation, Batch, Copy, CopyAnswer, Item, Project
 from labeling.outgoing.exports import choose, count_rows, export
 from labeling.outgoing.exports.columns import COLUMNS
@@ -90,6 +90,6 @@ def test_every_format_holds_them(project: Project, form: str) -> None:
 
 def test_imported_again_they_are_items_without_a_label(project: Project) -> None:
     lines = b"".join(export(project, "jsonl", choose(project, {"copies": "yes"}))).splitlines()
-    fields = [unpacked(json.loads(line)) for line in lines]
+    fields = [item_fields(json.loads(line)) for line in lines]
     assert [row.get("label") for row in fields] == ["7", "7", None, None, None, None, None]
     assert fields[2]["text"] == "größer"

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from labeling.intake.checking import check
+from labeling.intake.checking import check_record
 from labeling.intake.drafts import Draft, Rejection
 from labeling.intake.readers import Record, open_source
 from labeling.intake.rules import Rules
@@ -37,7 +37,7 @@ def read(path: Path, kind: str, *, skip: int = 0, **settings: Any) -> list[Recor
 
 def checked(path: Path, given: Rules, **settings: Any) -> list[Draft | Rejection]:
     with open_source(path, kind=given.kind, **settings) as source:
-        return [check(record, given, source) for record in source.rows()]
+        return [check_record(record, given, source) for record in source.rows()]
 
 
 def split(results: list[Draft | Rejection]) -> tuple[list[Draft], list[Rejection]]:

@@ -11,9 +11,11 @@ import openpyxl
 import pytest
 from import_files import picture, rules, write, write_zip
 
+from labeling import kinds
 from labeling.intake.guessing import Guess, guess, guess_encoding
-from labeling.intake.looking import first_rows, survey
-from labeling.intake.readers import Layout, UnreadableFile
+from labeling.intake.looking import LabelCounts, count_labels, first_rows
+from labeling.intake.readers import UnreadableFile, open_source
+from labeling.intake.readers.base import SourceFile
 from tests.extent import some
 
 
@@ -23,6 +25,15 @@ def table(path: Path, header: str, *rows: str) -> Path:
 
 def guessed(path: Path, kind: str = "text", question: str = "single") -> Guess:
     return guess(path, rules(kind, question), name=path.name)
+
+
+def labels_of(path: Path, kind: str = "text", *, whole: bool = False) -> LabelCounts:
+    with open_source(path, kind=kind) as source:
+        return count_labels(source, rules(kind), whole=whole)
+
+
+def encoding_of(path: Path) -> str:
+    return guess_encoding(SourceFile(path, kinds.get("text"), path.name))
 
 
 @pytest.mark.parametrize(
@@ -100,7 +111,7 @@ GERMAN = "Ticket;Nachricht\n7;Wo bleibt mein Päckchen? Grüße\n"
     ],
 )
 def test_encodings(tmp_path, text, encoding, expected):
-    assert guess_encoding(write(tmp_path / "a.csv", text.encode(encoding))) == expected
+    assert encoding_of(write(tmp_path / "a.csv", text.encode(encoding))) == expected
 
 
 def test_a_packed_file_is_guessed_as_if_it_were_not(tmp_path):
@@ -112,7 +123,7 @@ def test_a_packed_file_is_guessed_as_if_it_were_not(tmp_path):
 
 def test_a_character_cut_at_the_end_of_the_look_is_utf8(tmp_path, monkeypatch):
     monkeypatch.setattr("labeling.intake.guessing._HEAD_BYTES", 11)
-    assert guess_encoding(write(tmp_path / "a.csv", "text\nschöne".encode())) == ""
+    assert encoding_of(write(tmp_path / "a.csv", "text\nschöne".encode())) == ""
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
@@ -129,9 +140,9 @@ def test_what_hugging_face_writes(tmp_path):
     data.to_parquet(path := tmp_path / "a.parquet")
     found = guessed(path, "image")
     assert found.layout.stored() == {"media_column": "img", "label_column": "fine_label", "labels_as": "trusted"}
-    assert [row.label for row in first_rows(path, found.layout, rules("image"), name=path.name)] == [
-        "cat", "dog", "cat", "dog", "cat",
-    ]  # fmt: skip
+    with open_source(path, kind="image", layout=found.layout) as source:
+        labels = [row.label for row in first_rows(source, rules("image"))]
+    assert labels == ["cat", "dog", "cat", "dog", "cat"]
 
 
 def test_a_workbook(tmp_path):
@@ -166,8 +177,9 @@ def test_hostile_files_are_refused_or_guessed_but_never_break(tmp_path, content,
     path = write(tmp_path / f"a{suffix}", content)
     with suppress(UnreadableFile):
         found = guessed(path)
-        first_rows(path, found.layout, rules("text"), name=path.name)
-        survey(path, found.layout, rules("text"), name=path.name)
+        with open_source(path, kind="text", layout=found.layout) as source:
+            first_rows(source, rules("text"))
+            count_labels(source, rules("text"))
 
 
 def test_deep_and_wide_objects_are_looked_into_within_limits(tmp_path):
@@ -179,18 +191,18 @@ def test_deep_and_wide_objects_are_looked_into_within_limits(tmp_path):
     assert len(guessed(path).columns) <= 200
 
 
-def test_a_survey_counts_labels_names_unknown_ones_and_ends_within_limits(tmp_path, monkeypatch):
+def test_a_look_counts_labels_names_unknown_ones_and_ends_within_limits(tmp_path, monkeypatch):
     rows = [f"{n},text,{('cat', 'dog', 'cow', '')[n % 4]}" for n in range(40)]
     path = table(tmp_path / "a.csv", "id,text,label", *rows)
-    found = survey(path, Layout(), rules("text"), name="a.csv")
+    found = labels_of(path)
     assert (found.rows, found.labels, found.unlabeled, found.unknown, found.whole) == (40, 20, 10, {"cow": 10}, True)
     monkeypatch.setattr("labeling.intake.looking.ROWS", 10)
-    assert survey(path, Layout(), rules("text"), name="a.csv").whole is False
-    assert survey(path, Layout(), rules("text"), name="a.csv", whole=True).rows == 40
+    assert labels_of(path).whole is False
+    assert labels_of(path, whole=True).rows == 40
 
 
 def test_the_folder_around_all_files_is_no_class(tmp_path):
     names = ["photos/cat/1.png", "photos/cow/2.png", "photos/3.png"]
     path = write_zip(tmp_path / "a.zip", {name: picture(color=n) for n, name in enumerate(names)})
-    found = survey(path, Layout(), rules("image"), name="a.zip")
+    found = labels_of(path, "image")
     assert (found.labels, found.unknown, found.unlabeled) == (1, {"cow": 1}, 1)

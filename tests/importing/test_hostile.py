@@ -162,7 +162,7 @@ PROBE = """
 import json, sys, time
 from pathlib import Path
 from labeling.intake.readers import UnreadableFile, open_source
-from labeling.intake.checking import check
+from labeling.intake.checking import check_record
 from labeling.intake.rules import Rules
 from labeling.questions import named
 
@@ -177,7 +177,7 @@ for path, kind in json.load(sys.stdin):
     try:
         with open_source(Path(path), kind=kind) as source:
             for record in source.records():
-                check(record, rules, source)
+                check_record(record, rules, source)
     except UnreadableFile:
         pass
     print(json.dumps([(kilobytes("VmHWM") - before) // 1024, time.monotonic() - started]), flush=True)

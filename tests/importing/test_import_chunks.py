@@ -12,9 +12,8 @@ from import_files import picture, rules
 
 from labeling import kinds
 from labeling.intake import checking
-from labeling.intake.ids import RepeatedIds, hash_of
 from labeling.intake.readers import Record, Source, UnreadableFile, open_source
-from labeling.intake.run import ChunkSize, import_items
+from labeling.intake.run import ChunkSize, RepeatedIds, hash_of, import_items
 from labeling.intake.uploads import register
 from labeling.kinds.text import Text
 from labeling.loop.step import Step

@@ -3,7 +3,7 @@
 import pytest
 from import_files import rules
 
-from labeling.intake.checking import check
+from labeling.intake.checking import check_record
 from labeling.intake.drafts import Draft, Rejection
 from labeling.intake.readers import Record, open_source
 
@@ -20,7 +20,7 @@ def source(tmp_path):
 
 
 def row(source, fields, question="single", **settings) -> Draft | Rejection:
-    return check(Record("line 1", {"text": "a", **fields}), rules("text", question, **settings), source)
+    return check_record(Record("line 1", {"text": "a", **fields}), rules("text", question, **settings), source)
 
 
 @pytest.mark.parametrize(
@@ -99,5 +99,5 @@ def test_what_is_only_to_be_predicted_has_its_labels_passed_over(source):
 
 def test_the_answers_of_a_label_studio_task_are_not_taken(source):
     record = Record("line 1", {"id": 1, "data": {"text": "a"}, "annotations": [{"result": []}]})
-    draft = check(record, rules("text"), source)
+    draft = check_record(record, rules("text"), source)
     assert (draft.labels, draft.data) == (None, {"text": "a"})

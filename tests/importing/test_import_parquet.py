@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from import_files import checked, picture, read, rules, split, write, write_parquet
 
-from labeling.intake.checking import check
+from labeling.intake.checking import check_record
 from labeling.intake.readers import Limits, UnreadableFile, open_source, parquet_facts
 from labeling.intake.readers.base import MIB
 from labeling.intake.readers.parquet_facts import rows_at_once
@@ -136,7 +136,7 @@ def test_a_long_value_that_many_rows_share_is_not_copied_for_each(tmp_path, nest
     with open_source(tmp_path / "a.parquet", kind="image") as source:
         results, most = [], 0
         for record in source.records():
-            results.append(check(record, rules("image"), source))
+            results.append(check_record(record, rules("image"), source))
             most = max(most, pa.total_allocated_bytes())
     good, bad = split(results)
     assert (len(good), len(bad)) == (1, 12)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from import_files import CLASSES, rules, write
 
-from labeling.intake.checking import check
+from labeling.intake.checking import check_record
 from labeling.intake.drafts import Draft, Rejection
 from labeling.intake.readers import Record, open_source
 from labeling.intake.readers.values import BadValue, json_safe
@@ -24,7 +24,7 @@ def source(tmp_path_factory):
 
 def verdict(source, fields, question="single"):
     record = Record("line 1", {"text": "a", **fields}, default_id="a.jsonl:1")
-    return check(record, rules("text", question), source)
+    return check_record(record, rules("text", question), source)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_truth_label_and_class_never_reach_what_annotators_see(source):
 def test_a_number_names_the_class_that_is_written_like_it(source):
     given = replace(rules("text"), classes=("0", "1"))
     for truth in (1, 1.0, "1"):
-        assert check(Record("line 1", {"text": "a", "truth": truth}), given, source).truth == "1"
+        assert check_record(Record("line 1", {"text": "a", "truth": truth}), given, source).truth == "1"
 
 
 @pytest.mark.parametrize(("value", "id"), [("x", "x"), (5, "5"), (5.0, "5"), (" y ", "y"), ("é" * 200, "é" * 200)])
@@ -124,7 +124,7 @@ def test_text_must_be_there_and_be_storable(source, text):
 
 def test_a_record_that_is_bad_as_read_keeps_its_reason(source):
     record = Record("line 9", None, "the row is longer than 1 MiB", "begin")
-    assert check(record, rules("text"), source) == Rejection("line 9", "The row is longer than 1 MiB.", "begin")
+    assert check_record(record, rules("text"), source) == Rejection("line 9", "The row is longer than 1 MiB.", "begin")
 
 
 def test_the_excerpt_is_short_and_printable(source):
@@ -136,10 +136,10 @@ def test_the_excerpt_is_short_and_printable(source):
 
 def test_the_length_of_vectors_is_the_callers_to_set(source):
     given = rules("vector")
-    first = check(Record("row 1", {"vector": [1, 2, 3]}), given, source)
+    first = check_record(Record("row 1", {"vector": [1, 2, 3]}), given, source)
     second = Record("row 2", {"vector": [1, 2]})
-    assert isinstance(check(second, given, source), Draft)
-    assert isinstance(check(second, replace(given, vector_length=len(first.vector)), source), Rejection)
+    assert isinstance(check_record(second, given, source), Draft)
+    assert isinstance(check_record(second, replace(given, vector_length=len(first.vector)), source), Rejection)
 
 
 ANYTHING = st.recursive(
@@ -159,7 +159,7 @@ COLUMNS = st.sampled_from(
 )
 @settings(max_examples=examples(300), deadline=None)
 def test_every_record_ends_as_a_draft_or_a_rejection(source, fields, kind, question):
-    result = check(Record("line 1", fields, default_id="d"), rules(kind, question), source)
+    result = check_record(Record("line 1", fields, default_id="d"), rules(kind, question), source)
     if isinstance(result, Draft):
         assert 0 < len(result.external_id) <= 200
         assert json_safe(result.data) == result.data

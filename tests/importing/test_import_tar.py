@@ -13,8 +13,8 @@ import webdataset
 from import_files import checked, read, rules, split, write, write_zip
 
 from labeling.intake.checking import chunks
-from labeling.intake.looking import survey
-from labeling.intake.readers import Layout, Limits, UnreadableFile, check_form, open_source
+from labeling.intake.looking import count_labels
+from labeling.intake.readers import Limits, UnreadableFile, check_form, open_source
 
 END = bytes(1024)
 CUT_SHORT = r"^a\.zip/1\.tar: it is cut short: create it again$"
@@ -135,7 +135,8 @@ def test_a_number_is_the_index_of_a_class_unless_classes_are_numbers(question, c
     if classes[0] == "cat":
         reason = "Label 3 is no index of a class: those of this project are 0 to 2, in their order."
         assert reasons["sample 00004"] == reason
-    assert survey(path, Layout(), given, name="a.tar").labels == len(drafts)
+    with open_source(path, kind="text") as source:
+        assert count_labels(source, given).labels == len(drafts)
 
 
 def test_an_index_is_one_of_the_list_beside_the_shards(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import openpyxl
 import pytest
 from import_files import picture, rules, split, write, write_zip
 
-from labeling.intake.checking import check
+from labeling.intake.checking import check_record
 from labeling.intake.drafts import Draft, Rejection
 from labeling.intake.readers import Layout, Limits, UnreadableFile, open_source
 from labeling.intake.readers.layout import LayoutError
@@ -23,7 +23,7 @@ GERMAN = "Ticket;Nachricht;Kategorie;Land\n7;Wo bleibt mein Päckchen?;cat;Öste
 
 def read(path: Path, kind: str = "text", **options: Any) -> list[Draft | Rejection]:
     with open_source(path, kind=kind, layout=Layout.read(options)) as source:
-        return [check(record, rules(kind), source) for record in source.rows()]
+        return [check_record(record, rules(kind), source) for record in source.rows()]
 
 
 def workbook(path: Path, rows: list[list[Any]], **settings: Any) -> Path:

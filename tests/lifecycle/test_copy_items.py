@@ -15,7 +15,7 @@ from django.utils import timezone
 from factories import make_items, make_member, make_project, make_user
 from pages import errors_of, manager, text_of
 
-from labeling.intake import copying, label_writing, uploads
+from labeling.intake import chunk_writing, copying, label_writing, uploads
 from labeling.labels.relabeling import relabel
 from labeling.loop.step import Step, StepFailed
 from labeling.models import Batch, Item, ItemImport, Job, Project, User
@@ -103,7 +103,7 @@ def test_killed_at_any_part_it_goes_on_and_nothing_arrives_twice(monkeypatch: py
     monkeypatch.setattr(copying, "PART", 2)
     copy = copy_of(mixture(), labels=True)
     job = Job.objects.get(project=copy)
-    for module, name in ((copying, "rows_of"), (label_writing, "insert_many"), (copying, "write_items")):
+    for module, name in ((chunk_writing, "rows_of"), (label_writing, "insert_many"), (chunk_writing, "write_items")):
         with monkeypatch.context() as killed:
             killed.setattr(module, name, second_time_dies(getattr(module, name)))
             with pytest.raises(KeyboardInterrupt):

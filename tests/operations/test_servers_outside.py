@@ -17,7 +17,7 @@ from processes import ON_LINUX, wait_until, web
 from receivers import Receiver, receiver
 
 from labeling.kinds import KeptAtSource
-from labeling.models import Item, Project, Role, Source
+from labeling.models import Item, Project, Reference, Role, Source
 from labeling.outside import references
 from labeling.outside.references.fetching import FOR_PEOPLE
 from labeling.outside.waiting import WAITING
@@ -143,5 +143,5 @@ def at(source: Source, n: int, **fields: Any) -> list[Item]:
         item.media = references.name_of(project.pk, file, item.external_id, ".png")
         files.append((item.media, file))
     Item.objects.bulk_create(items)
-    references.insert(project, files)
+    Reference.objects.bulk_create(references.rows_for(project, files))
     return items

@@ -100,7 +100,7 @@ def test_every_step_is_put_off_and_goes_on(hosts: Hosts, answers: Store, tmp_pat
         tmp_path, n=150, training={"epochs": 3, "min_steps": 10, "learns_from": "labels"}, run_import=False
     )
     digits = digits_zip(tmp_path / "digits.zip", 150).read_bytes()
-    made = uploads.keep(project=project, name="digits.zip", chunks=[digits])
+    made = uploads.store_upload(project=project, name="digits.zip", chunks=[digits])
     uploads.register(project=project, user=None, path=made, name="digits.zip", strict=True, owns_file=True)
     chance = random.Random(3)
     user = annotator(project)

@@ -27,7 +27,7 @@ from labeling.outside.sources import (
     Reason,
     Remote,
     SourceProblem,
-    check,
+    checked_remote,
     remote_at,
     remote_of,
     s3,
@@ -145,10 +145,10 @@ def test_no_address_of_the_operators_network(settings: Any, monkeypatch: pytest.
         "s3://bucket/y": {"endpoint": "http://s3.example.org"},
     }.items():
         with pytest.raises(BadAddress):
-            check(address, options)
+            checked_remote(address, options)
     for address in ("file:///etc/passwd", "/etc/passwd", "ftp://example.org/x", "local://x", "s3://b?x"):
         with pytest.raises(BadAddress):
-            check(address, {})
+            checked_remote(address, {})
     look_up = socket.getaddrinfo
 
     def names(host: Any, *args: Any, **more: Any) -> Any:
@@ -290,5 +290,5 @@ def test_texts_that_are_no_address() -> None:
         "https://example.org/x": {"authorization": "a\r\nb: c"},
     }.items():
         with pytest.raises(BadAddress):
-            check(address, options)
-    check("s3://bucket/x", {"region": "eu-central-1", "key": "k", "secret": "s", "token": "t"})
+            checked_remote(address, options)
+    checked_remote("s3://bucket/x", {"region": "eu-central-1", "key": "k", "secret": "s", "token": "t"})

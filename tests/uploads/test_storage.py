@@ -254,9 +254,9 @@ def test_predictions_count_until_they_are_removed(settings: Any) -> None:
     make_member(project, "mona", Role.MANAGER)
     result = ask(project, size=MIB, state="done")
     with pytest.raises(ValidationError, match=r"predictions 1\.0 MB"):
-        uploads.keep(project=project, name="a.csv", chunks=[b"x"], length=1)
+        uploads.store_upload(project=project, name="a.csv", chunks=[b"x"], length=1)
     predictions.remove(result)
-    uploads.keep(project=project, name="a.csv", chunks=[b"x"], length=1)
+    uploads.store_upload(project=project, name="a.csv", chunks=[b"x"], length=1)
     consistent(project)
 
 
@@ -378,7 +378,7 @@ def test_many_at_once_do_not_pass_the_limit_together(settings: Any) -> None:
 
     def keep(number: int) -> None:
         try:
-            uploads.keep(project=project, name="a.csv", chunks=[b"x" * (300 << 10)], length=300 << 10)
+            uploads.store_upload(project=project, name="a.csv", chunks=[b"x" * (300 << 10)], length=300 << 10)
             outcomes.append("kept")
         except quota.NoRoom:
             outcomes.append("refused")

@@ -22,7 +22,7 @@ from django.utils import timezone
 from factories import digit_png, make_member, make_project
 from pages import text_of
 
-from labeling.intake import guessing, looking, uploads
+from labeling.intake import guessing, parked, uploads
 from labeling.intake.readers import open_source
 from labeling.models import ItemImport, Role, Upload
 from tests.extent import some
@@ -188,7 +188,9 @@ def test_photos_in_folders_lead_to_one_choice(labels_as, label, gold, truth, sug
     assert "cat" not in item.external_id
 
 
-def test_a_table_of_images_is_opened_once_for_each_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_of_images_is_opened_once_for_its_page_and_for_each_picture(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     client, _ = start("image")
     images = [{"bytes": digit_png(number), "path": f"{number}.png"} for number in (1, 2)]
     buffer = io.BytesIO()
@@ -200,11 +202,11 @@ def test_a_table_of_images_is_opened_once_for_each_picture(monkeypatch: pytest.M
         opened.append(options["layout"].labels_as)
         return open_source(*args, **options)
 
-    for module in (looking, guessing):
+    for module in (parked, guessing):
         monkeypatch.setattr(module, "open_source", counted)
     page = client.get(address())
     assert "?picture=1" in page.content.decode()
-    assert len(opened) == 3, "for the guess, the first rows and the labels"
+    assert len(opened) == 1, "for the guess, the first rows and the labels"
     opened.clear()
     pictures = [client.get(f"{address()}?picture={place}").content for place in (0, 1)]
     assert pictures == [image["bytes"] for image in images]

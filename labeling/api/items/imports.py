@@ -207,9 +207,9 @@ def _previewed(look: parked.Look) -> dict[str, Any]:
             }
             for row in look.first
         ],
-        "surveyed": look.survey.rows,
-        **{name: getattr(look.survey, name) for name in ("whole", "labels", "unknown", "telling", "tools")},
-        "recognized": " ".join(look.survey.recognized),
+        "surveyed": look.counts.rows,
+        **{name: getattr(look.counts, name) for name in ("whole", "labels", "unknown", "telling", "tools")},
+        "recognized": " ".join(look.counts.recognized),
     }
 
 

@@ -104,7 +104,7 @@ def two_texts(rows: list[dict[str, str]]) -> OpenApiExample:
 
 
 class Sent(NamedTuple):
-    """An uploaded file, and the options beside it. `upload` holds arguments of `uploads.keep`."""
+    """An uploaded file, and the options beside it. `upload` holds arguments of `uploads.store_upload`."""
 
     upload: dict[str, Any]
     options: dict[str, Any]

@@ -14,14 +14,14 @@ import numpy as np
 from labeling.intake.prediction_files.base import Block, Expected, PredictionFile
 from labeling.intake.readers import UnreadableFile
 from labeling.kinds.wording import excerpt
-from labeling.storage.disk.npy import NOT_A_HEADER
+from labeling.storage.disk import npy
 
 NAMES = ("ids", "probabilities", "classes", "margins", "embeddings")
 MOST_ENTRY_BYTES = 1 << 13
 """The most bytes of an id or of a class's name."""
 MOST_BY_COLUMN = 1 << 28
 """The most bytes of an array that is not saved row by row: all of it is in memory."""
-DAMAGE = (*NOT_A_HEADER, zipfile.BadZipFile, zlib.error, OSError, NotImplementedError, RuntimeError)
+DAMAGE = (*npy.NOT_A_HEADER, zipfile.BadZipFile, zlib.error, OSError, NotImplementedError, RuntimeError)
 
 
 class ArraysFile(PredictionFile):
@@ -131,11 +131,9 @@ class _Stored:
 
     def __init__(self, file: IO[bytes], kinds: str, dims: Sequence[int]) -> None:
         self._file = file
-        version = np.lib.format.read_magic(file)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         try:
-            self.shape, fortran, self._dtype = read(file)
-        except NOT_A_HEADER as error:
+            self.shape, fortran, self._dtype = npy.read_header(file)
+        except npy.NOT_A_HEADER as error:
             raise zipfile.BadZipFile from error
         if self._dtype.hasobject or self._dtype.kind not in kinds:
             names = {"U": "texts", "S": "texts", "f": "floating-point numbers", "i": "whole numbers", "u": ""}

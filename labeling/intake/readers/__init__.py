@@ -12,13 +12,12 @@ from pathlib import Path
 from labeling import kinds
 from labeling.kinds import Kind
 
-from .base import DEFAULT_LIMITS, PLAIN, Limits, Record, Source, UnreadableFile
+from .base import DEFAULT_LIMITS, PLAIN, Limits, Record, Source, SourceFile, UnreadableFile
 from .file_tree import FileTreeSource
-from .gzipped import SUFFIX, form_suffix
+from .forms import FORMS, Form, form_of_suffix
 from .layout import Layout
-from .npy_file import NpySource
+from .lines import PACKED, form_suffix
 from .shards import ShardsSource, shards_in
-from .tables import READERS, SUFFIXES, TEXTS
 from .trees import FolderTree, Tree, ZipTree
 
 __all__ = [
@@ -34,15 +33,6 @@ __all__ = [
     "open_source",
 ]
 
-_MAGIC = {
-    b"PAR1": "parquet",
-    b"ARROW1": "arrow",
-    b"FEA1": "arrow",
-    b"\x93NUMPY": "npy",
-    b"PK\x03\x04": "zip",
-    b"PK\x05\x06": "zip",
-}
-_PACKED = {"xlsx": "zip"}  # a workbook is a zip file
 _READ = (
     "CSV, TSV, JSONL and JSON, packed by gzip or not, Parquet, Arrow, .xlsx, .npy, .tar, and folders or zip files of"
     " {} or of shards are read"
@@ -65,42 +55,46 @@ def open_source(
     source's `rows` are in the product's own columns, according to the layout. The caller closes the source. Raises
     UnreadableFile.
     """
-    name, its_kind = name or path.name, kinds.get(kind)
+    file = SourceFile(path, kinds.get(kind), name or path.name, limits, layout, truth_path)
     try:
-        form = "folder" if path.is_dir() else _form(path, name)
-        if truth_path is not None and form != "npy":
-            raise UnreadableFile(f"{name}: a truth file goes with .npy only: elsewhere, truth is a column")
-        if problem := its_kind.missing():
-            raise UnreadableFile(f"{name}: {problem}")
-        if layout.encoding and form not in TEXTS:
-            raise UnreadableFile(f"{name}: only text files have an encoding: leave it out")
-        return _open(path, form, kind=its_kind, name=name, truth_path=truth_path, limits=limits, layout=layout)
+        form = None if path.is_dir() else _form_of(path, file.name)
+        if truth_path is not None and (form is None or form.name != "npy"):
+            raise UnreadableFile(f"{file.name}: a truth file goes with .npy only: elsewhere, truth is a column")
+        if problem := file.kind.missing():
+            raise UnreadableFile(f"{file.name}: {problem}")
+        if layout.encoding and not (form and form.is_text):
+            raise UnreadableFile(f"{file.name}: only text files have an encoding: leave it out")
+        if form is None or form.reader is None:  # perhaps of shards, which any kind takes
+            return _open_tree(file)
+        _check_kind(form.name, file.kind, file.name)
+        return form.reader(file)
     except OSError as error:
-        raise UnreadableFile(f"{name}: cannot be opened: {error.strerror or error}") from error
+        raise UnreadableFile(f"{file.name}: cannot be opened: {error.strerror or error}") from error
 
 
 def has_rows(name: str) -> bool:
     """Return whether a file with this name is one with rows, by its suffix."""
-    return form_suffix(name) in SUFFIXES
+    return form_of_suffix(name) is not None
 
 
 def is_text(name: str) -> bool:
     """Return whether a file with this name is one of texts, which has an encoding, by its suffix."""
-    return SUFFIXES.get(form_suffix(name)) in TEXTS
+    form = form_of_suffix(name)
+    return form is not None and form.is_text
 
 
 def check_form(path: Path, *, kind: str, name: str) -> None:
     """Raise `UnreadableFile` for a file that no project of the kind takes, by its name and first bytes alone. A zip
     file is opened if it must be one of shards, and its first shard is unpacked.
     """
-    form, its_kind = _form(path, name), kinds.get(kind)
-    if form == "zip" and form not in its_kind.forms:
-        _open_tree(path, form, kind=its_kind, name=name, limits=DEFAULT_LIMITS, layout=Layout(unsettled=True)).close()
+    form, its_kind = _form_of(path, name), kinds.get(kind)
+    if form.reader is None and form.name not in its_kind.forms:
+        _open_tree(SourceFile(path, its_kind, name, layout=Layout(unsettled=True))).close()
     else:
-        _check_kind(form, its_kind, name)
+        _check_kind(form.name, its_kind, name)
 
 
-def _form(path: Path, name: str) -> str:
+def _form_of(path: Path, name: str) -> Form:
     """Return the form of the file, by the suffix of its name or else by its first bytes. Raises UnreadableFile."""
     if not path.exists():
         raise UnreadableFile(f"{name}: this file or folder does not exist")
@@ -110,17 +104,18 @@ def _form(path: Path, name: str) -> str:
         raise UnreadableFile(f"{name}: the file is empty")
     with path.open("rb") as file:
         head = file.read(8)
-    form_of_head = next((form for magic, form in _MAGIC.items() if head.startswith(magic)), None)
+    begin_so = [form for form in FORMS if head.startswith(form.magics)]
     suffix = form_suffix(name)
     if suffix in (".xls", ".ods"):
         raise UnreadableFile(f"{name}: this kind of spreadsheet cannot be read: save it as CSV or .xlsx")
-    form = SUFFIXES.get(suffix) or form_of_head
+    form = form_of_suffix(name) or next(iter(begin_so), None)
     if form is None:
-        raise UnreadableFile(f"{name}: this kind of file is not read: {_READ.format(_files())}")
-    if form not in TEXTS and name.lower().endswith(SUFFIX):
+        files = " or ".join(kind.plural for kind in kinds.KINDS.values() if kind.is_file)
+        raise UnreadableFile(f"{name}: this kind of file is not read: {_READ.format(files)}")
+    if not form.is_text and name.lower().endswith(PACKED):
         raise UnreadableFile(f"{name}: of packed files, only CSV, TSV, JSONL and JSON are read: unpack it")
-    if form_of_head not in (None, _PACKED.get(form, form)):
-        raise UnreadableFile(f"{name}: the file is called {suffix} but holds {form_of_head}: rename or convert it")
+    if begin_so and form not in begin_so:
+        raise UnreadableFile(f"{name}: the file is called {suffix} but holds {begin_so[0].name}: rename or convert it")
     return form
 
 
@@ -133,36 +128,16 @@ def _check_kind(form: str, kind: Kind, name: str) -> None:
         )
 
 
-def _open(
-    path: Path, form: str, *, kind: Kind, name: str, truth_path: Path | None, limits: Limits, layout: Layout
-) -> Source:
-    if form in ("folder", "zip"):  # perhaps of shards, which any kind takes
-        return _open_tree(path, form, kind=kind, name=name, limits=limits, layout=layout)
-    _check_kind(form, kind, name)
-    if form == "npy":
-        return NpySource(path, kind=kind, name=name, limits=limits, layout=layout, truth_path=truth_path)
-    return READERS[form](path, kind=kind, name=name, limits=limits, layout=layout)
-
-
-def _files() -> str:
-    """Return the plural names of the kinds whose items are files, for an error message."""
-    return " or ".join(kind.plural for kind in kinds.KINDS.values() if kind.is_file)
-
-
-def _open_tree(path: Path, form: str, *, kind: Kind, name: str, limits: Limits, layout: Layout) -> Source:
-    tree: Tree
-    if form == "folder":
-        tree = FolderTree(path, kind=kind, limits=limits)
-    else:
-        tree = ZipTree(path, kind=kind, name=name, limits=limits)
+def _open_tree(file: SourceFile) -> Source:
+    form = "folder" if file.path.is_dir() else "zip"
+    tree: Tree = FolderTree(file) if form == "folder" else ZipTree(file)
     try:
-        if names := shards_in(tree, kind):
-            return ShardsSource(path, tree, names, kind=kind, name=name, limits=limits, layout=layout)
-        if form not in kind.forms:
-            raise UnreadableFile(
-                f"{name}: a {form} for a project of kind {kind.name} must hold one table alone, or shards of an export"
-            )
-        return FileTreeSource(path, tree, kind=kind, name=name, limits=limits, layout=layout)
+        if names := shards_in(tree, file.kind):
+            return ShardsSource(file, tree, names)
+        if form not in file.kind.forms:
+            must = "must hold one table alone, or shards of an export"
+            raise UnreadableFile(f"{file.name}: a {form} for a project of kind {file.kind.name} {must}")
+        return FileTreeSource(file, tree)
     except UnreadableFile:
         tree.close()
         raise

@@ -1,4 +1,4 @@
-"""Shared by the readers: the record, the source, the limits and the errors."""
+"""Shared by the readers: the file to read, its limits, the source, its records, and the errors."""
 
 from __future__ import annotations
 
@@ -75,27 +75,66 @@ class Record(NamedTuple):
     outcome: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file or folder to read, for a project of this kind.
+
+    `name` is the file's name in messages and in the ids of items without an id. `truth_path` names a file with a truth
+    for each row; only .npy files come with one.
+    """
+
+    path: Path
+    kind: Kind
+    name: str
+    limits: Limits = DEFAULT_LIMITS
+    layout: Layout = PLAIN
+    truth_path: Path | None = None
+
+    @property
+    def row_limit(self) -> int:
+        """The most bytes of a row."""
+        return self.limits.row(self.kind)
+
+
 class Source(ABC):
     """A file or folder of rows, opened by `open_source`; a context manager.
 
-    `columns`: the columns of a table, as the file names them; () if rows differ. `number_columns`: the columns that
-    form the vector if no column is called `vector`. `holds_files`: the source itself contains the named files.
-    `truth_from_folder`: the folder of a file may be its class.
+    `columns`: the columns of a table, as the file names them; () if rows differ. `columns_of_numbers`: those that hold
+    numbers; `number_columns`: those that form the vector if no column is called `vector`. `is_table`: all rows have
+    these columns. `holds_files`: the source itself contains the named files. `truth_from_folder`: the folder of a file
+    may be its class.
     """
 
-    layout: Layout = PLAIN
     columns: tuple[str, ...] = ()
+    columns_of_numbers: tuple[str, ...] = ()
     number_columns: tuple[str, ...] = ()
+    is_table = False
     holds_files = False
     truth_from_folder = False
+    number_advice = ""
+    """What to know of numbers in such a file, for the message that no column holds any."""
 
-    def __init__(self, path: Path, *, kind: Kind, name: str, limits: Limits, layout: Layout = PLAIN) -> None:
-        self.path = path
-        self.kind = kind
-        self.name = name
-        self.limits = limits
-        self.layout = layout
+    def __init__(self, file: SourceFile) -> None:
+        self.file = file
+        self.path, self.kind, self.name = file.path, file.kind, file.name
+        self.limits, self.layout = file.limits, file.layout
         self._position = 0.0
+
+    def settle(self, layout: Layout) -> None:
+        """Read the rows in this layout from now on; encoding and delimiter stay those of the opening.
+
+        Raises UnreadableFile unless the columns of the table can hold items of the kind.
+        """
+        self.layout = layout
+        if not self.is_table:
+            return
+        check_columns(self.columns, self.file, layout)
+        if self.kind.takes_number_columns and self.kind.name not in self.columns and not layout.content:
+            others = RESERVED | layout.taken
+            self.number_columns = tuple(name for name in self.columns_of_numbers if name not in others)
+            if not self.number_columns and not layout.unsettled:
+                problem = f'no column holds numbers, and none is called "{self.kind.name}"'
+                raise UnreadableFile(f"{self.name}: {problem}{self.number_advice}")
 
     @abstractmethod
     def records(self, skip: int = 0) -> Iterator[Record]:
@@ -112,8 +151,7 @@ class Source(ABC):
 
     def rows(self, skip: int = 0) -> Iterator[Record]:
         """Yield the records in the product's own columns. Errors as for `records`."""
-        every = self.known(skip)
-        return every if self.layout.keeps_columns else map(self._own, every)
+        return (self.in_layout(record, self.layout) for record in self.known(skip))
 
     @cached_property
     def questions(self) -> tuple[str, ...]:
@@ -157,17 +195,18 @@ class Source(ABC):
         first = next(iter(row))
         return {self.kind.name if name == first else name: value for name, value in row.items()}
 
-    def _own(self, record: Record) -> Record:
-        if record.fields is None:
+    def in_layout(self, record: Record, layout: Layout) -> Record:
+        """Return a record of `known` in the product's own columns."""
+        if record.fields is None or layout.keeps_columns:
             return record
         if not record.tool:
-            return record._replace(fields=self.layout.own(record.fields, self.kind.name))
+            return record._replace(fields=layout.own(record.fields, self.kind.name))
         fields = dict(record.fields)
-        if self.layout.labels_as == "ignore":
+        if layout.labels_as == "ignore":
             fields.pop("suggestion", None)
         elif fields.get("label") is None and "suggestion" in fields:  # nothing, which must not take its place
             fields.pop("label", None)
-        return record._replace(fields=self.layout.within(fields).own(fields, self.kind.name))
+        return record._replace(fields=layout.within(fields).own(fields, self.kind.name))
 
     @property
     def total(self) -> int | None:
@@ -211,8 +250,9 @@ def numbered_id(name: str, number: int) -> str:
     return f"{name[-180:]}:{number}"
 
 
-def check_columns(columns: Collection[str], *, kind: Kind, name: str, limits: Limits, layout: Layout = PLAIN) -> None:
-    """Raise UnreadableFile unless the columns of a table can hold items of this kind, in this layout."""
+def check_columns(columns: Collection[str], file: SourceFile, layout: Layout) -> None:
+    """Raise UnreadableFile unless the columns of a table can hold items of the file's kind, in this layout."""
+    kind, name, limits = file.kind, file.name, file.limits
     most = limits.columns + (limits.vector_length if kind.takes_number_columns else 0)
     if len(columns) > most:
         raise UnreadableFile(

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from itertools import chain, islice
-from pathlib import Path
 from typing import BinaryIO
 
-from labeling.kinds import Kind
 from labeling.kinds.vector import number
 from labeling.kinds.wording import excerpt, printable, size
 
-from .base import RESERVED, Limits, Record, Source, UnreadableFile, check_columns, numbered_id
-from .gzipped import form_suffix
-from .layout import Layout
-from .lines import TextLine, count_bytes, decode, open_text, read_lines, skip_mark
+from .base import Record, Source, SourceFile, UnreadableFile, numbered_id
+from .lines import TextLine, count_bytes, decode, form_suffix, open_text, read_lines, skip_mark
 
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n?|\n)?")
 _SAMPLE = 100  # rows that are looked at to tell which columns hold numbers
@@ -30,24 +26,22 @@ class CsvSource(Source):
     header's (comma, semicolon or tab) separates the columns.
     """
 
-    def __init__(self, path: Path, *, kind: Kind, name: str, limits: Limits, layout: Layout) -> None:
-        super().__init__(path, kind=kind, name=name, limits=limits, layout=layout)
-        self._size = path.stat().st_size
-        with self._open() as file:
-            table = self._table(file)
+    is_table = True
+    number_advice = " (decimal commas are not read)"
+
+    def __init__(self, file: SourceFile) -> None:
+        super().__init__(file)
+        self._size = file.path.stat().st_size
+        with self._open() as text:
+            table = self._table(text)
             self.columns, self.delimiter = table.columns, table.delimiter
-            check_columns(table.columns, kind=kind, name=name, limits=limits, layout=layout)
-            if kind.takes_number_columns and kind.name not in table.columns and not layout.content:
-                self.number_columns = _numeric_columns(table, layout.taken)
-                if not self.number_columns and not layout.unsettled:
-                    raise UnreadableFile(
-                        f'{name}: no column holds numbers, and none is called "{kind.name}" (decimal commas are not '
-                        "read)"
-                    )
+            if self.kind.takes_number_columns:
+                self.columns_of_numbers = _columns_of_numbers(table)
+        self.settle(file.layout)
 
     @property
     def estimate(self) -> int:
-        return count_bytes(self.path, b"\n", name=self.name, limits=self.limits) + 1
+        return count_bytes(self.file, b"\n") + 1
 
     def records(self, skip: int = 0) -> Iterator[Record]:
         with self._open() as file:
@@ -58,12 +52,11 @@ class CsvSource(Source):
         self._position = 1.0
 
     def _open(self) -> AbstractContextManager[BinaryIO]:
-        return open_text(self.path, self.layout.encoding, name=self.name, limits=self.limits)
+        return open_text(self.file)
 
     def _table(self, file: BinaryIO) -> CsvTable:
-        start = skip_mark(file, self.name)
-        limit = self.limits.row(self.kind)
-        return CsvTable(file, name=self.name, limit=limit, start=start, delimiter=self.layout.delimiter)
+        start, delimiter = skip_mark(file, self.name), self.file.layout.delimiter
+        return CsvTable(file, name=self.name, limit=self.file.row_limit, start=start, delimiter=delimiter)
 
 
 class CsvTable:
@@ -236,16 +229,12 @@ def _delimiter(header: str, name: str) -> str:
     return max([usual, ",", ";", "\t"], key=bare.count)
 
 
-def _numeric_columns(table: CsvTable, taken: Collection[str]) -> tuple[str, ...]:
-    """Return the columns but those `taken`, in order, in which most non-empty cells of the first rows are numbers."""
+def _columns_of_numbers(table: CsvTable) -> tuple[str, ...]:
+    """Return the columns, in order, in which most non-empty cells of the first rows are numbers."""
     rows = [record.fields for record in islice(table.records(), _SAMPLE) if record.fields]
     numeric = []
     for column in table.columns:
         filled = [cell for row in rows if (cell := row[column].strip())]
-        if (
-            column not in RESERVED
-            and column not in taken
-            and 2 * sum(number(cell) is not None for cell in filled) > len(filled)
-        ):
+        if 2 * sum(number(cell) is not None for cell in filled) > len(filled):
             numeric.append(column)
     return tuple(numeric)

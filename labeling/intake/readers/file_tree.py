@@ -6,6 +6,7 @@ import shutil
 from array import array
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -14,13 +15,11 @@ from typing import BinaryIO
 
 import numpy as np
 
-from labeling.kinds import Kind
 from labeling.kinds.wording import size
 
-from .base import Limits, Record, Source, UnreadableFile, check_columns, inside
+from .base import Record, Source, SourceFile, UnreadableFile, check_columns, inside
 from .csv_file import CsvTable
 from .json_file import json_line_records
-from .layout import Layout
 from .lines import skip_mark
 from .parquet_file import ParquetSource
 from .trees import ZIP_ERRORS, Entry, Tree
@@ -37,8 +36,8 @@ class FileTreeSource(Source):
 
     holds_files = True
 
-    def __init__(self, path: Path, tree: Tree, *, kind: Kind, name: str, limits: Limits, layout: Layout) -> None:
-        super().__init__(path, kind=kind, name=name, limits=limits, layout=layout)
+    def __init__(self, file: SourceFile, tree: Tree) -> None:
+        super().__init__(file)
         self._tree = tree
         self._count = 0
         self._tables: list[str] = []
@@ -51,9 +50,9 @@ class FileTreeSource(Source):
         if len(set(folders)) < len(folders):
             several = next(folder for folder in folders if folders.count(folder) > 1)
             there = [table for table in TABLES if (several / table).as_posix() in self._tables]
-            raise UnreadableFile(f"{name}: there is both a {' and a '.join(there)}: keep one of them")
+            raise UnreadableFile(f"{self.name}: there is both a {' and a '.join(there)}: keep one of them")
         if not self._count:
-            raise UnreadableFile(f"{name}: there are no {kind.plural} in it")
+            raise UnreadableFile(f"{self.name}: there are no {self.kind.plural} in it")
         self.truth_from_folder = not self._tables
 
     @property
@@ -120,7 +119,7 @@ class FileTreeSource(Source):
             raise UnreadableFile(
                 f'{name}: no column is called "file_name": rename the one that names the {self.kind.plural}'
             )
-        check_columns(rows.columns, kind=self.kind, name=name, limits=self.limits, layout=self.layout)
+        check_columns(rows.columns, replace(self.file, name=name), self.layout)
         return rows.records()
 
     def _parquet(self, file: BinaryIO, name: str) -> Iterator[Record]:
@@ -128,9 +127,8 @@ class FileTreeSource(Source):
         with NamedTemporaryFile(prefix="metadata-") as copy:
             shutil.copyfileobj(file, copy)
             copy.flush()
-            with ParquetSource(
-                Path(copy.name), kind=self.kind, name=name, limits=self.limits, layout=self.layout
-            ) as source:
+            unpacked = replace(self.file, path=Path(copy.name), name=name, layout=self.layout)
+            with ParquetSource(unpacked) as source:
                 yield from source.records()
 
 

@@ -6,16 +6,13 @@ import json
 import re
 from collections.abc import Iterator
 from itertools import islice
-from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import orjson
 
-from labeling.kinds import Kind
 from labeling.kinds.wording import EXCERPT, excerpt, size
 
-from .base import Limits, Record, Source, UnreadableFile, numbered_id
-from .layout import Layout
+from .base import Record, Source, SourceFile, UnreadableFile, numbered_id
 from .lines import CHUNK, count_bytes, decode, open_text, read_lines, skip_mark
 
 _IN_STRING = re.compile(rb'["\\]')
@@ -26,50 +23,45 @@ _NESTED = re.compile(rb'["\[\]{}]')
 class JsonLinesSource(Source):
     """A file with a JSON object on each line; blank lines are no records."""
 
-    def __init__(self, path: Path, *, kind: Kind, name: str, limits: Limits, layout: Layout) -> None:
-        super().__init__(path, kind=kind, name=name, limits=limits, layout=layout)
-        self._size = path.stat().st_size
-        self._file: BinaryIO | None = None  # the open file, for `position`
-        with open_text(path, layout.encoding, name=name, limits=limits) as file:
-            lines = read_lines(file, limit=limits.row(kind), start=skip_mark(file, name))
-            if not any(line.raw.strip() for line in lines):
-                raise UnreadableFile(f"{name}: the file is empty")
+    def __init__(self, file: SourceFile) -> None:
+        super().__init__(file)
+        self._size = file.path.stat().st_size
+        self._text: BinaryIO | None = None  # the open file, for `position`
+        _first_line(file)
 
     @property
     def estimate(self) -> int:
-        return count_bytes(self.path, b"\n", name=self.name, limits=self.limits) + 1
+        return count_bytes(self.file, b"\n") + 1
 
     def records(self, skip: int = 0) -> Iterator[Record]:
-        with open_text(self.path, self.layout.encoding, name=self.name, limits=self.limits) as self._file:
-            limit = self.limits.row(self.kind)
-            yield from json_line_records(self._file, name=self.name, limit=limit, skip=skip)
+        with open_text(self.file) as self._text:
+            yield from json_line_records(self._text, name=self.name, limit=self.file.row_limit, skip=skip)
         self._position = 1.0
 
     def position(self) -> float:
         # Asked for once a chunk, it need not be computed for every line.
-        if self._file is not None and not self._file.closed:
-            self._position = min(1.0, self._file.tell() / self._size)
+        if self._text is not None and not self._text.closed:
+            self._position = min(1.0, self._text.tell() / self._size)
         return self._position
 
 
 class JsonListSource(Source):
     """A file that holds one JSON list of objects, of any length."""
 
-    def __init__(self, path: Path, *, kind: Kind, name: str, limits: Limits, layout: Layout) -> None:
-        super().__init__(path, kind=kind, name=name, limits=limits, layout=layout)
-        self._size = path.stat().st_size
+    def __init__(self, file: SourceFile) -> None:
+        super().__init__(file)
+        self._size = file.path.stat().st_size
 
     @property
     def estimate(self) -> int:
-        return count_bytes(self.path, b"{", name=self.name, limits=self.limits) + 1
+        return count_bytes(self.file, b"{") + 1
 
     def records(self, skip: int = 0) -> Iterator[Record]:
-        limit = self.limits.row(self.kind)
-        with open_text(self.path, self.layout.encoding, name=self.name, limits=self.limits) as file:
-            skip_mark(file, self.name)
-            elements = enumerate(_elements(file, limit=limit), start=1)
+        with open_text(self.file) as text:
+            skip_mark(text, self.name)
+            elements = enumerate(_elements(text, limit=self.file.row_limit), start=1)
             for number, element in islice(elements, skip, None):
-                self._position = min(1.0, file.tell() / self._size)
+                self._position = min(1.0, text.tell() / self._size)
                 fields, problem = None, element.problem
                 if not problem:
                     fields, problem = parse_object(element.raw)
@@ -77,18 +69,24 @@ class JsonListSource(Source):
         self._position = 1.0
 
 
-def open_json(path: Path, *, kind: Kind, name: str, limits: Limits, layout: Layout) -> Source:
+def open_json(file: SourceFile) -> Source:
     """Return the reader for a .json file: a list of objects, or else an object a line. Raises UnreadableFile."""
-    with open_text(path, layout.encoding, name=name, limits=limits) as file:
-        lines = read_lines(file, limit=limits.row(kind), start=skip_mark(file, name))
-        first = next((line for line in lines if line.raw.strip()), None)
+    first = _first_line(file)
+    if first.lstrip().startswith(b"["):
+        return JsonListSource(file)
+    if parse_object(first)[0] is None:
+        raise UnreadableFile(f"{file.name}: the file holds neither a list of objects nor an object on each line")
+    return JsonLinesSource(file)
+
+
+def _first_line(file: SourceFile) -> bytes:
+    """Return the first line that is not blank, or the beginning of a long one. Raises UnreadableFile without one."""
+    with open_text(file) as text:
+        lines = read_lines(text, limit=file.row_limit, start=skip_mark(text, file.name))
+        first = next((line.raw for line in lines if line.raw.strip()), None)
     if first is None:
-        raise UnreadableFile(f"{name}: the file is empty")
-    if first.raw.lstrip().startswith(b"["):
-        return JsonListSource(path, kind=kind, name=name, limits=limits, layout=layout)
-    if parse_object(first.raw)[0] is None:
-        raise UnreadableFile(f"{name}: the file holds neither a list of objects nor an object on each line")
-    return JsonLinesSource(path, kind=kind, name=name, limits=limits, layout=layout)
+        raise UnreadableFile(f"{file.name}: the file is empty")
+    return first
 
 
 def json_line_records(file: BinaryIO, *, name: str, limit: int, skip: int = 0) -> Iterator[Record]:
@@ -152,7 +150,7 @@ class _Kept:
         else:
             self._parts = [b"".join([*self._parts, part[:EXCERPT]])[:EXCERPT]]
 
-    def take(self, problem: str = "") -> _Element:
+    def pop_element(self, problem: str = "") -> _Element:
         raw = b"".join(self._parts)
         problem = _too_long(self._limit) if self._size > self._limit else problem
         self._parts, self._size = [], 0
@@ -176,7 +174,7 @@ def _elements(file: BinaryIO, *, limit: int) -> Iterator[_Element]:
                 start = at if depth == 1 else start
             elif byte == b",":
                 kept.add(chunk[start : at - 1])
-                yield kept.take()
+                yield kept.pop_element()
                 start, count = at, count + 1
             else:
                 depth -= 1
@@ -184,13 +182,13 @@ def _elements(file: BinaryIO, *, limit: int) -> Iterator[_Element]:
                     yield from _last(kept, chunk[start : at - 1], count, chunk[at:] + file.read(CHUNK))
                     return
         kept.add(chunk[start:])
-    yield kept.take("the list is not closed: the file seems to be cut short")
+    yield kept.pop_element("the list is not closed: the file seems to be cut short")
 
 
 def _last(kept: _Kept, part: bytes, count: int, tail: bytes) -> Iterator[_Element]:
     """Yield the last element of the list, and a bad element for bytes after the end of the list."""
     kept.add(part)
-    element = kept.take()
+    element = kept.pop_element()
     if element.raw.strip() or count:
         yield element
     if tail.strip():

@@ -13,12 +13,11 @@ from pathlib import Path
 
 import orjson
 
-from labeling.kinds import BadFile, KeptAtSource, Kind
+from labeling.kinds import BadFile, KeptAtSource
 from labeling.kinds.wording import MIB, printable, too_large
 from labeling.outside.sources import Entry, Reason, Remote, SourceProblem
 
-from .base import DEFAULT_LIMITS, Limits, Record, Source
-from .layout import Layout
+from .base import Record, Source, SourceFile
 
 SUFFIX = ".keys"
 SIDE_BY_SIDE = 8
@@ -44,15 +43,13 @@ class KeysSource(Source):
     holds_files = True
     truth_from_folder = True
 
-    def __init__(
-        self, path: Path, remote: Remote, *, source_id: int, kind: Kind, name: str, layout: Layout, files_stay: bool
-    ) -> None:
-        super().__init__(path, kind=kind, name=name, limits=DEFAULT_LIMITS, layout=layout)
+    def __init__(self, file: SourceFile, remote: Remote, *, source_id: int, files_stay: bool) -> None:
+        super().__init__(file)
         self._remote, self._source_id, self._files_stay = remote, source_id, files_stay
-        self._limit = Limits.of_file(self.limits, kind)
+        self._limit = self.limits.of_file(self.kind)
         self._files: dict[str, Future[bytes] | KeptAtSource] = {}
-        with path.open("rb") as file:
-            self._count = sum(1 for _ in file)
+        with file.path.open("rb") as lines:
+            self._count = sum(1 for _ in lines)
 
     @property
     def total(self) -> int:

@@ -169,7 +169,9 @@ class Layout:
     def own(self, row: Mapping[str, Any], content_column: str) -> dict[str, Any]:
         """Return the row in the product's own columns. A column whose place another one takes is left out."""
         left = dict(row)
-        moved = [(target, taken) for column, target in self._moves(content_column) if (taken := _take(left, column))]
+        moved = [
+            (target, taken) for column, target in self._moves(content_column) if (taken := _pop_column(left, column))
+        ]
         for target, _ in moved:
             left.pop(target, None)
             if target == "id":
@@ -208,10 +210,10 @@ def missing(layout: Layout, columns: Collection[str]) -> list[str]:
 
 
 def _is_absent(name: str, row: Mapping[str, Any]) -> bool:
-    return bool(name) and _take(dict(row), name) is None
+    return bool(name) and _pop_column(dict(row), name) is None
 
 
-def _take(left: dict[str, Any], column: str) -> tuple[Any] | None:
+def _pop_column(left: dict[str, Any], column: str) -> tuple[Any] | None:
     """Remove the column from the row, and return its value in a tuple; None if there is no such column."""
     if column in left:
         return (left.pop(column),)
@@ -220,7 +222,7 @@ def _take(left: dict[str, Any], column: str) -> tuple[Any] | None:
     if not inner or not isinstance(nested, dict):
         return None
     left[outer] = nested = dict(nested)
-    return _take(nested, inner)
+    return _pop_column(nested, inner)
 
 
 def _encoding(given: str) -> str:

@@ -1,18 +1,25 @@
-"""Read the lines of a text file of any size, with at most one line, or the beginning of a long line, in memory."""
+"""Read the lines of a text file of any size, with at most one line, or the beginning of a long line, in memory.
+
+Files packed by gzip, as `export.csv.gz`, are read as if they were not packed.
+"""
 
 from __future__ import annotations
 
 import codecs
+import gzip
 import io
+import zlib
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import PurePath
 from typing import BinaryIO, NamedTuple, cast
 
-from labeling.kinds.wording import EXCERPT
+from labeling.kinds.wording import EXCERPT, MIB
 
-from .base import Limits, UnreadableFile
-from .gzipped import open_unpacked
+from .base import SourceFile, UnreadableFile
 
+PACKED = ".gz"
+_PACKED_MAGIC = b"\x1f\x8b"
+_PACKED_DAMAGE = (EOFError, OSError, zlib.error)
 CHUNK = 256 * 1024
 _HEAD = 4096
 _CONTROL = bytes({*range(32), 127} - set(b"\t\n\f\r\x1b"))
@@ -22,10 +29,48 @@ _FOREIGN = {
     codecs.BOM_UTF16_LE: "UTF-16",
     codecs.BOM_UTF16_BE: "UTF-16",
 }
-
-
 # Decoders of these cannot hand a wrong byte on, so that a mark takes its place.
 _WIDE = frozenset({"utf-16", "utf-16-le", "shift_jis", "gb18030"})
+
+
+def form_suffix(name: str) -> str:
+    """Return the suffix that says what a file holds, in lower case: ".csv" of "a.csv" and of "a.CSV.gz"."""
+    path = PurePath(name.lower())
+    return PurePath(path.stem).suffix if path.suffix == PACKED else path.suffix
+
+
+def open_unpacked(file: SourceFile) -> BinaryIO:
+    """Open a file, unpacked if gzip has packed it, whatever its name is. Raises UnreadableFile, as reading does."""
+    packed = file.path.open("rb")
+    is_packed = packed.read(len(_PACKED_MAGIC)) == _PACKED_MAGIC
+    packed.seek(0)
+    return cast(BinaryIO, _Unpacked(packed, file)) if is_packed else packed
+
+
+class _Unpacked(gzip.GzipFile):
+    """An unpacked file. Reading ends with an error at so many times the size of the packed file."""
+
+    def __init__(self, packed: BinaryIO, file: SourceFile) -> None:
+        super().__init__(fileobj=packed, mode="rb")
+        self._packed, self._shown, self._ratio = packed, file.name, file.limits.unpack_ratio
+        self._most = max(16 * MIB, self._ratio * file.path.stat().st_size)
+
+    def read(self, size: int | None = -1) -> bytes:
+        try:
+            data = super().read(size)
+        except _PACKED_DAMAGE as error:
+            raise UnreadableFile(f"{self._shown}: the packed file is damaged or cut short: pack it again") from error
+        if super().tell() > self._most:
+            raise UnreadableFile(f"{self._shown}: it unpacks to more than {self._ratio} times its size: it is not read")
+        return data
+
+    def tell(self) -> int:
+        """Return the number of bytes read so far from the packed file."""
+        return self._packed.tell()
+
+    def close(self) -> None:
+        super().close()
+        self._packed.close()
 
 
 class _Recoded(io.RawIOBase):
@@ -64,15 +109,16 @@ class _Recoded(io.RawIOBase):
         super().close()
 
 
-def open_text(path: Path, encoding: str = "", *, name: str, limits: Limits) -> BinaryIO:
-    """Return the text file, which may be packed by gzip, as bytes in UTF-8; `encoding` is that of the file, "" for
-    UTF-8. Raises UnreadableFile, as reading does.
+def open_text(file: SourceFile) -> BinaryIO:
+    """Return the text file, which may be packed by gzip, as bytes in UTF-8, whatever encoding its layout names.
+
+    Raises UnreadableFile, as reading does.
     """
-    file = open_unpacked(path, name=name, limits=limits)
+    raw, encoding = open_unpacked(file), file.layout.encoding
     if encoding == "utf-16":
-        encoding = "utf-16" if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-16-le"
-        file.seek(0)
-    return cast(BinaryIO, _Recoded(file, encoding)) if encoding else file
+        encoding = "utf-16" if raw.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-16-le"
+        raw.seek(0)
+    return cast(BinaryIO, _Recoded(raw, encoding)) if encoding else raw
 
 
 class TextLine(NamedTuple):
@@ -106,10 +152,10 @@ def skip_mark(file: BinaryIO, name: str) -> int:
     return length
 
 
-def count_bytes(path: Path, byte: bytes, *, name: str, limits: Limits) -> int:
+def count_bytes(file: SourceFile, byte: bytes) -> int:
     """Return the number of occurrences of the byte in the file. Raises UnreadableFile."""
-    with open_unpacked(path, name=name, limits=limits) as file:
-        return sum(chunk.count(byte) for chunk in iter(lambda: file.read(CHUNK), b""))
+    with open_unpacked(file) as raw:
+        return sum(chunk.count(byte) for chunk in iter(lambda: raw.read(CHUNK), b""))
 
 
 def read_lines(file: BinaryIO, *, limit: int, start: int = 0) -> Iterator[TextLine]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tokenize
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice
@@ -11,11 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from labeling.kinds import Kind
+from labeling.storage.disk import npy
 
-from .base import DEFAULT_LIMITS, Limits, Record, Source, UnreadableFile, numbered_id
+from .base import DEFAULT_LIMITS, Record, Source, SourceFile, UnreadableFile, numbered_id
 from .csv_file import CsvTable
-from .layout import Layout
 from .lines import decode, read_lines, skip_mark
 
 _BLOCK = 4 * 1024 * 1024  # bytes of vectors held at once
@@ -27,11 +25,10 @@ Companion = Callable[[int], Iterator[Record]]
 class NpySource(Source):
     """A 2-D `.npy` array of numbers, (rows, length of the vector); read through a memory map, never a pickle."""
 
-    def __init__(
-        self, path: Path, *, kind: Kind, name: str, limits: Limits, layout: Layout, truth_path: Path | None
-    ) -> None:
-        super().__init__(path, kind=kind, name=name, limits=limits, layout=layout)
-        self._vectors = load(path, name)
+    def __init__(self, file: SourceFile) -> None:
+        super().__init__(file)
+        name, limits = file.name, file.limits
+        self._vectors = load(file.path, name)
         shape = self._vectors.shape
         if self._vectors.ndim != 2 or self._vectors.dtype.kind not in "fiu":
             raise UnreadableFile(
@@ -44,7 +41,7 @@ class NpySource(Source):
             raise UnreadableFile(
                 f"{name}: the vectors have {shape[1]:,} numbers, more than the {limits.vector_length:,} allowed"
             )
-        self._companion = None if truth_path is None else _companion(truth_path, rows=shape[0], beside=name)
+        self._companion = None if file.truth_path is None else _companion(file.truth_path, rows=shape[0], beside=name)
 
     @property
     def total(self) -> int:
@@ -73,15 +70,7 @@ def load(path: Path, name: str) -> np.ndarray:
     """Return the array in a `.npy` file as a read-only memory map. Raises UnreadableFile; loads no pickle."""
     try:
         return np.lib.format.open_memmap(path, mode="r")
-    except (
-        ValueError,
-        TypeError,
-        SyntaxError,
-        OverflowError,
-        MemoryError,
-        RecursionError,
-        tokenize.TokenError,
-    ) as error:
+    except (*npy.NOT_A_HEADER, OverflowError) as error:
         problem = "is not an array of plain numbers, or is damaged: save it again with numpy.save"
         raise UnreadableFile(f"{name}: the file {problem}") from error
 

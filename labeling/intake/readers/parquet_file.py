@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,12 +14,11 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from labeling.kinds import Kind
 from labeling.kinds.wording import MIB, excerpt, printable
 
 from . import parquet_facts, tools
 from .arrow_cells import Unreadable, cells, first_line, is_number
-from .base import RESERVED, Limits, Record, Source, UnreadableFile, check_columns, numbered_id
+from .base import Record, Source, SourceFile, UnreadableFile, numbered_id
 from .layout import Layout
 
 _BUFFER = MIB  # bytes of a column read at once; without it, whole column chunks are
@@ -33,31 +31,40 @@ _DAMAGE = (pa.ArrowException, OSError, ValueError)
 class ParquetSource(Source):
     """A Parquet file. Skipping steps over whole row groups."""
 
-    def __init__(self, path: Path, *, kind: Kind, name: str, limits: Limits, layout: Layout) -> None:
-        super().__init__(path, kind=kind, name=name, limits=limits, layout=layout)
-        self._groups = _groups(path, name=name, most=kind.rows_at_once, ratio=limits.unpack_ratio)
+    is_table = True
+
+    def __init__(self, file: SourceFile) -> None:
+        super().__init__(file)
+        self._groups = _groups(file)
         try:
-            self._file = pq.ParquetFile(path, buffer_size=_BUFFER, pre_buffer=False)
-            schema = self._file.schema_arrow
+            self._parquet = pq.ParquetFile(file.path, buffer_size=_BUFFER, pre_buffer=False)
+            schema = self._parquet.schema_arrow
         except _DAMAGE as error:
-            raise UnreadableFile(f"{name}: {_NO_PARQUET}") from error
+            raise UnreadableFile(f"{self.name}: {_NO_PARQUET}") from error
+        self.columns = tuple(schema.names)
+        self.columns_of_numbers = tuple(field.name for field in schema if is_number(field.type))
         try:
-            self._check(schema)
+            column, times = max(Counter(self.columns).items(), key=lambda item: item[1], default=("", 0))
+            if times > 1:
+                raise UnreadableFile(f'{self.name}: two columns are called "{printable(column)}": rename one of them')
+            self.settle(file.layout)
         except UnreadableFile:
             self.close()
             raise
-        self.columns = tuple(schema.names)
-        self._class_names = _class_names(schema, layout)
         self._total = sum(group.rows for group in self._groups)
         # A value stored once can stand for any number of rows: limit the bytes read in proportion to the file.
-        self._most_bytes = max(16 * MIB, limits.unpack_ratio * path.stat().st_size)
+        self._most_bytes = max(16 * MIB, self.limits.unpack_ratio * file.path.stat().st_size)
+
+    def settle(self, layout: Layout) -> None:
+        super().settle(layout)
+        self._class_names = _class_names(self._parquet.schema_arrow, layout)
 
     @property
     def total(self) -> int:
         return self._total
 
     def close(self) -> None:
-        self._file.close()
+        self._parquet.close()
 
     def records(self, skip: int = 0) -> Iterator[Record]:
         before, unpacked = 0, 0
@@ -75,26 +82,13 @@ class ParquetSource(Source):
             before += group.rows
         self._position = 1.0
 
-    def _check(self, schema: pa.Schema) -> None:
-        column, times = max(Counter(schema.names).items(), key=lambda item: item[1], default=("", 0))
-        if times > 1:
-            raise UnreadableFile(f'{self.name}: two columns are called "{printable(column)}": rename one of them')
-        check_columns(schema.names, kind=self.kind, name=self.name, limits=self.limits, layout=self.layout)
-        if self.kind.takes_number_columns and self.kind.name not in schema.names and not self.layout.content:
-            others = RESERVED | self.layout.taken
-            self.number_columns = tuple(
-                field.name for field in schema if field.name not in others and is_number(field.type)
-            )
-            if not self.number_columns and not self.layout.unsettled:
-                raise UnreadableFile(f'{self.name}: no column holds numbers, and none is called "{self.kind.name}"')
-
     def _group_records(self, index: int, before: int, *, skip: int) -> Iterator[Record]:
         """Yield the records of one row group after the first `skip`; `before` is the number of rows before the
         group.
         """
         group, n_read = self._groups[index], 0
         try:
-            for batch in self._file.iter_batches(batch_size=group.rows_at_once, row_groups=[index]):
+            for batch in self._parquet.iter_batches(batch_size=group.rows_at_once, row_groups=[index]):
                 first = min(max(0, skip - n_read), batch.num_rows)
                 yield from self._batch_records(batch.slice(first), before + n_read + first)
                 n_read += batch.num_rows
@@ -108,7 +102,7 @@ class ParquetSource(Source):
 
     def _batch_records(self, batch: pa.RecordBatch, before: int) -> Iterator[Record]:
         names = batch.schema.names
-        limit = max(self.limits.row(self.kind), self.limits.of_file(self.kind))
+        limit = max(self.file.row_limit, self.limits.of_file(self.kind))
         columns = [cells(column, limit=limit) for column in batch.columns]
         for number, row in enumerate(zip(*columns, strict=True), start=before + 1):
             self._position = min(1.0, number / self._total)
@@ -139,11 +133,12 @@ class _Group(NamedTuple):
     rows_at_once: int
 
 
-def _groups(path: Path, *, name: str, most: int, ratio: int) -> list[_Group]:
+def _groups(file: SourceFile) -> list[_Group]:
     """Return the row groups of the file, checked in a process of its own, which Arrow may abort. Raises
     UnreadableFile.
     """
-    command = [sys.executable, "-I", parquet_facts.__file__, str(path.absolute()), str(most), str(ratio)]
+    name, numbers = file.name, (str(file.kind.rows_at_once), str(file.limits.unpack_ratio))
+    command = [sys.executable, "-I", parquet_facts.__file__, str(file.path.absolute()), *numbers]
     try:
         child = subprocess.run(  # noqa: S603  a fixed command
             command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False, timeout=FOOTER_SECONDS

@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from tempfile import NamedTemporaryFile
 from typing import BinaryIO
@@ -18,10 +19,10 @@ from labeling.intake.answer_cells import ClassIndex
 from labeling.kinds import BadFile, Kind
 from labeling.kinds.wording import MIB, printable, size
 
-from .base import Limits, Record, Source, UnreadableFile, find_inside
+from .base import Record, Source, SourceFile, UnreadableFile, find_inside
 from .file_tree import TABLES
+from .forms import FORMS, form_of_suffix
 from .layout import Layout
-from .tables import READERS, SUFFIXES, TEXTS
 from .tar_file import TAR_ERRORS, count_samples
 from .trees import ZIP_ERRORS, Tree
 
@@ -30,7 +31,7 @@ _END_BYTES = 1024
 _ENDS = {".json": (b"]", b"}"), ".parquet": (b"PAR1",), ".arrow": (b"ARROW1", b"\xff\xff\xff\xff\0\0\0\0")}
 _CACHED = re.compile(r"cache-\w+\.arrow")  # what `datasets` computes, beside the rows of `save_to_disk`
 _TASKS = re.compile(r"tasks-\d+\.json")
-TEXT_TABLES = frozenset(suffix for suffix, form in SUFFIXES.items() if form in TEXTS)
+TEXT_TABLES = frozenset(suffix for form in FORMS if form.is_text for suffix in form.suffixes)
 
 
 def shards_in(tree: Tree, kind: Kind) -> list[str]:
@@ -55,21 +56,27 @@ def shards_in(tree: Tree, kind: Kind) -> list[str]:
 class ShardsSource(Source):
     """The records of all shards, one shard after the other. `check_whole` finds a shard that is cut short."""
 
-    def __init__(
-        self, path: Path, tree: Tree, names: list[str], *, kind: Kind, name: str, limits: Limits, layout: Layout
-    ) -> None:
-        super().__init__(path, kind=kind, name=name, limits=limits, layout=layout)
+    def __init__(self, file: SourceFile, tree: Tree, names: list[str]) -> None:
+        super().__init__(file)
         self._tree = tree
         self._names = names
         sizes = [self._size(shard) for shard in names]
-        if sum(sizes) > limits.shards and not path.is_dir():
-            raise UnreadableFile(f"{name}: its shards unpack to more than {size(limits.shards)}: split it")
+        if sum(sizes) > self.limits.shards and not self.path.is_dir():
+            raise UnreadableFile(f"{self.name}: its shards unpack to more than {size(self.limits.shards)}: split it")
         self._check_end(names[0])
         with self._opened(names[0]) as source:
-            self.columns, self.number_columns = source.columns, source.number_columns
+            self._know(source)
             # Items of later shards may be smaller.
             self._estimate = 2 * source.estimate * sum(sizes) // sizes[0] + len(names)
         self._classes = self._class_names() if names[0].endswith(".tar") else []
+
+    def settle(self, layout: Layout) -> None:
+        self.layout = layout
+        with self._opened(self._names[0]) as source:
+            self._know(source)
+
+    def _know(self, source: Source) -> None:
+        self.columns, self.number_columns = source.columns, source.number_columns
 
     @property
     def estimate(self) -> int:
@@ -164,9 +171,10 @@ class ShardsSource(Source):
         return f"{self.name}/{printable(name)}"
 
     def _source(self, path: Path, name: str) -> Source:
-        shard = self._named(name)
-        reader = READERS[SUFFIXES[PurePosixPath(name).suffix.lower()]]
-        return reader(path, kind=self.kind, name=shard, limits=self.limits, layout=self.layout)
+        form = form_of_suffix(name)
+        assert form is not None
+        assert form.reader is not None
+        return form.reader(replace(self.file, path=path, name=self._named(name), layout=self.layout))
 
 
 def _is_whole(suffix: str, file: BinaryIO, length: int) -> bool:

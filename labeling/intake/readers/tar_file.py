@@ -7,27 +7,24 @@ import tarfile
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import groupby
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any, BinaryIO, Self
 
 import numpy as np
 
 from labeling.intake.answer_cells import ClassIndex
-from labeling.kinds import FileKind, Kind
+from labeling.kinds import FileKind
 from labeling.kinds.wording import MIB, printable, too_large
 from labeling.storage.disk import npy
 
-from .base import Limits, Record, Source, UnreadableFile, numbered_id
+from .base import Record, Source, SourceFile, UnreadableFile, numbered_id
 from .json_file import parse_object
-from .layout import Layout
 from .lines import decode
 
 # The errors of tarfile for damaged or hostile tar files.
 TAR_ERRORS = (tarfile.TarError, OSError, EOFError, ValueError, ArithmeticError, LookupError, RecursionError)
 _DIGITS = 10  # of an index
 _ABOUT_THE_NEXT = b"xgXLK"  # types of headers whose content tarfile holds in memory: pax headers, and GNU's long names
-
-
 _MOST_ABOUT_ONE = 20  # such headers of a file. tarfile recurses into each, and libraries raise Python's own limit.
 
 
@@ -60,14 +57,14 @@ class _Header(tarfile.TarInfo):
 class TarSource(Source):
     """A tar file of samples. A file that is cut short is refused before its first record."""
 
-    def __init__(self, path: Path, *, kind: Kind, name: str, limits: Limits, layout: Layout) -> None:
-        super().__init__(path, kind=kind, name=name, limits=limits, layout=layout)
-        self._size = path.stat().st_size
+    def __init__(self, file: SourceFile) -> None:
+        super().__init__(file)
+        self._size = file.path.stat().st_size
         try:
-            with path.open("rb") as file:
-                self._count = count_samples(file)
+            with file.path.open("rb") as tar:
+                self._count = count_samples(tar)
         except TAR_ERRORS as error:
-            raise UnreadableFile(f"{name}: the tar file is damaged or cut short: create it again") from error
+            raise UnreadableFile(f"{self.name}: the tar file is damaged or cut short: create it again") from error
 
     @property
     def total(self) -> int:
@@ -86,7 +83,7 @@ class TarSource(Source):
 
     def _sample(self, number: int, key: str, members: list[tarfile.TarInfo], tar: tarfile.TarFile) -> Record:
         where, default_id = f"sample {printable(key)}", numbered_id(self.name, number)
-        limit = max(self.limits.of_file(self.kind), self.limits.row(self.kind))
+        limit = max(self.limits.of_file(self.kind), self.file.row_limit)
         size = sum(member.size for member in members)
         if size > limit:
             return Record(where, None, f"the sample {too_large(limit)}", default_id=default_id)
@@ -95,12 +92,12 @@ class TarSource(Source):
             file = tar.extractfile(member)
             assert file is not None
             suffix = member.name[len(key) + 1 :].lower()
-            problem = self._take(fields, suffix, file.read())
+            problem = self._add_file(fields, suffix, file.read())
             if problem:
                 return Record(where, None, problem, default_id=default_id)
         return Record(where, fields, default_id=default_id, size=size)
 
-    def _take(self, fields: dict[str, Any], suffix: str, content: bytes) -> str:
+    def _add_file(self, fields: dict[str, Any], suffix: str, content: bytes) -> str:
         """Add the content of a file to the fields of its sample; return the problem, "" without one. Files of other
         kinds are left out.
         """

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
-from labeling.kinds import BadFile, Kind
+from labeling.kinds import BadFile
 from labeling.kinds.wording import MIB, printable, size, too_large
 
-from .base import Limits, UnreadableFile, find_inside, inside, read_inside
+from .base import SourceFile, UnreadableFile, find_inside, inside, read_inside
 
 # The errors of zipfile for damaged or hostile zip files.
 ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError)
@@ -50,10 +50,8 @@ class Tree(Protocol):
 class FolderTree:
     """A folder on disk. Links to folders are not followed, links to files only within the folder."""
 
-    def __init__(self, root: Path, *, kind: Kind, limits: Limits) -> None:
-        self._root = root
-        self._kind = kind
-        self._limits = limits
+    def __init__(self, folder: SourceFile) -> None:
+        self._root, self._kind, self._limits = folder.path, folder.kind, folder.limits
 
     def entries(self) -> Iterator[Entry]:
         waiting = list(reversed(self._children(self._root)))
@@ -93,20 +91,18 @@ class FolderTree:
 class ZipTree:
     """A zip file. Nothing is unpacked to disk; raises UnreadableFile if it is damaged, locked or a bomb."""
 
-    def __init__(self, path: Path, *, kind: Kind, name: str, limits: Limits) -> None:
-        self._kind = kind
-        self._limits = limits
-        file = _Capped(io.FileIO(path), name=name, limit=limits.zip_directory)
+    def __init__(self, file: SourceFile) -> None:
+        self._kind, self._limits = file.kind, file.limits
+        self._file = _Capped(file)
         try:
-            self._zip = zipfile.ZipFile(file)
-            _check_whole(self._zip, name=name, size=path.stat().st_size, ratio=limits.unpack_ratio)
+            self._zip = zipfile.ZipFile(self._file)
+            _check_whole(self._zip, file)
         except UnreadableFile:
-            file.close()
+            self._file.close()
             raise
         except ZIP_ERRORS as error:
-            file.close()
-            raise UnreadableFile(f"{name}: the file is not a zip file or is damaged: create it again") from error
-        self._file = file
+            self._file.close()
+            raise UnreadableFile(f"{file.name}: the file is not a zip file or is damaged: create it again") from error
         self._infos: dict[str, zipfile.ZipInfo] = {}
         self._entries = self._sorted_entries()
 
@@ -173,12 +169,11 @@ class ZipTree:
 
 
 class _Capped(io.BufferedReader):
-    """A file that refuses reads of more than `limit` bytes, because zipfile reads its directory in one piece."""
+    """A file that refuses reads of more than `Limits.zip_directory`: zipfile reads its directory in one piece."""
 
-    def __init__(self, raw: io.FileIO, *, name: str, limit: int) -> None:
-        super().__init__(raw)
-        self._name = name
-        self._limit = limit
+    def __init__(self, file: SourceFile) -> None:
+        super().__init__(io.FileIO(file.path))
+        self._name, self._limit = file.name, file.limits.zip_directory
 
     def read(self, count: int | None = -1, /) -> bytes:
         if count is not None and count > self._limit:
@@ -186,11 +181,11 @@ class _Capped(io.BufferedReader):
         return super().read(count)
 
 
-def _check_whole(archive: zipfile.ZipFile, *, name: str, size: int, ratio: int) -> None:
-    infos = archive.infolist()
+def _check_whole(archive: zipfile.ZipFile, file: SourceFile) -> None:
+    infos, name, ratio = archive.infolist(), file.name, file.limits.unpack_ratio
     if any(info.flag_bits & 0x1 for info in infos):
         raise UnreadableFile(f"{name}: the zip file is locked with a password: make one without")
-    if sum(info.file_size for info in infos) > max(64 * MIB, ratio * size):
+    if sum(info.file_size for info in infos) > max(64 * MIB, ratio * file.path.stat().st_size):
         raise UnreadableFile(f"{name}: the zip file would unpack to more than {ratio} times its size: it is not read")
 
 

@@ -37,7 +37,7 @@ class XlsxSource(CsvSource):
         self._position = 1.0
 
     def _table(self, file: BinaryIO) -> CsvTable:
-        return CsvTable(file, name=self.name, limit=self.limits.row(self.kind), delimiter=",")
+        return CsvTable(file, name=self.name, limit=self.file.row_limit, delimiter=",")
 
     @contextmanager
     def _open(self) -> Iterator[BinaryIO]:

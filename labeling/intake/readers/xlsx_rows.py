@@ -36,7 +36,7 @@ class _Refused(Exception):
     """The workbook is refused; the message ends the sentence "book.xlsx: …"."""
 
 
-def _check(path: str, ratio: int) -> None:
+def _check_unpacked_size(path: str, ratio: int) -> None:
     """Raise `_Refused` if the workbook would unpack to far more than its size."""
     with zipfile.ZipFile(path) as archive:
         infos = archive.infolist()
@@ -108,7 +108,7 @@ def _text(value: Any, *, is_timed: bool) -> str:
 
 def main(path: str, most_columns: int, ratio: int) -> None:
     warnings.simplefilter("ignore")  # of what openpyxl leaves out, such as charts
-    _check(path, ratio)
+    _check_unpacked_size(path, ratio)
     out = io.TextIOWrapper(sys.stdout.buffer, "utf-8", errors="surrogatepass", newline="", write_through=False)
     writer = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)
     for at, (number, cells) in enumerate(_rows(path, most_columns)):

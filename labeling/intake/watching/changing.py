@@ -24,9 +24,8 @@ from labeling.outside.sources import (
     Entry,
     Reason,
     SourceProblem,
-    check,
+    checked_remote,
     options_of,
-    remote_at,
     remote_of,
     seal_secrets,
 )
@@ -50,8 +49,7 @@ def check_source(
 ) -> None:
     """Raise `ValidationError`, by field, unless these can be a source of the project."""
     try:
-        check(address, {**options, **secrets})
-        remote = remote_at(address, {**options, **secrets})
+        remote = checked_remote(address, {**options, **secrets})
     except BadAddress as error:
         raise ValidationError({error.option: str(error)}) from error
     kind = kinds.of(project)
@@ -210,7 +208,7 @@ def _go_on(
     """Look at the source again, and repeat its failed imports, as far as the change of these values asks for it."""
     if layout is not None:
         for parked in source.imports.parked():
-            uploads.discard(parked)
+            uploads.discard_parked(parked)
         if source.layout is None and source.paused_at is None:
             enqueue(source)
     if secrets is not None or options is not None or paused is False:
@@ -254,7 +252,7 @@ def remove(*, source: Source, lose_files: bool = False) -> None:
     states = ItemImport.State
     for each in source.imports.exclude(state__in=[states.DONE, states.REFUSED]):
         each.delete()
-        transaction.on_commit(partial(uploads.give_up, store().path_of(each.path)))
+        transaction.on_commit(partial(uploads.remove_upload, store().path_of(each.path)))
     Job.objects.waiting().filter(kind=Job.Kind.SOURCE, project=source.project_id, occasion=str(source.pk)).delete()
     _record(source, before={"name": source.name})
     source.delete()

@@ -64,10 +64,10 @@ def look(step: Step) -> None:
             problem = UnreadableFile(str(error.message))
     with step.finish():
         if source is not None:
-            _end(source, problem)
+            _store_end(source, problem)
 
 
-def _end(source: Source, problem: SourceProblem | UnreadableFile | None) -> None:
+def _store_end(source: Source, problem: SourceProblem | UnreadableFile | None) -> None:
     now = timezone.now()
     values: dict[str, Any] = {"looked_at": now, "problem": "" if problem is None else str(problem)[:500]}
     if problem is None and source.in_full:
@@ -91,9 +91,10 @@ def _looked(step: Step, source: Source) -> bool:
     if source.content == Source.Content.FILE:
         entry = remote.entry()
         with step.write():
-            _record(source, _add_files(source, [entry._replace(key=name_of(source.address))]))
+            _record_in_log(source, _add_files(source, [entry._replace(key=name_of(source.address))]))
         return True
-    return _list_media(step, source, remote) if source.content == Source.Content.MEDIA else _list(step, source, remote)
+    list_new = _list_items if source.content == Source.Content.MEDIA else _list_files
+    return list_new(step, source, remote)
 
 
 def name_of(address: str) -> str:
@@ -101,17 +102,17 @@ def name_of(address: str) -> str:
     return PurePosixPath(address.partition("?")[0]).name[:1024] or "file"
 
 
-def _list(step: Step, source: Source, remote: Remote) -> bool:
+def _list_files(step: Step, source: Source, remote: Remote) -> bool:
     """Make an import of each new or changed file with rows."""
     if not source.in_full:
         again = list(takewhile(lambda _: not _is_long(step), _checked_again(source, remote)))
         with step.write():
-            _record(source, _add_files(source, again))
+            _record_in_log(source, _add_files(source, again))
     for part in _parts(step, remote, _start(source), FILES):
         with step.write():
             made = _add_files(source, [each for each in part if has_rows(each.key)])
             _advance(source, part[-1].key)
-            _record(source, made)
+            _record_in_log(source, made)
         if _is_long(step) or step.should_give_way():
             step.give_way()
             return False
@@ -129,7 +130,7 @@ def _checked_again(source: Source, remote: Remote) -> Iterator[Entry]:
                 raise
 
 
-def _record(source: Source, made: Sequence[ItemImport]) -> None:
+def _record_in_log(source: Source, made: Sequence[ItemImport]) -> None:
     """Record these imports in the audit log. Call it last in the transaction that makes them."""
     for each in made:
         after = {"import": each.pk, "file": each.name}
@@ -143,27 +144,30 @@ def _add_files(source: Source, entries: Sequence[Entry]) -> list[ItemImport]:
     """
     earlier = source.imports.filter(source_key__in=[each.key for each in entries]).order_by("pk")
     known = {each.source_key: each for each in earlier}
-    folder = uploads.folder()
     made = []
     for entry in entries:
         last = known.get(entry.key)
         again = last is None or not mark_of(entry) or last.source_etag != mark_of(entry)
         if again or (last is not None and last.state == REFUSED and source.in_full):
-            item_import = ItemImport.objects.create(
-                project=source.project,
-                name=uploads.plain_name(entry.key),
-                path=store().recorded(fetching.path_for(folder, entry.key)),
-                owns_file=True,
-                layout=source.layout,
-                source=source,
-                source_key=entry.key,
-                source_etag=mark_of(entry),
-                created_by=source.created_by,
-            )
+            item_import = _import_of_file(source, entry, layout=source.layout)
+            item_import.save()
             Job.objects.enqueue(Job.Kind.IMPORT, project=source.project, cause=item_import)
             made.append(item_import)
     Source.objects.filter(pk=source.pk).update(found=F("found") + len(made))
     return made
+
+
+def _import_of_file(source: Source, entry: Entry, **facts: Any) -> ItemImport:
+    """Return an import of a file of the source, to be saved, with a new path for its copy."""
+    path = uploads.folder() / f"{uuid.uuid4().hex}{Path(entry.key).suffix.lower()[:11]}"
+    name, mark = uploads.sanitize_filename(entry.key), mark_of(entry)
+    return _import_of(source, name, path, source_key=entry.key, source_etag=mark, **facts)
+
+
+def _import_of(source: Source, name: str, path: Path, **facts: Any) -> ItemImport:
+    """Return an import from the source, to be saved, of the file at this path."""
+    facts |= {"owns_file": True, "source": source, "created_by": source.created_by}
+    return ItemImport(project=source.project, name=name, path=store().recorded(path), **facts)
 
 
 def mark_of(entry: Entry) -> str:
@@ -171,7 +175,7 @@ def mark_of(entry: Entry) -> str:
     return (entry.etag or (f"{entry.size} {entry.changed}" if entry.changed else ""))[:200]
 
 
-def _list_media(step: Step, source: Source, remote: Remote) -> bool:
+def _list_items(step: Step, source: Source, remote: Remote) -> bool:
     """Make imports of lists of the files that are not items yet. A full look waits for imports, whose files are not
     items yet: raises `StoreAway`.
     """
@@ -234,21 +238,14 @@ def _store_list(step: Step, source: Source, path: Path, n: int, last: str) -> No
         made = []
         if n:
             files = kinds.of(source.project).plural
-            item_import = ItemImport.objects.create(
-                project=source.project,
-                name=f"{source.name}: {n:,} {files if n > 1 else kinds.of(source.project).noun}",
-                path=store().recorded(path),
-                owns_file=True,
-                layout=source.layout,
-                total=n,
-                source=source,
-                created_by=source.created_by,
-            )
+            name = f"{source.name}: {n:,} {files if n > 1 else kinds.of(source.project).noun}"
+            item_import = _import_of(source, name, path, layout=source.layout, total=n)
+            item_import.save()
             Job.objects.enqueue(Job.Kind.IMPORT, project=source.project, cause=item_import)
             made.append(item_import)
         Source.objects.filter(pk=source.pk).update(found=F("found") + n)
         _advance(source, last)
-        _record(source, made)
+        _record_in_log(source, made)
     if not n:
         path.unlink(missing_ok=True)
 
@@ -293,23 +290,13 @@ def _park_first(step: Step, source: Source, remote: Remote) -> None:
         entry = next((each for each in listed if has_rows(each.key)), Entry("", None, None, ""))
     if not entry.key:
         raise SourceProblem(Reason.FILE, f"There is no file with rows at this address yet: {FORMS}.")
-    item_import = ItemImport(
-        project=source.project,
-        name=uploads.plain_name(entry.key),
-        path=store().recorded(fetching.path_for(uploads.folder(), entry.key)),
-        owns_file=True,
-        state=ItemImport.State.PARKED,
-        source=source,
-        source_key=entry.key,
-        source_etag=mark_of(entry),
-        created_by=source.created_by,
-    )
+    item_import = _import_of_file(source, entry, state=ItemImport.State.PARKED)
     fetching.fetch(item_import)
     path = store().path_of(item_import.path)
     try:
         guessed = guess(store().local(path), rules_of(source.project, allow_files=False), name=item_import.name)
     except UnreadableFile:
-        uploads.give_up(path)
+        uploads.remove_upload(path)
         raise
     item_import.layout, item_import.columns = Layout.stored(guessed.layout), guessed.shape
     with step.write():

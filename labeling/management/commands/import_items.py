@@ -109,13 +109,13 @@ class Command(BaseCommand):
         for row in look.first:
             shown = row.item.reason if isinstance(row.item, Rejection) else {**row.item.data, "label": row.label}
             self.stdout.write(f"  {row.where}: {excerpt(str(shown))}")
-        rows = "" if look.survey.whole else "at least "
-        self.stdout.write(f"{path.name}: {rows}{look.survey.rows} rows, {look.survey.labels} labels")
-        for sentence in look.survey.recognized:
+        rows = "" if look.counts.whole else "at least "
+        self.stdout.write(f"{path.name}: {rows}{look.counts.rows} rows, {look.counts.labels} labels")
+        for sentence in look.counts.recognized:
             self.stdout.write(f"  {sentence}")
-        if look.survey.unknown:
-            self.stdout.write(f"  no classes: {excerpt(', '.join(look.survey.unknown))}; --add-classes adds them")
-        for column in look.survey.telling:
+        if look.counts.unknown:
+            self.stdout.write(f"  no classes: {excerpt(', '.join(look.counts.unknown))}; --add-classes adds them")
+        for column in look.counts.telling:
             self.stdout.write(f"  {column} holds the label: --leave-out hides a column from annotators")
 
     def _add_classes(self, project: Project, path: Path, layout: Layout) -> None:

@@ -56,7 +56,7 @@ def tidy(now: datetime.datetime) -> None:
     removing.close_left_over()
     erase_items(now, forget=forget)
     erase_projects(now, ERASE_SECONDS)
-    retention.cut(now)
+    retention.remove_expired_entries(now)
     sealing.seal_daily(now)
     bulk.carry_on(CHANGE_SECONDS)
     search.catch_up(INDEX_SECONDS)
@@ -64,7 +64,7 @@ def tidy(now: datetime.datetime) -> None:
 
 def forget(project: Project, items: Sequence[int]) -> None:
     """Remove items from files that no row of theirs names."""
-    uploads.forget(project, items)
+    uploads.remove_files_of_items(project, items)
     datasets.forget(project, items)
     embedded.forget(project, items)
 

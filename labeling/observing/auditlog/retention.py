@@ -16,7 +16,7 @@ MOST = 5_000
 """The most entries of a chain that one call removes."""
 
 
-def cut(now: datetime.datetime) -> None:
+def remove_expired_entries(now: datetime.datetime) -> None:
     """Remove entries older than `AUDIT_LOG_DAYS`, a day's at once. The chains stay provable.
 
     A new entry, `auditlog.cut`, holds the number and the hash of the last removed one. A chain of an erased project
@@ -28,10 +28,10 @@ def cut(now: datetime.datetime) -> None:
     due = LogEntry.objects.filter(at__lt=end - DAY).order_by().values_list("chain", flat=True).distinct()
     for pk in list(due):
         with transaction.atomic():
-            _cut(LogChain.objects.select_for_update(no_key=True).get(pk=pk), end)
+            _remove_expired_of(LogChain.objects.select_for_update(no_key=True).get(pk=pk), end)
 
 
-def _cut(chain: LogChain, end: datetime.datetime) -> None:
+def _remove_expired_of(chain: LogChain, end: datetime.datetime) -> None:
     entries = LogEntry.objects.filter(chain=chain).order_by("number")
     first = entries.first()
     assert first is not None  # only this function removes entries, and it holds the chain

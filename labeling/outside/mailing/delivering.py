@@ -11,8 +11,10 @@ import logging
 import smtplib
 import time
 import uuid
+from typing import Any
 
 from django.conf import settings
+from django.core.mail import EmailMessage
 from django.db import transaction
 from django.utils import timezone, translation
 
@@ -20,6 +22,7 @@ from labeling.models import LogKind, Mailbox, Notice
 from labeling.models.notices import DAY
 from labeling.observing import auditlog
 from labeling.outside.mailing.messages import message_of, reset_message
+from labeling.outside.outbound.delivery import Pauses, hold, release
 
 logger = logging.getLogger(__name__)
 
@@ -29,8 +32,7 @@ MOST_SECONDS = 30.0
 """A look begins no further mail after this time."""
 HELD = datetime.timedelta(minutes=3)
 """Longer than a try takes, with a server that is slow at each step."""
-FIRST_PAUSE, LONGEST_PAUSE = 60, 3600
-"""Seconds between two tries: each pause is twice the one before."""
+PAUSES = Pauses(60, 3600)
 MOST_NOTICES = 100
 """The notices of one mail; later ones are in the next."""
 REFUSED = (smtplib.SMTPRecipientsRefused, smtplib.SMTPSenderRefused, smtplib.SMTPDataError)
@@ -52,31 +54,27 @@ def _deliver_to(mailbox: Mailbox) -> bool:
     """Send the mailbox's mail, if one is due. Return whether the mail server answers, as far as known."""
     if not _take(mailbox, timezone.now()):
         return True
-    if mailbox.reset_mail is not None:
-        return _send_reset(mailbox)
+    is_reset = mailbox.reset_mail is not None
+    message = reset_message(mailbox) if is_reset else _message_of_notices(mailbox)
+    try:
+        if message is not None:
+            message.send()
+    except OSError as error:  # all errors of smtplib are
+        _store_failure(mailbox, f"{type(error).__name__}: {error}"[:300], timezone.now())
+        return isinstance(error, REFUSED)
+    sent: dict[str, Any] = {"reset_mail" if is_reset else "mail": None}
+    with transaction.atomic():
+        _release(mailbox, **sent, failures=0, failing_since=None, error="", next_at=timezone.now())
+        if is_reset:
+            auditlog.record(LogKind.RESET_MAILED, whom=mailbox.user)
+    return True
+
+
+def _message_of_notices(mailbox: Mailbox) -> EmailMessage | None:
+    """Return the mail with the notices, or with the link that confirms the address; None if no notice is left."""
     own = Notice.objects.of(mailbox.user).filter(mail=mailbox.mail)
     notices = list(own.select_related("project").order_by("pk"))
-    try:
-        if notices or mailbox.confirmed_at is None:
-            message_of(mailbox, notices).send()
-    except OSError as error:  # all errors of smtplib are
-        _failed(mailbox, f"{type(error).__name__}: {error}"[:300], timezone.now())
-        return isinstance(error, REFUSED)
-    _let_go(mailbox, mail=None, failures=0, failing_since=None, error="", next_at=timezone.now())
-    return True
-
-
-def _send_reset(mailbox: Mailbox) -> bool:
-    """Send the link to set a new password. Return whether the mail server answers, as far as known."""
-    try:
-        reset_message(mailbox).send()
-    except OSError as error:
-        _failed(mailbox, f"{type(error).__name__}: {error}"[:300], timezone.now())
-        return isinstance(error, REFUSED)
-    with transaction.atomic():
-        _let_go(mailbox, reset_mail=None, failures=0, failing_since=None, error="", next_at=timezone.now())
-        auditlog.record(LogKind.RESET_MAILED, whom=mailbox.user)
-    return True
+    return message_of(mailbox, notices) if notices or mailbox.confirmed_at is None else None
 
 
 @transaction.atomic
@@ -87,13 +85,12 @@ def _take(mailbox: Mailbox, now: datetime.datetime) -> bool:
     reset = mailbox.reset_mail is not None
     if not reset and mailbox.mail is None and not Notice.objects.to_mail(mailbox, now).exists():
         return False
-    hold = uuid.uuid4().hex
-    free = Mailbox.objects.filter(
-        pk=mailbox.pk, mail=mailbox.mail, reset_mail=mailbox.reset_mail, next_at__lte=now
-    ).not_held(now)
-    if not free.update(held_by=hold, held_until=now + HELD):
+    as_known = {"mail": mailbox.mail, "reset_mail": mailbox.reset_mail}
+    mailbox.held_by = hold(
+        Mailbox.objects.filter(pk=mailbox.pk, next_at__lte=now, **as_known).not_held(now), now + HELD
+    )
+    if not mailbox.held_by:
         return False
-    mailbox.held_by = hold
     if not reset and mailbox.mail is None:
         mailbox.mail = uuid.uuid4()
         due = list(Notice.objects.to_mail(mailbox, now).values_list("pk", flat=True)[:MOST_NOTICES])
@@ -102,19 +99,20 @@ def _take(mailbox: Mailbox, now: datetime.datetime) -> bool:
     return True
 
 
-def _failed(mailbox: Mailbox, error: str, now: datetime.datetime) -> None:
+def _store_failure(mailbox: Mailbox, error: str, now: datetime.datetime) -> None:
     """Store the failure and when to try again; after a day, give the mail up."""
     since = mailbox.failing_since or now
     if now - since >= DAY:
         logger.warning("A mail to the %s is given up after a day: %s", mailbox, error)
-        _let_go(mailbox, mail=None, reset_mail=None, failures=0, failing_since=None, error=error, next_at=now)
+        _release(mailbox, mail=None, reset_mail=None, failures=0, failing_since=None, error=error, next_at=now)
         return
-    pause = datetime.timedelta(seconds=min(FIRST_PAUSE * 2**mailbox.failures, LONGEST_PAUSE))
     if not mailbox.failures:
         logger.warning("A mail to the %s failed, and is tried again: %s", mailbox, error)
-    _let_go(mailbox, failures=mailbox.failures + 1, failing_since=since, error=error, next_at=now + pause)
+    failures = mailbox.failures + 1
+    next_at = now + PAUSES.after(failures)
+    _release(mailbox, failures=failures, failing_since=since, error=error, next_at=next_at)
 
 
-def _let_go(mailbox: Mailbox, **values: object) -> None:
+def _release(mailbox: Mailbox, **values: object) -> None:
     """Store the result, unless another worker took over after the hold, or the address was changed."""
-    Mailbox.objects.filter(pk=mailbox.pk, held_by=mailbox.held_by).update(held_by="", held_until=None, **values)
+    release(Mailbox.objects.filter(pk=mailbox.pk), mailbox.held_by, **values)

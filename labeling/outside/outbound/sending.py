@@ -20,7 +20,7 @@ from ipaddress import ip_address
 import httpx
 from django.utils.translation import gettext
 
-from labeling.outside.outbound.checking import PORTS, check, check_redirect
+from labeling.outside.outbound.checking import PORTS, check_addresses, check_redirect
 
 Response = httpx.Response
 
@@ -176,7 +176,7 @@ async def _resolve(url: httpx.URL) -> list[str]:
     found = await asyncio.wrap_future(_looked_up(host, url.port or PORTS.get(url.scheme)))
     if not found:
         raise httpx.ConnectError(gettext("No address was found for %(host)s.") % {"host": host})
-    check(url, [ip_address(each) for each in found])
+    check_addresses(url, [ip_address(each) for each in found])
     return found
 
 

@@ -6,9 +6,11 @@ etag, so a file that changes at its source never takes the place of the file tha
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from functools import partial
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 import numpy as np
@@ -19,7 +21,6 @@ from labeling.models import Item, Project, Reference, Source
 from labeling.models.items import ItemQuerySet
 from labeling.outside.references import copies
 from labeling.outside.references.fetching import CHANGED, Lost, SourceAway, fetch, fetch_for
-from labeling.outside.references.names import is_reference, name_of
 from labeling.outside.sources import Entry
 from labeling.storage import media
 from labeling.storage.disk.files import FileMissing
@@ -31,16 +32,14 @@ __all__ = [
     "bring",
     "compared",
     "gold_stands_out",
-    "insert",
-    "is_reference",
     "local",
     "lost_at",
-    "name_of",
     "opened",
     "pictures_bytes",
     "problem_of",
     "read",
     "remove",
+    "rows_for",
     "share",
     "try_again",
     "without",
@@ -48,6 +47,28 @@ __all__ = [
 
 # A copy may be removed between the call of `local` and the opening of the file.
 TRIES = 3
+FOLDER = "references"
+"""The folder of the storage names of files at sources, in that of the project."""
+
+
+def name_of(project_id: int, file: KeptAtSource, item: str, suffix: str) -> str:
+    """Return the storage name of a file at a source, for the item with the id `item`. `suffix` is that of the file that
+    browsers get.
+    """
+    facts = (str(file.source), file.key, file.etag, str(file.size), item)
+    digest = hashlib.sha256("\0".join(facts).encode()).hexdigest()
+    return f"{project_id}/{FOLDER}/{digest[:2]}/{digest}{suffix}"
+
+
+def is_reference(name: str) -> bool:
+    """Return whether this is the storage name of a file at a source. The smaller pictures of such a file are stored
+    here.
+
+    >>> is_reference("1/references/ab/abcd.jpg"), is_reference("1/references/ab/abcd.preview.webp")
+    (True, False)
+    """
+    path = PurePosixPath(name)
+    return path.parts[1:2] == (FOLDER,) and "." not in path.stem
 
 
 def bring(names: Iterable[str]) -> dict[str, Lost]:
@@ -77,7 +98,7 @@ def local(name: str, *, reader: int = copies.STEPS) -> Path:
     if row is None:
         raise FileMissing(path)
     if copies.is_whole(path, row.shown_sha256):
-        copies.used(path)
+        copies.mark_used(path)
         return path
     if reader == copies.STEPS:
         for problem in fetch([row]).values():
@@ -105,38 +126,26 @@ def _opened(name: str) -> BinaryIO:
     raise AssertionError
 
 
-class Later:
-    """A large file at a source, whose bytes are read only on demand, and not kept.
-
-    It is pickled as its bytes, because another machine cannot read this machine's disk.
-    """
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __bytes__(self) -> bytes:
-        with opened(self._name) as file:
-            return file.read()
-
-    def __reduce__(self) -> tuple[type[bytes], tuple[bytes]]:
-        return bytes, (bytes(self),)
+def _read_bytes(name: str) -> bytes:
+    with opened(name) as file:
+        return file.read()
 
 
-def read(name: str, offset: int, blocks: dict[str, np.ndarray]) -> bytes | media.Unread | Later | np.ndarray | None:
+def read(name: str, offset: int, blocks: dict[str, np.ndarray]) -> bytes | media.Unread | np.ndarray | None:
     """Return the file or vector of an item, as `media.read` does. Errors as for `opened`."""
     if not is_reference(name):
         return media.read(name, offset, blocks)
     with opened(name) as file:
         content = file.read(media.HELD_BYTES + 1)
-    return content if len(content) <= media.HELD_BYTES else Later(name)
+    return content if len(content) <= media.HELD_BYTES else media.Unread(partial(_read_bytes, name))
 
 
-def insert(project: Project, files: Sequence[tuple[str, KeptAtSource]]) -> None:
-    """Write the references of new items: pairs of a storage name and the place of the file."""
-    Reference.objects.bulk_create(
+def rows_for(project: Project, files: Sequence[tuple[str, KeptAtSource]]) -> list[Reference]:
+    """Return references for the caller to store with new items, of pairs of a storage name and the place of a file."""
+    return [
         Reference(project=project, source_id=file.source, name=name, key=file.key, size=file.size, etag=file.etag)
         for name, file in files
-    )
+    ]
 
 
 def share(names: Iterable[str], project_id: int) -> list[Reference]:
@@ -156,7 +165,7 @@ def remove(name: str) -> None:
     """
     media.remove(name)
     if is_reference(name):
-        copies.drop(name)
+        copies.remove_copies(name)
 
 
 def pictures_bytes(items: ItemQuerySet) -> int:

@@ -49,18 +49,18 @@ def _has(path: Path, sha256: str, inode: int, size: int) -> bool:
         return hashlib.file_digest(file, "sha256").hexdigest() == sha256
 
 
-def keep(path: Path, content: bytes) -> None:
+def store_copy(path: Path, content: bytes) -> None:
     """Store a copy. Several processes may store the same one at a time."""
     replace_file(path, content, durable=False)
     _cache(_folder(), settings.REFERENCE_CACHE_MB).came(len(content))
 
 
-def used(path: Path) -> None:
+def mark_used(path: Path) -> None:
     """Mark the copy as used now."""
     _cache(_folder(), settings.REFERENCE_CACHE_MB).used(path)
 
 
-def drop(name: str) -> None:
+def remove_copies(name: str) -> None:
     """Remove all copies of this file on this host."""
     path = path_of(name)
     for copy in path.parent.glob(f"{path.stem}.*"):

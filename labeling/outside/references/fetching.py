@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from functools import lru_cache, partial
 
 from django.utils.translation import gettext
@@ -14,7 +13,7 @@ from labeling import kinds
 from labeling.kinds import BadFile, FileKind
 from labeling.models import Reference, Source
 from labeling.outside.references import copies
-from labeling.outside.sources import READ_SECONDS, REQUEST_SECONDS, Reason, Remote, SourceProblem, remote_of
+from labeling.outside.sources import READ_SECONDS, REQUEST_SECONDS, Reason, Remote, SourceProblem, remote_with
 from labeling.outside.waiting import Busy, Later, Questions
 from labeling.storage import media
 from labeling.storage.disk.files import FileMissing
@@ -65,7 +64,7 @@ def fetch(references: Sequence[Reference]) -> dict[str, Lost]:
         for part in _parts(references):
             outcomes = list(zip(part, threads.map(content, part), strict=True))
             kept = [(row, found) for row, found in outcomes if not isinstance(found, SourceAway)]
-            lost |= _keep(kept, copies.STEPS)
+            lost |= _store_copies(kept, copies.STEPS)
             for _, found in outcomes:
                 if isinstance(found, SourceAway):
                     raise found
@@ -83,7 +82,7 @@ def fetch_for(reader: int, row: Reference) -> None:
         raise SourceAway("The file has not come from its source yet.", row.source_id) from None
     if isinstance(found, SourceAway):
         raise found
-    for problem in _keep([(row, found)], reader).values():
+    for problem in _store_copies([(row, found)], reader).values():
         raise problem
 
 
@@ -140,22 +139,13 @@ def _content(row: Reference, *, seconds: float) -> bytes | Lost | SourceAway:
 
 def remote_of_files(source: Source) -> Remote:
     """Return the place that keys of items' files are relative to. Raises `SourceProblem`."""
-    return _remote(_Place(source.files_address, source.options, source.sealed_secrets))
-
-
-@dataclass(unsafe_hash=True)
-class _Place:
-    """The part of a source that `remote_of` reads."""
-
-    address: str
-    options: dict[str, str] = field(hash=False)
-    sealed_secrets: str
+    return _kept_remote(source.files_address, tuple(source.options.items()), source.sealed_secrets)
 
 
 @lru_cache(maxsize=REMOTES)
-def _remote(place: _Place) -> Remote:
-    """Return the source's place, which keeps the token, or the region, that it has asked for."""
-    return remote_of(place)
+def _kept_remote(address: str, options: tuple[tuple[str, str], ...], sealed_secrets: str) -> Remote:
+    """Return the place, which keeps the token, or the region, that it has asked for."""
+    return remote_with(address, dict(options), sealed_secrets)
 
 
 def _most_bytes(row: Reference) -> int:
@@ -164,7 +154,7 @@ def _most_bytes(row: Reference) -> int:
     return kind.most_bytes
 
 
-def _keep(outcomes: Sequence[tuple[Reference, bytes | Lost]], reader: int) -> dict[str, Lost]:
+def _store_copies(outcomes: Sequence[tuple[Reference, bytes | Lost]], reader: int) -> dict[str, Lost]:
     """Keep copies of these contents, and store what was learned of their files. Return the problems by name."""
     lost = {row.name: found for row, found in outcomes if isinstance(found, Lost)}
     contents = {row: found for row, found in outcomes if isinstance(found, bytes)}
@@ -188,12 +178,12 @@ def _keep(outcomes: Sequence[tuple[Reference, bytes | Lost]], reader: int) -> di
     if new:
         media.flush()
     for row, content in contents.items():
-        copies.keep(copies.path_of(row.name, reader), content)
-    _record([row for row, _ in outcomes], {row.pk for row in new}, lost)
+        copies.store_copy(copies.path_of(row.name, reader), content)
+    _store_facts([row for row, _ in outcomes], {row.pk for row in new}, lost)
     return lost
 
 
-def _record(rows: Sequence[Reference], new: set[int], lost: Mapping[str, Lost]) -> None:
+def _store_facts(rows: Sequence[Reference], new: set[int], lost: Mapping[str, Lost]) -> None:
     """Store the digests of new files, and each problem that has come or passed."""
     changed = []
     for row in rows:

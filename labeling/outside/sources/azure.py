@@ -11,7 +11,7 @@ from django.utils.translation import gettext
 
 from labeling.outside.outbound import Response
 from labeling.outside.sources.base import BadAddress, Entry, Option, Reason, SourceProblem
-from labeling.outside.sources.http import HttpRemote, moment, number
+from labeling.outside.sources.http import StoreRemote, moment, number
 
 HOST = "https://{account}.blob.core.windows.net"
 VERSION = "2026-02-06"
@@ -20,8 +20,8 @@ ACCOUNT, CONTAINER = re.compile(r"[a-z0-9]{3,24}"), re.compile(r"\$root|\$web|[a
 PAGE = 1000
 
 
-class Azure(HttpRemote):
-    """The blobs of a container whose names begin with the path of the address and "/"."""
+class Azure(StoreRemote):
+    """A container of Azure Blob Storage."""
 
     schemes = ("az",)
     title = "Azure Blob Storage"
@@ -37,13 +37,11 @@ class Azure(HttpRemote):
     def __init__(self, address: str, options: Mapping[str, str]) -> None:
         super().__init__(address, options)
         account, _, path = address.partition("://")[2].partition("/")
-        self._container, _, root = path.partition("/")
-        self._root = root.strip("/")
-        self.names_file = bool(self._root)
-        if not ACCOUNT.fullmatch(account) or not CONTAINER.fullmatch(self._container):
+        self._set_path(path)
+        if not ACCOUNT.fullmatch(account) or not CONTAINER.fullmatch(self._bucket):
             sentence = gettext("This names no container. Enter an address such as %(example)s.")
             raise BadAddress("address", sentence % {"example": self.example})
-        self._place = f"{HOST.format(account=account)}/{self._container}"
+        self._place = f"{HOST.format(account=account)}/{self._bucket}"
         self._sas = options.get("sas", "").strip().removeprefix("?")
         if self._sas and ("sig" not in parse_qs(self._sas) or not self._sas.isascii() or not self._sas.isprintable()):
             raise BadAddress(
@@ -51,7 +49,7 @@ class Azure(HttpRemote):
             )
 
     def _pages(self, after: str) -> Iterator[Iterable[Entry]]:
-        prefix = f"{self._root}/" if self._root else ""
+        prefix = self._prefix
         query = {"restype": "container", "comp": "list", "prefix": prefix, "maxresults": str(PAGE)}
         if after:
             query["startFrom"] = prefix + after
@@ -69,9 +67,6 @@ class Azure(HttpRemote):
     def _signed(self, url: str) -> str:
         return f"{url}{'&' if '?' in url else '?'}{self._sas}" if self._sas else url
 
-    def _full(self, key: str) -> str:
-        return f"{self._root}/{key}" if self._root and key else self._root or key
-
     def _name(self, key: str) -> str:
         return f"{self.address}/{key}" if key else self.address
 
@@ -82,7 +77,7 @@ class Azure(HttpRemote):
         code = answer.headers.get("x-ms-error-code", "")
         if code == "ContainerNotFound":
             sentence = gettext("There is no container %(container)s. Check the address.")
-            raise SourceProblem(Reason.PLACE, sentence % {"container": self._container})
+            raise SourceProblem(Reason.PLACE, sentence % {"container": self._bucket})
         if answer.status_code in (401, 403):
             sentence = gettext(
                 "Azure refuses the shared access signature (%(code)s): it is wrong, has expired, or lacks Read or "

@@ -20,7 +20,7 @@ from django.utils.translation import gettext, gettext_noop
 
 from labeling.outside.outbound import Response
 from labeling.outside.sources.base import LIST_SECONDS, BadAddress, Entry, Option, Reason, SourceProblem
-from labeling.outside.sources.http import HttpRemote
+from labeling.outside.sources.http import StoreRemote
 
 API, TOKENS = "https://storage.googleapis.com", "https://oauth2.googleapis.com/token"
 """The hosts. An address in the service account's key, which could lead anywhere, is not used."""
@@ -31,8 +31,8 @@ TOKEN_SECONDS, SPARE_SECONDS = 3600, 120
 WRONG = gettext_noop("Paste the whole JSON key of a service account, as Google Cloud gives it.")
 
 
-class Gcs(HttpRemote):
-    """The objects of a bucket whose names begin with the path of the address and "/"."""
+class Gcs(StoreRemote):
+    """A bucket of Google Cloud Storage."""
 
     schemes = ("gs",)
     title = "Google Cloud Storage"
@@ -49,17 +49,13 @@ class Gcs(HttpRemote):
 
     def __init__(self, address: str, options: Mapping[str, str]) -> None:
         super().__init__(address, options)
-        self._bucket, _, root = address.partition("://")[2].partition("/")
-        self._root = root.strip("/")
-        self.names_file = bool(self._root)
-        if not BUCKET.fullmatch(self._bucket) or ".." in self._bucket:
-            sentence = gettext("This names no bucket. Enter an address such as %(example)s.")
-            raise BadAddress("address", sentence % {"example": self.example})
+        self._set_path(address.partition("://")[2])
+        self._check_bucket(BUCKET)
         self._token, self._token_until = "", 0.0
         self._account = _account(options["service_account"]) if options.get("service_account") else None
 
     def _pages(self, after: str) -> Iterator[Iterable[Entry]]:
-        prefix = f"{self._root}/" if self._root else ""
+        prefix = self._prefix
         query = {"prefix": prefix, "startOffset": prefix + after, "maxResults": str(PAGE)}
         query["fields"] = "items(name,size,updated,generation),nextPageToken"
         while True:
@@ -77,9 +73,6 @@ class Gcs(HttpRemote):
 
     def _object(self, key: str) -> str:
         return f"{API}/storage/v1/b/{self._bucket}/o/{quote(self._full(key), safe='')}"
-
-    def _full(self, key: str) -> str:
-        return f"{self._root}/{key}" if self._root and key else self._root or key
 
     def _name(self, key: str) -> str:
         return f"gs://{self._bucket}/{key if key == self._root else self._full(key)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import re
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -20,6 +21,7 @@ from labeling.outside import outbound
 from labeling.outside.sources.base import (
     BLOCK_BYTES,
     LIST_SECONDS,
+    BadAddress,
     Entry,
     Reason,
     Remote,
@@ -151,6 +153,27 @@ class HttpRemote(Remote):
         if not answer.is_success:
             sentence = gettext("%(place)s answers %(code)s. Try again later.")
             raise SourceProblem(Reason.AWAY, sentence % {"place": host, "code": status})
+
+
+class StoreRemote(HttpRemote):
+    """A bucket, or a container, of a store: the files whose names begin with the path of the address and "/"."""
+
+    def _set_path(self, path: str) -> None:
+        """Take the bucket, and the path within it, from an address."""
+        self._bucket, _, root = path.partition("/")
+        self._root = root.strip("/")
+        self._prefix = f"{self._root}/" if self._root else ""
+        self.names_file = bool(self._root)
+
+    def _full(self, key: str) -> str:
+        """Return the name of a file in the bucket."""
+        return self._prefix + key if key else self._root
+
+    def _check_bucket(self, pattern: re.Pattern[str]) -> None:
+        """Raise `BadAddress` unless the address names a bucket."""
+        if not pattern.fullmatch(self._bucket) or ".." in self._bucket:
+            sentence = gettext("This names no bucket. Enter an address such as %(example)s.")
+            raise BadAddress("address", sentence % {"example": self.example})
 
 
 def number(text: str) -> int | None:

@@ -16,7 +16,7 @@ from django.utils.translation import gettext
 
 from labeling.outside import outbound
 from labeling.outside.sources.base import LIST_SECONDS, BadAddress, Entry, Option, Reason, SourceProblem, busy, silent
-from labeling.outside.sources.http import HttpRemote, number
+from labeling.outside.sources.http import StoreRemote, number
 from labeling.outside.sources.sigv4 import Keys, signed
 
 AMAZON, CHINA = "https://s3.{region}.amazonaws.com", "https://s3.{region}.amazonaws.com.cn"
@@ -36,8 +36,8 @@ ELSEWHERE |= {"IllegalLocationConstraintException", "301", "302", "303", "307", 
 BUSY = {"SlowDown", "ServiceUnavailable", "Throttling", "ThrottlingException", "RequestLimitExceeded", "503", "429"}
 
 
-class S3(HttpRemote):
-    """The objects of a bucket whose keys begin with the path of the address and "/"."""
+class S3(StoreRemote):
+    """A bucket of S3, or of a store with its protocol."""
 
     schemes = ("s3",)
     title = "Amazon S3, or a store with S3's protocol"
@@ -52,12 +52,8 @@ class S3(HttpRemote):
 
     def __init__(self, address: str, options: Mapping[str, str]) -> None:
         super().__init__(address, options)
-        self._bucket, _, root = address.partition("://")[2].partition("/")
-        self._root = root.strip("/")
-        self.names_file = bool(self._root)
-        if not BUCKET.fullmatch(self._bucket) or ".." in self._bucket:
-            sentence = gettext("This names no bucket. Enter an address such as %(example)s.")
-            raise BadAddress("address", sentence % {"example": self.example})
+        self._set_path(address.partition("://")[2])
+        self._check_bucket(BUCKET)
         self._region = options.get("region", "")
         if not REGION.fullmatch(self._region):
             raise BadAddress("region", gettext("This is no region. Enter one such as eu-central-1, or leave it empty."))
@@ -70,7 +66,7 @@ class S3(HttpRemote):
         self._endpoint = _checked(options.get("endpoint", ""))
 
     def _pages(self, after: str) -> Iterator[Iterable[Entry]]:
-        prefix = f"{self._root}/" if self._root else ""
+        prefix = self._prefix
         query = {"list-type": "2", "encoding-type": "url", "prefix": prefix, "max-keys": str(PAGE)}
         if after:
             query["start-after"] = prefix + after
@@ -87,9 +83,6 @@ class S3(HttpRemote):
     def _url(self, key: str) -> str:
         """Return the address of a file below that of the bucket, which `_answer` knows."""
         return f"/{quote(self._full(key), safe='/-_.~')}"
-
-    def _full(self, key: str) -> str:
-        return f"{self._root}/{key}" if self._root and key else self._root or key
 
     def _name(self, key: str) -> str:
         return f"s3://{self._bucket}/{self._full(key)}"

@@ -10,9 +10,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import logging
-import secrets
 import time
-import uuid
 from collections import Counter
 from typing import Any
 
@@ -23,6 +21,7 @@ from django.utils import timezone
 from labeling.models import Delivery, Webhook
 from labeling.models.webhooks import TRIES
 from labeling.observing.metrics import WEBHOOK_TRIES
+from labeling.outside.outbound.delivery import Pauses, hold, release
 from labeling.outside.webhooks.messages import Answer, message_of, post
 from labeling.storage.db.sealed import Unreadable
 
@@ -37,24 +36,12 @@ MOST_SECONDS = 5.0
 """A worker that ends waits for as long, and for the last messages."""
 HELD = datetime.timedelta(seconds=60)
 """Longer than a try takes."""
-FIRST_PAUSE, LONGEST_PAUSE = 5, 3600
-"""Seconds between two tries: each pause is twice the one before."""
+PAUSES = Pauses(5, 3600, spread=0.25)
 GONE = 410
 FAILED = "failed"
 """The result of a try that another one follows, in the metric of tries; the results of the last are states."""
 DEAD_IN_A_ROW = 3
 """The dead letters in a row, each of three days, after which a webhook is paused."""
-
-
-def pause_after(tries: int) -> float:
-    """Return the seconds before the next try: up to a quarter more than the rule says, so that receivers which failed
-    together are not asked together again.
-
-    >>> 5 <= pause_after(1) <= 6.25 and 40 <= pause_after(4) <= 50 and 3600 <= pause_after(50) <= 4500
-    True
-    """
-    pause = min(FIRST_PAUSE * 2 ** (tries - 1), LONGEST_PAUSE)
-    return pause * (1 + secrets.randbelow(251) / 1000)
 
 
 def deliver() -> None:
@@ -102,14 +89,12 @@ async def _deliver_to(webhook: Webhook, until: float) -> bool:
 
 def _take(webhook: Webhook, now: datetime.datetime) -> Delivery | None:
     """Hold the webhook, and return its first delivery; None if another worker holds it, or nothing is due any more."""
-    # Conditions on other tables would not be checked again after a wait for another worker's update.
     free = Webhook.objects.filter(pk=webhook.pk, paused_at=None).not_held(now)
-    hold = uuid.uuid4().hex
-    if not free.update(held_by=hold, held_until=now + HELD):
+    if not (held_by := hold(free, now + HELD)):
         return None
     delivery = webhook.deliveries.waiting().select_related("event", "webhook__project").order_by("pk").first()
     if delivery is None or delivery.next_at > now:
-        Webhook.objects.filter(pk=webhook.pk, held_by=hold).update(held_by="", held_until=None)
+        release(Webhook.objects.filter(pk=webhook.pk), held_by)
         return None
     return delivery
 
@@ -144,15 +129,14 @@ def outcome(answer: Answer, *, attempts: int, tries_left: int, now: datetime.dat
     left = tries_left - 1
     if left <= 0:
         return {**values, "state": Delivery.State.DEAD, "tries_left": 0}
-    next_at = now + datetime.timedelta(seconds=pause_after(TRIES - left))
-    return {**values, "tries_left": left, "next_at": next_at}
+    return {**values, "tries_left": left, "next_at": now + PAUSES.after(TRIES - left)}
 
 
 @transaction.atomic
 def _record(delivery: Delivery, answer: Answer, now: datetime.datetime) -> None:
     """Store the result, and let the webhook go. Store nothing if another worker took over after the hold."""
     webhooks = Webhook.objects.filter(pk=delivery.webhook_id)
-    if not webhooks.filter(held_by=delivery.webhook.held_by).update(held_by="", held_until=None):
+    if not release(webhooks, delivery.webhook.held_by):
         logger.warning("Lost delivery %d to another worker.", delivery.pk)
         return
     values = outcome(answer, attempts=delivery.attempts, tries_left=delivery.tries_left, now=now)

@@ -87,7 +87,7 @@ def load(path: Path, *, mmap: bool = False) -> np.ndarray:
     Raises `FileMissing` or `FileDamaged`.
     """
     with reading(path) as file:
-        array = _look(path, file)
+        array = _read_array_facts(path, file)
         if mmap and array.size:
             # Read-only. The map outlives the closing and the removal of the file.
             return np.memmap(file, array.dtype, "r", array.start, array.shape, "F" if array.order == "F" else "C")
@@ -95,17 +95,17 @@ def load(path: Path, *, mmap: bool = False) -> np.ndarray:
         for number, block in enumerate(_blocks(content)):
             if file.readinto(block.data) != len(block):
                 raise FileDamaged(path, "it was truncated while it was read")
-            _check(path, array, number, block.data)
+            _check_block(path, array, number, block.data)
     return content.view(array.dtype).reshape(array.shape, order="F" if array.order == "F" else "C")
 
 
 def check(path: Path) -> None:
     """Read the whole file. Raises `FileMissing`, or `FileDamaged` if its size or a checksum is wrong."""
     with reading(path) as file:
-        array = _look(path, file)
+        array = _read_array_facts(path, file)
         for number in range(-(-array.size // BLOCK_BYTES)):
             left = array.size - number * BLOCK_BYTES
-            _check(path, array, number, file.read(min(BLOCK_BYTES, left)))
+            _check_block(path, array, number, file.read(min(BLOCK_BYTES, left)))
 
 
 def _blocks(content: np.ndarray) -> Iterator[np.ndarray]:
@@ -113,13 +113,13 @@ def _blocks(content: np.ndarray) -> Iterator[np.ndarray]:
         yield content[start : start + BLOCK_BYTES]
 
 
-def _check(path: Path, array: _Array, number: int, block: bytes | memoryview) -> None:
+def _check_block(path: Path, array: _Array, number: int, block: bytes | memoryview) -> None:
     if array.sums is not None and zlib.crc32(block) != array.sums[number + 1]:
         first = array.start + number * BLOCK_BYTES
         raise FileDamaged(path, f"the bytes from {first:,} to {first + len(block):,} do not match their sum")
 
 
-def _look(path: Path, file: BinaryIO) -> _Array:
+def _read_array_facts(path: Path, file: BinaryIO) -> _Array:
     """Check the file's header, size and end, and leave the file's position at the first byte of the array."""
     length = file.seek(0, io.SEEK_END)
     sums = _read_sums(path, file, length)

@@ -19,7 +19,7 @@ from labeling import kinds
 from labeling.intake import parked
 from labeling.intake.drafts import Draft
 from labeling.intake.guessing import OWN_LABELS
-from labeling.intake.looking import FIRST, FirstRow, Survey, consequence
+from labeling.intake.looking import FIRST, FirstRow, LabelCounts, consequence
 from labeling.intake.readers import Layout, UnreadableFile
 from labeling.intake.readers.base import EXPORTED
 from labeling.intake.readers.layout import DELIMITERS, ENCODINGS, LABELS_AS, LayoutError
@@ -69,7 +69,7 @@ def page(request: HttpRequest, membership: Membership, item_import: ItemImport) 
     try:
         look = parked.look(item_import, person=membership.user.pk)
     except UnreadableFile as error:
-        look = parked.Look(Layout(), (), Layout(), "", [], Survey(), str(error))
+        look = parked.Look(Layout(), (), Layout(), "", [], LabelCounts(), str(error))
     context = {"import": item_import, **_context(look, membership)}
     return render_page(request, membership, "project/import_parked.html", context, section="project-import")
 
@@ -92,7 +92,7 @@ def _posted(request: HttpRequest, membership: Membership, item_import: ItemImpor
         added: list[str] = []
         is_asked = layout.labels_as != "ignore" and request.POST.get("add_classes")
         if is_asked and membership.can(Ability.SETTINGS_CHANGE):
-            added = list(parked.look(item_import, person=membership.user.pk).survey.unknown)
+            added = list(parked.look(item_import, person=membership.user.pk).counts.unknown)
             parked.add_classes(project=project, user=membership.user, names=added)
         return answer(request, parked.start(item_import=item_import, layout=layout), added)
     except (LayoutError, UnreadableFile) as error:
@@ -134,7 +134,7 @@ def answer(request: HttpRequest, received: ItemImport, added: Sequence[str] = ()
 
 def _context(look: parked.Look, membership: Membership) -> dict[str, Any]:
     project = membership.project
-    kind, found = kinds.of(project), look.survey
+    kind, found = kinds.of(project), look.counts
     unknown, proposes = found.unknown, project.asks.proposes
     adds = bool(unknown) and parked.can_add_classes(project) and membership.can(Ability.SETTINGS_CHANGE)
     in_file = found.labels + sum(unknown.values())
@@ -203,7 +203,7 @@ def _named(look: parked.Look, kind: Kind) -> set[str]:
     return {_content(look, kind), *look.layout.named}
 
 
-def _uses(found: Survey, layout: Layout, project: Project) -> list[tuple[str, str, str, bool]]:
+def _uses(found: LabelCounts, layout: Layout, project: Project) -> list[tuple[str, str, str, bool]]:
     """Return value, title, consequence and whether it is chosen of each use of labels."""
     chosen = layout.labels_as or "trusted"
     is_all = found.all_labeled and not project.items.to_label().exists()
@@ -215,13 +215,13 @@ def _uses(found: Survey, layout: Layout, project: Project) -> list[tuple[str, st
     return uses
 
 
-def _at_least(found: Survey, sentence: str, **counted: str) -> str:
+def _at_least(found: LabelCounts, sentence: str, **counted: str) -> str:
     """Return the count, in the sentence if not all rows have been counted."""
     [amount] = counted.values()
     return amount if found.whole else sentence % counted
 
 
-def _exported(found: Survey) -> list[str]:
+def _exported(found: LabelCounts) -> list[str]:
     """Return what comes in of an export, in sentences."""
     parts = (
         (found.answers, count(found.answers, "answer"), _("Trusted labels come in with their authors and times.")),

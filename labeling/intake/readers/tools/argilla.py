@@ -12,7 +12,7 @@ from django.utils.translation import gettext_noop as _
 
 from labeling.intake.answer_cells import as_json
 from labeling.kinds import BadValue
-from labeling.kinds.wording import is_blank, type_name
+from labeling.kinds.wording import is_blank, plain, type_name
 
 from .base import Tool
 
@@ -63,7 +63,7 @@ def _questions(row: Mapping[str, Any]) -> Iterable[str]:
     return dict.fromkeys((*parts.responses, *parts.suggestions))
 
 
-def _row(row: Mapping[str, Any], question: str) -> tuple[dict[str, Any], str]:
+def _own_row(row: Mapping[str, Any], question: str) -> tuple[dict[str, Any], str]:
     """Return the record with its submitted responses as answers. Its label is what all of them agree on; a person's
     last response counts. Responses without a status may be drafts: what they agree on is a suggestion.
     """
@@ -191,7 +191,7 @@ def _scored(each: Any) -> tuple[Any, float] | None:
 
 def _checked(value: Any) -> Any:
     """Return an answer that can be one or more classes, or a rating. Raises BadValue for spans and rankings."""
-    value = value.tolist() if hasattr(value, "tolist") else value
+    value = plain(value)
     for each in value if isinstance(value, list) else [value]:
         if isinstance(each, dict | list):
             raise BadValue(f"a response holds a {type_name(each)}: only classes and ratings are read")
@@ -216,7 +216,7 @@ def _objects(value: Any) -> list[dict[str, Any]]:
 
 
 def _list(value: Any) -> list[Any]:
-    value = as_json(value.tolist() if hasattr(value, "tolist") else value)
+    value = as_json(plain(value))
     return value if isinstance(value, list) else []
 
 
@@ -228,7 +228,7 @@ ARGILLA = Tool(
         "and discarded responses are left out."
     ),
     knows=_knows,
-    row=_row,
+    row=_own_row,
     questions=_questions,
     names_content=True,
 )

@@ -18,7 +18,7 @@ def _knows(row: Mapping[str, Any]) -> bool:
     return isinstance(row.get("Comments"), list) and isinstance(row.get("label"), list)
 
 
-def _row(row: Mapping[str, Any], question: str) -> tuple[dict[str, Any], str]:
+def _own_row(row: Mapping[str, Any], question: str) -> tuple[dict[str, Any], str]:
     """Return the row with its labels. doccano writes an empty list for an item that nobody has labeled."""
     label = row["labels"] if "annotation_approver" in row else row["label"]
     shown = {name: value for name, value in row.items() if name not in _LEFT_OUT}
@@ -30,5 +30,5 @@ DOCCANO = Tool(
     title="doccano",
     meaning=_("Comments are left out, and an item with an empty list of labels has no label."),
     knows=_knows,
-    row=_row,
+    row=_own_row,
 )

@@ -27,7 +27,7 @@ def _is_task(fields: Mapping[str, Any]) -> bool:
     )
 
 
-def _row(task: Mapping[str, Any], question: str) -> tuple[dict[str, Any], str]:
+def _own_row(task: Mapping[str, Any], question: str) -> tuple[dict[str, Any], str]:
     """Return the task as a row of an export. The label is what all answers agree on, or all ground truths. Of several
     answers of a person, the last counts. Raises BadValue.
     """
@@ -106,5 +106,5 @@ LABEL_STUDIO = Tool(
     title="Label Studio",
     meaning=_("Annotations are answers, and predictions come in as suggestions."),
     knows=_is_task,
-    row=_row,
+    row=_own_row,
 )

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_noop as _
 
 from labeling.intake.answer_cells import Verdict, as_json
 from labeling.kinds import BadValue
-from labeling.kinds.wording import excerpt, is_blank
+from labeling.kinds.wording import excerpt, is_blank, plain
 
 from .base import Tool
 
@@ -26,7 +26,7 @@ def _knows(row: Mapping[str, Any]) -> bool:
     return isinstance(answer, str) and answer in _ANSWERS and not row.keys().isdisjoint(("label", "accept", "options"))
 
 
-def _row(row: Mapping[str, Any], question: str) -> tuple[dict[str, Any], str]:
+def _own_row(row: Mapping[str, Any], question: str) -> tuple[dict[str, Any], str]:
     """Return what the answer says of the label: a task that nobody has answered brings a suggestion. A rejected choice
     names no class, and a rejected label is a no to a question that proposes it.
     """
@@ -48,7 +48,7 @@ def _row(row: Mapping[str, Any], question: str) -> tuple[dict[str, Any], str]:
 
 def _chosen(row: Mapping[str, Any]) -> list[Any] | None:
     """Return the chosen options: their ids, or the texts of options whose ids are numbers. None without a choice."""
-    options, chosen = (as_json(_plain(row.get(name))) for name in ("options", "accept"))
+    options, chosen = (as_json(plain(row.get(name))) for name in ("options", "accept"))
     if is_blank(chosen):
         return None
     texts = {
@@ -60,14 +60,10 @@ def _chosen(row: Mapping[str, Any]) -> list[Any] | None:
     return [texts.get(each, each) if isinstance(each, int) else each for each in listed]
 
 
-def _plain(value: Any) -> Any:
-    return value.tolist() if hasattr(value, "tolist") else value
-
-
 PRODIGY = Tool(
     name="prodigy",
     title="Prodigy",
     meaning=_("Accepted rows have a label; a rejected one is a no to a yes-or-no question, and else has none."),
     knows=_knows,
-    row=_row,
+    row=_own_row,
 )
