@@ -127,6 +127,7 @@ class Connection:
         self.has_place = False
         self.queued = 0.0
         self.rest = 0
+        self.draining = Patience(silence)
         self._silence = silence
         self._may_wait = may_wait
         self._received = bytearray()

@@ -42,7 +42,7 @@ LOOK_SECONDS = 0.5
 
 
 class Watch(NamedTuple):
-    """The loop's actions for a connection: `ready` for an event, `overdue` if the client was too slow."""
+    """The loop's next action for a connection: `ready` for an event, `overdue` if the client was too slow."""
 
     ready: Callable[[Connection], None]
     overdue: Callable[[Connection], None]
@@ -95,7 +95,7 @@ class WebWorker(Worker):
         self._looked = now
         for connection, watch in list(self._watched.items()):
             if now - watch.since >= watch.patience.left():
-                watch.overdue(connection)
+                self._unwatch(connection).overdue(connection)
 
     def _stop(self) -> None:
         """Answer the requests under way, for at most gunicorn's `graceful_timeout`."""
@@ -109,7 +109,7 @@ class WebWorker(Worker):
                 continue
             for connection, watch in list(self._watched.items()):
                 if watch.ready == self._collect:
-                    watch.overdue(connection)
+                    self._unwatch(connection).overdue(connection)
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     # ── from a connection to a whole request ──
@@ -142,7 +142,6 @@ class WebWorker(Worker):
         return True
 
     def _collect(self, connection: Connection) -> None:
-        self._unwatch(connection)
         try:
             there = connection.collect()
         except BlockingIOError:
@@ -180,7 +179,6 @@ class WebWorker(Worker):
         return connection.has_place
 
     def _too_slow(self, connection: Connection) -> None:
-        self._unwatch(connection)
         if connection.begun:
             connection.refuse_slow()
             self._send_rest(connection)
@@ -256,7 +254,7 @@ class WebWorker(Worker):
         """Send the bytes that the client takes now; after the last byte, go on to the next request or close."""
         try:
             if not connection.flush(FILE_BYTES):  # a limited piece, so that other connections get their turn
-                self._watch(connection, EVENT_WRITE, self._take_more, self._cut_off, connection.writing)
+                self._watch(connection, EVENT_WRITE, self._send_rest, self._close, connection.writing)
                 return
             if connection.keep:
                 connection.next_request()
@@ -267,14 +265,9 @@ class WebWorker(Worker):
             self._close(connection)
             return
         if self.alive and not connection.too_slow:
-            connection.rest = 0
-            self._watch(connection, EVENT_READ, self._drain, self._cut_off, Patience(self._silence))
+            self._watch(connection, EVENT_READ, self._drain, self._close, connection.draining)
         else:
             self._close(connection)
-
-    def _take_more(self, connection: Connection) -> None:
-        self._unwatch(connection)
-        self._send_rest(connection)
 
     def _drain(self, connection: Connection) -> None:
         """Read the bytes that the client still sends: closing with unread bytes would reset the unread response."""
@@ -283,12 +276,10 @@ class WebWorker(Worker):
         except OSError:
             rest = 0
         connection.rest += rest
-        if not rest or connection.rest > MAX_REST:
-            self._cut_off(connection)
-
-    def _cut_off(self, connection: Connection) -> None:
-        self._unwatch(connection)
-        self._close(connection)
+        if rest and connection.rest <= MAX_REST:
+            self._watch(connection, EVENT_READ, self._drain, self._close, connection.draining)
+        else:
+            self._close(connection)
 
     def _watch(
         self,
@@ -303,12 +294,13 @@ class WebWorker(Worker):
 
     def _ready(self, connection: Connection) -> None:
         if connection in self._watched:  # `_make_room` may have closed it in the same turn
-            self._watched[connection].ready(connection)
+            self._unwatch(connection).ready(connection)
 
-    def _unwatch(self, connection: Connection) -> None:
+    def _unwatch(self, connection: Connection) -> Watch:
         watch = self._watched.pop(connection)
         watch.patience.waited += time.monotonic() - watch.since
         self._poller.unregister(connection.socket)
+        return watch
 
     def _close(self, connection: Connection) -> None:
         self._connections.discard(connection)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any
 
@@ -122,12 +122,8 @@ def _lack(seconds: float) -> str:
 @contextmanager
 def reads() -> Iterator[None]:
     """Read from the replica within the block. Also a decorator, for functions that only read."""
-    block = _Block.begin(PAGE_WAIT)
-    if block is None:
+    with _entered(_Block.begin(PAGE_WAIT)):
         yield
-    else:
-        with block.entered():
-            yield
 
 
 def streamed(chunks: Iterator[bytes]) -> Iterator[bytes]:
@@ -135,15 +131,16 @@ def streamed(chunks: Iterator[bytes]) -> Iterator[bytes]:
     affected.
     """
     block = _Block.begin(EXPORT_WAIT)
-    if block is None:
-        yield from chunks
-        return
     while True:
-        with block.entered():
+        with _entered(block):
             chunk = next(chunks, None)
         if chunk is None:
             return
         yield chunk
+
+
+def _entered(block: _Block | None) -> AbstractContextManager[None]:
+    return block.entered() if block else nullcontext()
 
 
 def reading() -> BaseDatabaseWrapper:

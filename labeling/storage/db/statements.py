@@ -78,18 +78,13 @@ def _cursor(database: BaseDatabaseWrapper) -> Any:
     """
     if database.vendor != "postgresql":
         return database.cursor()
-    database.ensure_connection()
-    with database.wrap_database_errors:
-        cursor = _prepared_cursors()(database.connection)
-    # As `database.cursor()` does: the wrapper raises Django's errors and counts queries.
-    return database.make_debug_cursor(cursor) if database.queries_logged else database.make_cursor(cursor)
-
-
-@lru_cache
-def _prepared_cursors() -> type[Any]:
     from django.db.backends.postgresql.base import ServerBindingCursor  # imports psycopg, which SQLite does not need
 
-    return ServerBindingCursor
+    database.ensure_connection()
+    with database.wrap_database_errors:
+        cursor = cast("Any", ServerBindingCursor)(database.connection)
+    # As `database.cursor()` does: the wrapper raises Django's errors and counts queries.
+    return database.make_debug_cursor(cursor) if database.queries_logged else database.make_cursor(cursor)
 
 
 def insert(model: type[Model], names: Sequence[str], values: Sequence[Sequence[Any]]) -> None:
