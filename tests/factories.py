@@ -15,7 +15,7 @@ from django.utils import timezone
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from labeling.labels import counting, rechecking
+from labeling.labels import counting
 from labeling.models import (
     Assignment,
     Audit,
@@ -38,6 +38,7 @@ from labeling.models import (
 from labeling.outside.webhooks import changing
 from labeling.projects.create import create_project
 from labeling.projects.people.members import set_role
+from labeling.queue import rechecking
 from labeling.storage import media
 
 # The same in every run, so that what follows from it is.

@@ -14,11 +14,10 @@ from rest_framework.response import Response
 from labeling.api.shared.endpoints import ProjectListView, ProjectView, find_or_404
 from labeling.api.shared.fields import StrictFloat, StrictText, read, words
 from labeling.api.shared.visible import VisibleToMember
-from labeling.labels import rechecking
 from labeling.loop import retrying
 from labeling.models import Ability, Batch, Project, Selection, User
 from labeling.models.accounts import MAX_GROUP
-from labeling.queue import deadlines, parts
+from labeling.queue import deadlines, parts, rechecking
 from labeling.queue.parts import parts_of
 
 # The fields that record how a batch was selected, enough to repeat the selection.

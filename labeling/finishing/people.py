@@ -8,12 +8,12 @@ from functools import lru_cache
 from django.db.models import Avg, Count
 
 from labeling.finishing.certifying.people import chance_missed, upper_error
-from labeling.labels.rechecking import who_may_be_asked
 from labeling.labels.resolving.outlook import Rule, outlook
 from labeling.labels.resolving.posterior import ACCURACY, AnswerSpace
 from labeling.models import Project, Task
 from labeling.models.batches import IMPORTED
 from labeling.queue import gold
+from labeling.queue.rechecking import who_may_be_asked
 
 USUAL_ERROR = 0.03
 """The share of wrong answers, if the project has measured none."""

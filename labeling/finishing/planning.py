@@ -18,11 +18,11 @@ from labeling.finishing.experience import batch_experience, control_experience, 
 from labeling.finishing.goal import Goal
 from labeling.finishing.people import PeopleErrors, errors_of
 from labeling.labels.counting import certified_labels
-from labeling.labels.rechecking import expected_answers
 from labeling.loop.step import Step
 from labeling.models import Audit, CertifiedLabel, Copy, Finish, ModelVersion, Project, WorkLog
 from labeling.models.certificates import CertifiedLabelQuerySet
 from labeling.models.items import ItemQuerySet
+from labeling.queue.rechecking import expected_answers
 from labeling.storage.arrays.files import ProjectFiles
 
 LEAST_OF_CLASS = 30

@@ -15,9 +15,9 @@ from labeling.finishing.people import PeopleErrors, errors_of
 from labeling.finishing.progress import pool_progress
 from labeling.insight.pace import Pace, pace_of
 from labeling.insight.status import items_of
-from labeling.labels import rechecking
 from labeling.labels.counting import counted
 from labeling.models import Audit, AuditDraw, Certificate, Finish, Project, Task
+from labeling.queue import rechecking
 
 LISTED = 50
 """The most audits in a list."""

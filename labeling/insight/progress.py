@@ -10,11 +10,10 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from labeling.labels import rechecking
 from labeling.loop import batches, signs
 from labeling.models import Assignment, Batch, Job, Project, Task, User
 from labeling.models.job_kinds import PATIENT_KINDS
-from labeling.queue import queue
+from labeling.queue import queue, rechecking
 
 # Below this finished share, a step's duration cannot be estimated.
 LEAST_SHARE = 0.05

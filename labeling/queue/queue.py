@@ -14,10 +14,10 @@ from django.db import IntegrityError, transaction
 from django.db.models import Case, Exists, F, Sum, When
 from django.utils import timezone
 
-from labeling.labels import counting, item_labels, rechecking
+from labeling.labels import counting, item_labels
 from labeling.loop import batches
 from labeling.models import Annotation, Assignment, Batch, Copy, Item, Job, Project, Task, User
-from labeling.queue import assignments, grids, sharing
+from labeling.queue import assignments, grids, rechecking, sharing
 from labeling.queue.assignments import TasksChanged
 from labeling.queue.parts import ALL
 from labeling.queue.person import MAX_HELD, MIN_HELD, DailyLimit, Person, daily_limit_now, lock_person, person_in

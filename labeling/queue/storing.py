@@ -14,11 +14,11 @@ from typing import NamedTuple
 
 from django.utils import timezone
 
-from labeling.labels import comments, counting, item_labels, rechecking
+from labeling.labels import comments, counting, item_labels
 from labeling.loop import batches
 from labeling.models import Annotation, Batch, ClassProposal, Job, Project, User
 from labeling.models.classes import folded
-from labeling.queue import copy_answers
+from labeling.queue import copy_answers, rechecking
 from labeling.queue.answer import Answer
 from labeling.queue.assignments import TasksChanged
 from labeling.storage.db.statements import change, insert, marks, rows

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from django.utils import timezone
 
-from labeling.labels import counting, rechecking, relabeling
+from labeling.labels import counting, relabeling
 from labeling.labels.resolving import by_class, dawid_skene
 from labeling.labels.resolving.asking import worth_asking
 from labeling.labels.resolving.one_coin import AnswerTable, Resolved, weigh
@@ -22,6 +22,7 @@ from labeling.labels.resolving.posterior import LEAST_SUPPORT
 from labeling.loop.step import Step
 from labeling.models import Annotation, Batch, Correction, Item, LabelCounts, Membership, Project, Task
 from labeling.models.tasks import TaskQuerySet
+from labeling.queue import rechecking
 from labeling.storage.db.long_writes import in_parts
 from labeling.storage.db.statements import change_each, stored
 

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from labeling.finishing.advance import advance
-from labeling.labels import rechecking
 from labeling.loop import batches
 from labeling.loop.step import Step, StepFailed
 from labeling.models import Batch, Clustering, Job, ModelVersion, Project
 from labeling.models.batches import SEED
 from labeling.models.items import ItemQuerySet
 from labeling.projects.version_in_use import in_use, is_outdated
+from labeling.queue import rechecking
 from labeling.steps import audit_draws, batch_copies
 from labeling.steps.batch_tasks import PICKING_SHARE, Picked, remove_tasks, write_tasks
 from labeling.steps.cluster import Clustered, clusters_at

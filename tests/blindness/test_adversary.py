@@ -11,9 +11,9 @@ from adversary import Verdict, judge, kinds_of
 from digit_worlds import LARGE, adversary_in, drain, imported, world
 
 from labeling.finishing.certifying import schedule
-from labeling.labels import item_labels, rechecking
+from labeling.labels import item_labels
 from labeling.models import Assignment, Batch, Project, Task
-from labeling.queue import gold
+from labeling.queue import gold, rechecking
 from labeling.steps import replace
 from tests.extent import ALL, some
 

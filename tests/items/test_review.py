@@ -12,9 +12,10 @@ from mixture import mixture, numbers
 from pages import manager, member, text_of
 
 from labeling.insight.review import Reason, queue_of, reasons_of, waiting
-from labeling.labels import comments, reviewing
+from labeling.labels import comments
 from labeling.labels.items.records import ItemRecord
 from labeling.models import Annotation, Comment, Copy, CopyAnswer, Correction, Item, Project, ReviewPlace, Role, User
+from labeling.queue import reviewing
 from labeling.web.items import item_view
 from tests.exports.labeled import answer
 from tests.extent import some

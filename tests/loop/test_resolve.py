@@ -9,13 +9,13 @@ import pytest
 from django.utils import timezone
 from factories import make_answerable, make_items, make_member, make_open_batch, make_project
 
-from labeling.labels import counting, rechecking
+from labeling.labels import counting
 from labeling.labels.corrections import correct
-from labeling.labels.rechecking import ABSENT_AFTER, close_unanswerable
 from labeling.loop.step import Step
 from labeling.models import Assignment, Batch, Item, Job, Membership, Project, Role, User, WorkLog
-from labeling.queue import queue, submitting
+from labeling.queue import queue, rechecking, submitting
 from labeling.queue.answer import Answer
+from labeling.queue.rechecking import ABSENT_AFTER, close_unanswerable
 from labeling.steps.model_inputs import read_labels
 from labeling.steps.resolve import resolve
 from labeling.steps.train import learns_soft

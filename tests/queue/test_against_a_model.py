@@ -21,12 +21,12 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from labeling.labels import corrections, counting, rechecking
+from labeling.labels import corrections, counting
 from labeling.labels.corrections import CorrectionError
 from labeling.loop import batches
 from labeling.loop.batches import BatchError
 from labeling.models import Annotation, Assignment, Batch, Item, Project, Role, Task
-from labeling.queue import deadlines, queue, submitting
+from labeling.queue import deadlines, queue, rechecking, submitting
 from labeling.queue.answer import Answer
 from labeling.queue.queue import QueueError
 from tests.extent import ALL

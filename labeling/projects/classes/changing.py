@@ -22,7 +22,7 @@ from labeling.labels import certified, relabeling
 from labeling.models import Annotation, ClassChange, Correction, Job, LabelClass, LogKind, Project, Task, User
 from labeling.models.project_settings import MAX_CLASSES
 from labeling.observing import auditlog
-from labeling.projects.class_changes import (
+from labeling.projects.classes.common import (
     EDITABLE,
     KINDS_THAT_RELABEL,
     ClassError,

@@ -20,8 +20,8 @@ from labeling.loop import batches
 from labeling.models import Batch, ClassProposal, Correction, Item, LabelClass, LogKind, Project, Task, User
 from labeling.models.classes import MAX_ALIASES, MAX_PROPOSAL, folded
 from labeling.observing import auditlog
-from labeling.projects.class_changes import ClassError
 from labeling.projects.classes import changing as classes
+from labeling.projects.classes.common import ClassError
 from labeling.projects.people import invisible
 from labeling.questions import InvalidValue, Stored
 

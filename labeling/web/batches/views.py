@@ -20,11 +20,10 @@ from labeling.insight.clusterings import clustering_of
 from labeling.insight.pace import pace_of
 from labeling.insight.progress import progress_of
 from labeling.insight.work import asked_answers_of, contributions_of, hours_of
-from labeling.labels import rechecking
 from labeling.labels.items.order import count_up_to
 from labeling.loop import batches, retrying
 from labeling.models import Ability, Batch, Job, Membership, Project
-from labeling.queue import deadlines
+from labeling.queue import deadlines, rechecking
 from labeling.storage.arrays import stored
 from labeling.storage.arrays.files import ProjectFiles
 from labeling.storage.arrays.pool_map import PoolMap

@@ -13,8 +13,8 @@ from django.utils.translation import gettext, ngettext
 from labeling import kinds
 from labeling.models import Ability, Membership, Project
 from labeling.models.classes import folded
-from labeling.projects.class_changes import ClassError
 from labeling.projects.classes import proposals
+from labeling.projects.classes.common import ClassError
 from labeling.projects.people.invisible import isolated
 from labeling.web.classes.forms import ProposalForm
 from labeling.web.shared import words

@@ -13,9 +13,9 @@ from django.utils.translation import gettext, ngettext
 from labeling import kinds
 from labeling.insight.affected import labels_by_class, touched_by
 from labeling.models import Ability, ClassChange, LabelClass, Membership, Project
-from labeling.projects.class_changes import ClassError
 from labeling.projects.classes import changing as classes
 from labeling.projects.classes import examples
+from labeling.projects.classes.common import ClassError
 from labeling.projects.people.invisible import isolated
 from labeling.projects.privacy import ledger
 from labeling.web.classes.forms import AddForm, ClassForm, MergeForm, SplitForm

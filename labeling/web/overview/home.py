@@ -10,10 +10,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from labeling.labels import rechecking
 from labeling.loop import batches
 from labeling.models import Ability, Batch, Project, User
 from labeling.projects.people import access
+from labeling.queue import rechecking
 from labeling.web.members import invitations
 from labeling.web.overview.situation import situation
 

@@ -23,10 +23,10 @@ from labeling.insight.progress import Unattended, progress_of, unattended
 from labeling.insight.status import failures_of, items_of, leased_of, models_of, put_off_of
 from labeling.insight.waits import waits_of
 from labeling.insight.work import asked_answers_of, contributions_of
-from labeling.labels import rechecking
 from labeling.loop import batches, retrying
 from labeling.models import Ability, Batch, Job, Membership, ModelVersion, Project
 from labeling.projects.version_in_use import in_use
+from labeling.queue import rechecking
 from labeling.web.batches.batch_rows import STATES, answered_of, batch_rows
 from labeling.web.batches.running_batch import running, step_line
 from labeling.web.charts.learning import Accuracy, accuracy_of, learning_curve

@@ -15,10 +15,10 @@ from django.utils.translation import gettext
 
 from labeling import kinds
 from labeling.insight.review import COUNTED, Reason, ReviewQueue, queue_of, reasons_of, unlike_copies_of
-from labeling.labels import reviewing
 from labeling.labels.items.records import ItemRecord, names_of, record_of
 from labeling.models import Ability, Item, Membership, Project
 from labeling.projects.people.invisible import isolated
+from labeling.queue import reviewing
 from labeling.web.items import item_view
 from labeling.web.items.item_query import CorrectionForm
 from labeling.web.items.views import class_names, correction_form
