@@ -62,7 +62,7 @@ def receive(
     """
     path = uploads.keep(project=project, name=name, **upload)
     try:
-        guessed = _guessed(project, path, uploads.plain_name(name))
+        guessed = _guessed(project, path, uploads.sanitize_filename(name))
     except BaseException:
         uploads.give_up(path)
         raise
@@ -72,7 +72,7 @@ def receive(
         return uploads.begin(project=project, user=user, path=path, name=name, strict=strict)
     return ItemImport.objects.create(
         project=project,
-        name=uploads.plain_name(name),
+        name=uploads.sanitize_filename(name),
         path=store().recorded(path),
         owns_file=True,
         strict=strict,
@@ -106,7 +106,7 @@ def preview(*, project: Project, name: str, layout: Layout, **upload: Any) -> Lo
     """
     path = uploads.keep(project=project, name=name, **upload)
     try:
-        return look_into(path, project, layout, name=uploads.plain_name(name), guessing=True)
+        return look_into(path, project, layout, name=uploads.sanitize_filename(name), guessing=True)
     except UnreadableFile as error:
         raise ValidationError(str(error)) from error
     finally:
@@ -116,7 +116,9 @@ def preview(*, project: Project, name: str, layout: Layout, **upload: Any) -> Lo
 def unknown_names(path: Path, project: Project, layout: Layout, *, name: str, whole: bool = False) -> list[str]:
     """Return the labels of a file that are no classes; none if the file cannot be read, which its import then tells."""
     try:
-        found = survey(path, layout, rules_of(project, allow_files=False), name=uploads.plain_name(name), whole=whole)
+        found = survey(
+            path, layout, rules_of(project, allow_files=False), name=uploads.sanitize_filename(name), whole=whole
+        )
     except UnreadableFile:
         return []
     return list(found.unknown)

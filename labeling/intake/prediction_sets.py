@@ -44,10 +44,10 @@ def receive(
     Raises `PredictionsRefused`, and `ValidationError` as `uploads.keep` does or for another kind of file.
     """
     _check(project)
-    _check_name(uploads.plain_name(name))
+    _check_name(uploads.sanitize_filename(name))
     path = uploads.keep(project=project, name=name, chunks=chunks, length=length, spooled_at=spooled_at)
     try:
-        return _enqueue(project, user, name=uploads.plain_name(name), path=store().recorded(path), strict=strict)
+        return _enqueue(project, user, name=uploads.sanitize_filename(name), path=store().recorded(path), strict=strict)
     except BaseException:
         uploads.give_up(path)
         raise

@@ -80,7 +80,7 @@ def receive(
     try:
         with transaction.atomic():
             registration = Registration.objects.create(
-                project=project, name=uploads.plain_name(name), path=store().recorded(path), created_by=user
+                project=project, name=uploads.sanitize_filename(name), path=store().recorded(path), created_by=user
             )
             Job.objects.enqueue(Job.Kind.REGISTER, project=project, cause=registration)
             after = {"registration": registration.pk, "file": registration.name}

@@ -199,7 +199,7 @@ def _request_hash(path: Path, key: str, *, strict: bool, layout: Layout) -> str:
 
 def _check_form(project: Project, path: Path, name: str) -> None:
     try:
-        check_form(path, kind=project.kind, name=plain_name(name))
+        check_form(path, kind=project.kind, name=sanitize_filename(name))
     except UnreadableFile as error:
         raise ValidationError(str(error)) from error
 
@@ -324,7 +324,7 @@ def register(
     """Create the import and its job. The job waits for a worker, unless `taken_by` names the process that runs it."""
     item_import = ItemImport.objects.create(
         project=project,
-        name=plain_name(name),
+        name=sanitize_filename(name),
         path=store().recorded(path),
         truth_path=str(truth_path or ""),
         owns_file=owns_file,
@@ -340,7 +340,7 @@ def register(
     return job
 
 
-def plain_name(name: str) -> str:
+def sanitize_filename(name: str) -> str:
     """Return the file's name without folders and unprintable characters, cut to 200 characters before its suffix."""
     base = name.replace("\\", "/").rsplit("/", 1)[-1]
     shown = "".join(c for c in base if c.isprintable()).strip()

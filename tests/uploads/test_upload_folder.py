@@ -132,4 +132,4 @@ def test_an_import_that_takes_long_is_left_to_the_worker(monkeypatch: pytest.Mon
     ],
 )
 def test_names_are_kept_plain(name: str, shown: str) -> None:
-    assert uploads.plain_name(name) == shown
+    assert uploads.sanitize_filename(name) == shown

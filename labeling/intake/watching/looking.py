@@ -151,7 +151,7 @@ def _add_files(source: Source, entries: Sequence[Entry]) -> list[ItemImport]:
         if again or (last is not None and last.state == REFUSED and source.in_full):
             item_import = ItemImport.objects.create(
                 project=source.project,
-                name=uploads.plain_name(entry.key),
+                name=uploads.sanitize_filename(entry.key),
                 path=store().recorded(fetching.path_for(folder, entry.key)),
                 owns_file=True,
                 layout=source.layout,
@@ -295,7 +295,7 @@ def _park_first(step: Step, source: Source, remote: Remote) -> None:
         raise SourceProblem(Reason.FILE, f"There is no file with rows at this address yet: {FORMS}.")
     item_import = ItemImport(
         project=source.project,
-        name=uploads.plain_name(entry.key),
+        name=uploads.sanitize_filename(entry.key),
         path=store().recorded(fetching.path_for(uploads.folder(), entry.key)),
         owns_file=True,
         state=ItemImport.State.PARKED,

@@ -55,7 +55,7 @@ def ask(
             run = PredictionRun.objects.create(
                 project=project,
                 version=version,
-                name=uploads.plain_name(name),
+                name=uploads.sanitize_filename(name),
                 path=store().recorded(path),
                 probabilities=probabilities,
                 created_by=user,
