@@ -8,7 +8,6 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import messages
-from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
@@ -21,11 +20,10 @@ from labeling.intake import registering
 from labeling.intake.prediction_files import SUFFIXES
 from labeling.intake.registering import RegisterRefused
 from labeling.models import Ability, Membership, PredictionServer, PredictionSet
-from labeling.outside.outbound import check_text
 from labeling.projects.encoders.encoder_settings import encoders_for
 from labeling.projects.privacy import ledger
 from labeling.web.shared import words
-from labeling.web.shared.forms import FileForm, translated
+from labeling.web.shared.forms import AddressField, FileForm, translated
 from labeling.web.shared.pages import errors_as_messages, for_members, render_page
 from labeling.web.shared.words import number
 
@@ -35,12 +33,8 @@ SHOWN = 20
 class ServerForm(forms.Form):
     """The address of a server, and what it asks for."""
 
-    url = forms.CharField(
-        label=gettext_lazy("Address"),
-        max_length=2000,
-        widget=forms.TextInput(attrs={"type": "url", "autocomplete": "off", "spellcheck": "false"}),
-        help_text=gettext_lazy("Of an ML backend for Label Studio, such as https://ml.example.org."),
-        error_messages={"required": gettext_lazy("Enter an address.")},
+    url = AddressField(
+        gettext_lazy("Of an ML backend for Label Studio, such as https://ml.example.org."), max_length=2000
     )
     username = forms.CharField(
         label=gettext_lazy("Name"),
@@ -59,14 +53,6 @@ class ServerForm(forms.Form):
             "It is stored encrypted. Empty: the present one stays, if the address and the name stay."
         ),
     )
-
-    def clean_url(self) -> str:
-        url: str = self.cleaned_data["url"]
-        try:
-            check_text(url)
-        except ValueError as error:
-            raise ValidationError(str(error)) from error
-        return url
 
 
 class PredictionsForm(FileForm):

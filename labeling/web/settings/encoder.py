@@ -13,14 +13,13 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext, gettext_lazy
 
 from labeling.models import Ability, EncoderComparison, Membership, Project
-from labeling.outside.outbound import check_text
 from labeling.projects.create import EncoderSettled, choose_encoder
 from labeling.projects.encoders import embedding_servers, encoder_change, encoder_comparison
 from labeling.projects.encoders.encoder_change import ChangeRefused
 from labeling.projects.encoders.encoder_comparison import ComparisonRefused, Measured
 from labeling.projects.encoders.encoder_settings import encoders_for, why
 from labeling.web.settings.choice_form import EncoderForm
-from labeling.web.shared.forms import figure_input
+from labeling.web.shared.forms import AddressField, figure_input
 from labeling.web.shared.pages import errors_as_messages, for_members, render_page
 from labeling.web.shared.words import count, duration, interval, money, number, percent
 from models_store.encoders.options import MOST_CHARACTERS
@@ -29,12 +28,8 @@ from models_store.encoders.options import MOST_CHARACTERS
 class EmbeddingServerForm(forms.Form):
     """The address of a server, its key and its price."""
 
-    address = forms.CharField(
-        label=gettext_lazy("Address"),
-        max_length=MOST_CHARACTERS,
-        widget=forms.TextInput(attrs={"type": "url", "autocomplete": "off", "spellcheck": "false"}),
-        help_text=gettext_lazy("For example https://api.openai.com/v1/embeddings."),
-        error_messages={"required": gettext_lazy("Enter an address.")},
+    address = AddressField(
+        gettext_lazy("For example https://api.openai.com/v1/embeddings."), max_length=MOST_CHARACTERS
     )
     key = forms.CharField(
         label=gettext_lazy("API key"),
@@ -51,14 +46,6 @@ class EmbeddingServerForm(forms.Form):
         widget=figure_input(is_whole=False),
         help_text=gettext_lazy("In the currency of the project’s settings, for an estimate of the cost."),
     )
-
-    def clean_address(self) -> str:
-        address: str = self.cleaned_data["address"]
-        try:
-            check_text(address)
-        except ValueError as error:
-            raise ValidationError(str(error)) from error
-        return address
 
 
 @for_members(reading=Ability.SETTINGS_READ, changing=Ability.SETTINGS_CHANGE)

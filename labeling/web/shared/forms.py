@@ -16,6 +16,7 @@ from django.utils.translation import gettext, gettext_lazy
 
 from labeling.intake import uploads
 from labeling.labels.items.filter import Filter
+from labeling.outside.outbound import check_text
 from labeling.web.shared.words import figure, number
 
 DECIMAL_COMMA = re.compile(r"^\s*(\d+),(\d{1,2})\s*$")
@@ -106,6 +107,27 @@ def number_in(text: str, default: int = 0) -> int:
 
 
 Result = TypeVar("Result")
+
+
+class AddressField(forms.CharField):
+    """The address of a server that gets requests."""
+
+    def __init__(self, help_text: Any, *, max_length: int) -> None:
+        super().__init__(
+            label=gettext_lazy("Address"),
+            max_length=max_length,
+            widget=forms.TextInput(attrs={"type": "url", "autocomplete": "off", "spellcheck": "false"}),
+            help_text=help_text,
+            error_messages={"required": gettext_lazy("Enter an address.")},
+        )
+
+    def clean(self, value: Any) -> str:
+        address: str = super().clean(value)
+        try:
+            check_text(address)
+        except ValueError as error:
+            raise ValidationError(str(error)) from error
+        return address
 
 
 class FileForm(forms.Form):

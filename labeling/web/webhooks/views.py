@@ -16,7 +16,7 @@ from django.views.decorators.cache import never_cache
 from labeling.models import Ability, Delivery, EventType, Membership, Webhook
 from labeling.models.webhooks import MAX_URL
 from labeling.outside.webhooks import changing
-from labeling.web.shared.forms import translated
+from labeling.web.shared.forms import AddressField, translated
 from labeling.web.shared.pages import errors_as_messages, for_members, render_page
 
 SECTION = "project-webhooks"
@@ -27,15 +27,9 @@ BADGES = {Delivery.State.WAITING: "waiting", Delivery.State.DELIVERED: "done", D
 class WebhookForm(forms.Form):
     """The address of a webhook and the events that it asks for."""
 
-    url = forms.CharField(
-        label=gettext_lazy("Address"),
+    url = AddressField(
+        gettext_lazy("An HTTPS address of the system that gets the events, such as https://example.org/hooks."),
         max_length=MAX_URL,
-        widget=forms.TextInput(attrs={"type": "url", "autocomplete": "off", "spellcheck": "false"}),
-        validators=[changing.check_url],
-        help_text=gettext_lazy(
-            "An HTTPS address of the system that gets the events, such as https://example.org/hooks."
-        ),
-        error_messages={"required": gettext_lazy("Enter an address.")},
     )
     events = forms.MultipleChoiceField(
         label=gettext_lazy("Events"),
