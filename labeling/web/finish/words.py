@@ -45,11 +45,6 @@ def sentence(progress: PoolProgress) -> str:
     return gettext("; ").join(parts) + "."
 
 
-def _time_per_person(seconds: float, people: int) -> str:
-    """Return the time of each of these people: 2 hours of two people."""
-    return gettext("%(time)s of %(people)s") % {"time": _time(seconds / people), "people": _people(people)}
-
-
 def _people(people: int) -> str:
     return gettext(IN_WORDS[people]) if people < len(IN_WORDS) else count(people, "person", "people")
 
