@@ -20,7 +20,7 @@ from test_accessibility import STATES, State, make_others
 from world import fill_world
 
 from labeling.models import User
-from labeling.web.shared.languages import is_translated
+from labeling.web.gate.languages import is_translated
 from models_store.encoders import ENCODERS
 from models_store.estimators import OURS
 

@@ -93,12 +93,13 @@ def test_the_sizes_are_those_of_the_plan(
     pool = batch_plan.Pool(rows=rows, reserved=rows < reserved, control_keys=rows / unlabeled)
     planned = pick(pool, "uniform" if strategy == SEED else strategy, batch_size, candidate_factor, control_share)
     predicted = next_batch(
-        PoolCounts(unlabeled, reserved),
-        batch_size=batch_size,
-        candidate_factor=candidate_factor,
-        control_share=control_share,
-        strategy="cluster-margin" if strategy == SEED else strategy,
-        first=strategy == SEED,
+        Standing(PoolCounts(unlabeled, reserved), PACE, first=strategy == SEED),
+        changed(
+            batch_size=batch_size,
+            candidate_factor=candidate_factor,
+            control_share=control_share,
+            strategy="cluster-margin" if strategy == SEED else strategy,
+        ),
     )
     control = int(planned.is_control.sum())
     assert (predicted.picked, predicted.candidates, predicted.control) == (

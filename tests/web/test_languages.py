@@ -15,7 +15,7 @@ from django.utils import timezone, translation
 from factories import make_items, make_member, make_open_batch, make_project
 
 from labeling.models import Project, Role, User
-from labeling.web.shared.languages import is_translated
+from labeling.web.gate.languages import is_translated
 from labeling.web.shared.words import moment, number
 from labeling.web.urls import urlpatterns
 

@@ -11,7 +11,6 @@ from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import authenticate
-from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db import OperationalError
@@ -27,6 +26,7 @@ from labeling.models import Mail, Mailbox, Membership, Notice, NoticeKind, User
 from labeling.models.notices import choice_of
 from labeling.models.roles import ROLES
 from labeling.outside.mailing import addresses
+from labeling.web.shared.pages import for_people
 
 A_PAGE = 50
 MOST = 100
@@ -74,12 +74,11 @@ def address_of(kind: str, slug: str, number: int | None) -> str:
     return NoticeKind(kind).address.format(project=slug, number=number)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
-@login_required
-def notices(request: HttpRequest) -> HttpResponse:
+@for_people("GET", "HEAD", "POST")
+def notices(request: HttpRequest, user: User) -> HttpResponse:
     """List the user's notices by day, the newest first. POST marks all as read."""
-    own = Notice.objects.shown_to(_user(request))
+    own = Notice.objects.shown_to(user)
     if request.method == "POST":
         own.mark_read()
         return redirect("notices")
@@ -87,12 +86,6 @@ def notices(request: HttpRequest) -> HttpResponse:
     days = groupby(page, key=lambda each: each.created_at.date())
     context = {"page": page, "days": [(day, [_shown(each) for each in some]) for day, some in days]}
     return render(request, "account/notices.html", context)
-
-
-def _user(request: HttpRequest) -> User:
-    """Return who is signed in, which the page has made sure of."""
-    assert isinstance(request.user, User)
-    return request.user
 
 
 def _shown(notice: Notice) -> dict[str, Any]:
@@ -114,9 +107,9 @@ class AddressForm(forms.Form):
         help_text=_("If you forget it, a link to set a new one can be mailed to the address."),
     )
 
-    def __init__(self, request: HttpRequest, data: Any = None) -> None:
+    def __init__(self, request: HttpRequest, user: User, data: Any = None) -> None:
         super().__init__(data)
-        self.request, self.user = request, _user(request)
+        self.request, self.user = request, user
         if not self.user.has_usable_password():
             del self.fields["password"]
 
@@ -128,16 +121,14 @@ class AddressForm(forms.Form):
         return password
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
-@login_required
-def choices(request: HttpRequest) -> HttpResponse:
+@for_people("GET", "HEAD", "POST")
+def choices(request: HttpRequest, user: User) -> HttpResponse:
     """Show the choices by kind, and the address. POST stores choices, has an address confirmed, or removes it."""
-    user = _user(request)
     kinds = _kinds_of(user)
-    form = AddressForm(request)
+    form = AddressForm(request, user)
     if request.method == "POST" and settings.MAIL and "address" in request.POST:
-        form = AddressForm(request, request.POST)
+        form = AddressForm(request, user, request.POST)
         if form.is_valid() and _asked(form, user):
             messages.success(request, gettext("A link is on its way to the address. Open it to confirm the address."))
             return redirect("notice-choices")
@@ -181,13 +172,12 @@ def _asked(form: AddressForm, user: User) -> bool:
     return form.is_valid()
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
-@login_required
-def address(request: HttpRequest, token: str) -> HttpResponse:
+@for_people("GET", "HEAD", "POST")
+def address(request: HttpRequest, user: User, token: str) -> HttpResponse:
     """Confirm an address, by its owner's click. GET changes nothing, because mail programs open links by themselves."""
     mailbox = addresses.find(token, addresses.CONFIRM)
-    if mailbox is None or mailbox.user_id != request.user.pk:
+    if mailbox is None or mailbox.user_id != user.pk:
         raise Http404("This link has expired, or it is for another account.")
     if request.method == "POST":
         addresses.confirm(mailbox)

@@ -27,7 +27,6 @@ from allauth.socialaccount.signals import social_account_added
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.backends import ModelBackend
-from django.contrib.auth.decorators import login_required
 from django.db import transaction
 from django.db.models.expressions import DatabaseDefault
 from django.dispatch import receiver
@@ -37,13 +36,14 @@ from django.urls import Resolver404, resolve, reverse
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_POST, require_safe
 from requests import RequestException, Response, Session
 
 from labeling.models import LogKind, User
 from labeling.observing import auditlog
 from labeling.outside.waiting import Busy, Places
 from labeling.projects.people import invitations
+from labeling.web.shared.pages import for_people
 
 logger = logging.getLogger(__name__)
 
@@ -261,15 +261,13 @@ def callback(request: HttpRequest) -> HttpResponse:
     return OAuth2CallbackView.adapter_view(_exchange(request))(request)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
-@login_required
-def unlink(request: HttpRequest) -> HttpResponse:
+@for_people("GET", "HEAD", "POST")
+def unlink(request: HttpRequest, user: User) -> HttpResponse:
     """Ask for confirmation (GET), then unlink the person's accounts of the provider (POST)."""
-    assert isinstance(request.user, User)
-    if not (settings.OIDC_ISSUER and SocialAccount.objects.filter(user=request.user).exists()):
+    if not (settings.OIDC_ISSUER and SocialAccount.objects.filter(user=user).exists()):
         raise Http404("No account of a login provider is linked.")
-    return _unlink(request, request.user)
+    return _unlink(request, user)
 
 
 @reauthentication_required  # type: ignore[untyped-decorator]

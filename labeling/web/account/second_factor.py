@@ -22,7 +22,6 @@ from allauth.mfa.webauthn.views import AddWebAuthnView, RemoveWebAuthnView
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import REDIRECT_FIELD_NAME
-from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
@@ -39,6 +38,7 @@ from labeling.models import User
 from labeling.projects.people import second_factors
 from labeling.projects.people.invisible import isolated
 from labeling.web.account.provider import provider_name
+from labeling.web.shared.pages import for_people
 
 logger = logging.getLogger(__name__)
 
@@ -126,13 +126,11 @@ page = method_decorator([require_http_methods(["GET", "HEAD", "POST"]), never_ca
 INDEX = reverse_lazy("mfa_index")
 
 
-@require_http_methods(["GET", "HEAD"])
 @never_cache
-@login_required
-def index(request: HttpRequest) -> HttpResponse:
+@for_people("GET", "HEAD")
+def index(request: HttpRequest, user: User) -> HttpResponse:
     """List the person's second factors."""
-    assert isinstance(request.user, User)
-    rows = list(Authenticator.objects.filter(user=request.user).order_by("created_at"))
+    rows = list(Authenticator.objects.filter(user=user).order_by("created_at"))
     factors = [
         {
             "pk": each.pk,
@@ -149,7 +147,7 @@ def index(request: HttpRequest) -> HttpResponse:
         "factors": factors,
         "has_app": any(each["is_app"] for each in factors),
         "codes_left": len(codes.wrap().get_unused_codes()) if codes else None,
-        "must": second_factors.is_required(request.user),
+        "must": second_factors.is_required(user),
     }
     return render(request, "account/second_factor.html", context)
 

@@ -11,7 +11,6 @@ from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import authenticate, login
-from django.contrib.auth.decorators import login_required
 from django.contrib.auth.forms import BaseUserCreationForm, PasswordChangeForm
 from django.contrib.auth.views import LoginView, LogoutView, PasswordChangeView, redirect_to_login
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -25,7 +24,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 from knox.models import AuthToken
 
 from labeling.models import LogKind, User
@@ -34,6 +33,7 @@ from labeling.projects.people.members import new_token
 from labeling.web.account import first_account
 from labeling.web.account.provider import provider_name
 from labeling.web.gate import devices, sessions
+from labeling.web.shared.pages import for_people
 from labeling.web.shared.words import number
 
 
@@ -64,20 +64,19 @@ THEMES = (("", _("As the device")), ("light", _("Light")), ("dark", _("Dark")))
 THEME_SECONDS = 365 * 24 * 3600
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
-@login_required
-def account(request: HttpRequest) -> HttpResponse:
+@for_people("GET", "HEAD", "POST")
+def account(request: HttpRequest, user: User) -> HttpResponse:
     """List the user's API tokens, or create a token. Only the response that creates a token shows it."""
     form = TokenForm(request.POST) if request.method == "POST" else TokenForm()
     token = ""
     if form.is_bound and form.is_valid():
-        token = _new_token(request.user, datetime.timedelta(days=form.cleaned_data["days"]))
+        token = _new_token(user, datetime.timedelta(days=form.cleaned_data["days"]))
         if not token:
             return redirect("login")
         form = TokenForm()
     now = timezone.now()
-    rows = AuthToken.objects.filter(user=request.user).select_related("last_use").order_by("-created")
+    rows = AuthToken.objects.filter(user=user).select_related("last_use").order_by("-created")
     tokens = [
         {"row": each, "use": getattr(each, "last_use", None), "expired": each.expiry is not None and each.expiry <= now}
         for each in rows
@@ -86,17 +85,12 @@ def account(request: HttpRequest) -> HttpResponse:
         "form": form,
         "token": token,
         "tokens": tokens,
-        "sessions": sessions.sessions_of(_user(request), request.session.session_key),
+        "sessions": sessions.sessions_of(user, request.session.session_key),
     }
     context["provider"] = provider_name()
-    context["linked"] = bool(settings.OIDC_ISSUER) and SocialAccount.objects.filter(user=request.user).exists()
+    context["linked"] = bool(settings.OIDC_ISSUER) and SocialAccount.objects.filter(user=user).exists()
     context |= {"themes": THEMES, "theme": _theme_of(request), "languages": settings.LANGUAGES}
     return render(request, "account/account.html", context, status=400 if form.errors else 200)
-
-
-def _user(request: HttpRequest) -> User:
-    assert isinstance(request.user, User)
-    return request.user
 
 
 def _theme_of(request: HttpRequest) -> str:
@@ -114,9 +108,8 @@ def _new_token(user: Any, life: datetime.timedelta) -> str:
     return new_token(user, life)
 
 
-@require_POST
-@login_required
-def theme(request: HttpRequest) -> HttpResponse:
+@for_people("POST")
+def theme(request: HttpRequest, user: User) -> HttpResponse:
     """Save the colour theme in a cookie. Templates read the cookie, so that a page never changes its colours while
     loading.
     """
@@ -130,35 +123,32 @@ def theme(request: HttpRequest) -> HttpResponse:
     return response
 
 
-@require_POST
-@login_required
-def language(request: HttpRequest) -> HttpResponse:
+@for_people("POST")
+def language(request: HttpRequest, user: User) -> HttpResponse:
     """Save the account's language; "" for that of the browser."""
-    user, chosen = _user(request), request.POST.get("language", "")
+    chosen = request.POST.get("language", "")
     if chosen == "" or chosen in dict(settings.LANGUAGES):
         user.language = chosen
         user.save(update_fields=["language"])
     return redirect("account")
 
 
-@require_POST
-@login_required
-def revoke_token(request: HttpRequest, key: str) -> HttpResponse:
+@for_people("POST")
+def revoke_token(request: HttpRequest, user: User, key: str) -> HttpResponse:
     """Delete one of the user's own tokens."""
     with transaction.atomic():
-        get_object_or_404(AuthToken, user=request.user, token_key=key).delete()
+        get_object_or_404(AuthToken, user=user, token_key=key).delete()
         auditlog.record(LogKind.TOKEN_REVOKED, subject=f"token {key[:8]}")
     sentence = gettext("The token %(token)s… is revoked. Programs that use it are refused.")
     messages.success(request, sentence % {"token": key[:8]})
     return redirect("account")
 
 
-@require_POST
-@login_required
-def end_session(request: HttpRequest, session_id: int) -> HttpResponse:
+@for_people("POST")
+def end_session(request: HttpRequest, user: User, session_id: int) -> HttpResponse:
     """Sign one of the user's browsers out."""
     with transaction.atomic():
-        if not sessions.end(_user(request), session_id):
+        if not sessions.end(user, session_id):
             raise Http404("There is no such session.")
         auditlog.record(LogKind.SESSION_ENDED, subject=f"session {session_id}")
     messages.success(request, gettext("That browser is signed out."))

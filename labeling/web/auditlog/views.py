@@ -6,7 +6,6 @@ import datetime
 from typing import Any
 
 from django import forms
-from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.core.validators import MaxValueValidator
@@ -16,12 +15,11 @@ from django.urls import reverse
 from django.utils.translation import gettext, gettext_lazy
 from django.utils.translation import gettext_noop as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
 
 from labeling.models import Ability, LogKind, Membership, Project, User
 from labeling.observing.auditlog import reading
 from labeling.projects.people import access
-from labeling.web.shared.pages import for_members, render_page
+from labeling.web.shared.pages import for_members, for_people, render_page
 
 A_PAGE = 50
 WITHOUT_A_PERSON = {"command": _("a command"), "worker": _("the worker")}
@@ -81,11 +79,10 @@ def project_log(request: HttpRequest, membership: Membership) -> HttpResponse:
 
 
 @never_cache
-@require_safe
-@login_required
-def server_log(request: HttpRequest) -> HttpResponse:
+@for_people("GET", "HEAD")
+def server_log(request: HttpRequest, user: User) -> HttpResponse:
     """List the entries of the server, for staff."""
-    if not (isinstance(request.user, User) and access.is_operator(request.user)):
+    if not access.is_operator(user):
         raise PermissionDenied(gettext("Only staff may read the audit log of the server."))
     context = {**_context(request, None), "file": reverse("api:server-auditlog-file")}
     return render(request, "auditlog.html", context, status=400 if context["form"].errors else 200)

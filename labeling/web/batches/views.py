@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from typing import Any
 
 from django.contrib import messages
@@ -146,6 +145,7 @@ def _facts(batch: Batch) -> list[tuple[str, str, str]]:
         "control_tasks": words.number(batch.control_tasks),
         "share": words.percent(batch.control_share or 0),
     }
+    ends = batch.deadline_at
     facts: list[tuple[str, Any, str]] = [
         (gettext("Picked"), picked_by(batch), ""),
         (
@@ -169,7 +169,7 @@ def _facts(batch: Batch) -> list[tuple[str, str, str]]:
         (gettext("Pool"), batch.pool_size, gettext("unlabeled items at that time")),
         (gettext("Pool rows"), batch.pool_rows, gettext("rows of the matrices at that time")),
         (gettext("Answers an item"), batch.overlap, gettext("overlap")),
-        (gettext("Deadline"), _exactly(batch.deadline_at), _condition(batch)),
+        (gettext("Deadline"), ends and f"{ends:%Y-%m-%d %H:%M} UTC", _condition(batch)),
         (
             gettext("Left out"),
             batch.dropped or None,
@@ -178,10 +178,6 @@ def _facts(batch: Batch) -> list[tuple[str, str, str]]:
         (gettext("Took"), words.duration(batch.select_seconds or 0), gettext("to pick")),
     ]
     return [(name, _shown(value), meaning) for name, value, meaning in facts if value is not None]
-
-
-def _exactly(at: datetime.datetime | None) -> str | None:
-    return f"{at:%Y-%m-%d %H:%M} UTC" if at else None
 
 
 def _condition(batch: Batch) -> str:

@@ -1,4 +1,7 @@
-"""Answers people in their language: the choice of the account, or else that of the browser."""
+"""Answers people in their language: the choice of the account, or else that of the browser.
+
+docs/decisions/0129-languages.md says why.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,21 @@ from django.utils import translation
 from django.utils.cache import patch_vary_headers
 
 from labeling.models import User
-from labeling.web.shared.languages import is_translated
+
+IN_ENGLISH = frozenset(
+    {
+        *("label-classes", "label-today", "label-worker", "project-item-classes"),
+        *("admin-password", "admin-sign-in", "api-docs", "healthz", "metrics", "readyz", "schema"),
+    }
+)
+"""The names of the addresses that answer in English: those for scripts and operators."""
+
+
+def is_translated(name: str) -> bool:
+    """Return whether the page at the address with this name is translated: all but those of `IN_ENGLISH`, the API and
+    the admin.
+    """
+    return name not in IN_ENGLISH and ":" not in name
 
 
 class Languages:

@@ -145,7 +145,7 @@ def _context(look: parked.Look, membership: Membership) -> dict[str, Any]:
         "leave_out": [
             (name, name in look.layout.leave_out)
             for name in (() if _is_exported(look) else _offered(look))
-            if name not in {*OWN, *_named(look, kind)}
+            if name not in {*OWN, _content(look, kind), *look.layout.named}
         ],
         "recognized": found.recognized,
         "exported": _exported(found),
@@ -197,10 +197,6 @@ def _offered(look: parked.Look) -> list[str]:
 def _content(look: parked.Look, kind: Kind) -> str:
     own = [name for name in (kind.name, "file_name") if name in kind.columns and name in look.columns]
     return look.layout.content or next(iter(own), "")
-
-
-def _named(look: parked.Look, kind: Kind) -> set[str]:
-    return {_content(look, kind), *look.layout.named}
 
 
 def _uses(found: LabelCounts, layout: Layout, project: Project) -> list[tuple[str, str, str, bool]]:

@@ -6,12 +6,10 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext, gettext_lazy
-from django.views.decorators.http import require_http_methods
 
 from labeling.insight.affected import contents_of
 from labeling.models import Ability, Membership, Project, Role, User
@@ -22,7 +20,7 @@ from labeling.projects.classes import guidelines
 from labeling.projects.create import TooManyProjects, slug_for
 from labeling.projects.duplicating import duplicate
 from labeling.projects.people import members as memberships
-from labeling.web.shared.pages import for_members, render_page
+from labeling.web.shared.pages import for_members, for_people, render_page
 from labeling.web.shared.words import count
 
 
@@ -195,12 +193,10 @@ def delete(request: HttpRequest, membership: Membership) -> HttpResponse:
     return redirect("projects-deleted")
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@login_required
-def deleted(request: HttpRequest) -> HttpResponse:
+@for_people("GET", "HEAD", "POST")
+def deleted(request: HttpRequest, user: User) -> HttpResponse:
     """List the deleted projects that the user manages, each with a button to restore it."""
-    assert isinstance(request.user, User)
-    projects = lifecycle.restorable(request.user)
+    projects = lifecycle.restorable(user)
     if request.method == "POST":
         return _restore(request, projects)
     rows = [(each, each.deleted_at and each.deleted_at + lifecycle.KEPT) for each in projects]

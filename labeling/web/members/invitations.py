@@ -6,7 +6,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -14,7 +13,6 @@ from django.utils import timezone
 from django.utils.functional import lazy
 from django.utils.text import format_lazy
 from django.utils.translation import gettext, gettext_lazy
-from django.views.decorators.http import require_POST
 
 from labeling.models import Ability, Invitation, Membership, Project, Role, User
 from labeling.models.roles import ROLES, offered
@@ -24,6 +22,7 @@ from labeling.projects.people.invitations import InvitationOver
 from labeling.projects.people.members import ProjectFull
 from labeling.web.gate.proxies import names_this_machine
 from labeling.web.shared.forms import figure_input
+from labeling.web.shared.pages import for_people
 from labeling.web.shared.words import count, number
 
 
@@ -138,12 +137,10 @@ def of_account(user: User) -> list[dict[str, Any]]:
     return [{"row": each, "offer": gettext(ROLES[each.role].offer)} for each in rows]
 
 
-@require_POST
-@login_required
-def answer_invitation(request: HttpRequest, invitation_id: int) -> HttpResponse:
+@for_people("POST")
+def answer_invitation(request: HttpRequest, user: User, invitation_id: int) -> HttpResponse:
     """Join the project that the user's account is invited to, or decline."""
-    assert isinstance(request.user, User)
-    open_ones = Invitation.objects.addressed_to(request.user).select_related("project")
+    open_ones = Invitation.objects.addressed_to(user).select_related("project")
     invitation = get_object_or_404(open_ones, pk=invitation_id)
     name = isolated(invitation.project.name)
     if "decline" in request.POST:
@@ -151,7 +148,7 @@ def answer_invitation(request: HttpRequest, invitation_id: int) -> HttpResponse:
         messages.success(request, gettext("You have declined the invitation to %(name)s.") % {"name": name})
         return redirect("home")
     try:
-        membership = invitations.join(invitation=invitation, user=request.user)
+        membership = invitations.join(invitation=invitation, user=user)
     except InvitationOver:
         over = gettext("The invitation to %(name)s is over. Ask a manager of the project for a new one.")
         messages.error(request, over % {"name": name})

@@ -131,6 +131,7 @@ def _back(request: HttpRequest, membership: Membership) -> HttpResponse:
 def _worth(project: Project, version: ModelVersion, earlier: ModelVersion | None) -> dict[str, Any]:
     """Return the version's figures on the control slice."""
     control = ControlSlice(project)
+    calibrated = version.calibration.get("measured", {})
     figures = control.by_class(version)
     names = {}
     if figures:
@@ -144,17 +145,11 @@ def _worth(project: Project, version: ModelVersion, earlier: ModelVersion | None
         "classes": version_words.by_class(figures, names),
         "classes_left": max(0, len(figures) - version_words.CLASSES_SHOWN),
         "confusion": confusion_of(project, version, control),
-        "likelihood": version_words.likelihood(_calibrated(version).get("control") or version.metrics.get("control")),
+        "likelihood": version_words.likelihood(calibrated.get("control") or version.metrics.get("control")),
         "calibration": version_words.calibration(version),
         "absolute_error": version_words.absolute_error(version.metrics.get("control")),
         "reliability": reliability_diagram(control.calibration(version)),
     }
-
-
-def _calibrated(version: ModelVersion) -> dict[str, Any]:
-    """Return the figures that were measured after the calibration."""
-    measured: dict[str, Any] = version.calibration.get("measured", {})
-    return measured
 
 
 def _leaving(version: ModelVersion) -> dict[str, Any]:

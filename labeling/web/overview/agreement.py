@@ -14,7 +14,7 @@ from labeling.insight.agreement import Agreement, Cell, ClassAgreement, Pair, Pe
 from labeling.insight.anchoring import Anchoring, MatchShare, anchoring_of
 from labeling.insight.annotators import Rate
 from labeling.insight.bootstrap import Estimate
-from labeling.insight.copy_figures import ClassCopies, copy_figures
+from labeling.insight.copy_figures import copy_figures
 from labeling.insight.share_intervals import ENOUGH
 from labeling.models import Ability, Membership, Project
 from labeling.storage.db.replica import reads
@@ -49,6 +49,7 @@ def agreement(request: HttpRequest, membership: Membership) -> HttpResponse:
     if person not in names:
         person = names[0] if names else ""
     anchoring = anchoring_of(project)
+    by_divided = sorted(measured.classes, key=lambda each: (-each.divided, each.index))
     context = {
         "measured": measured,
         "begun": measured.items > 0 or bool(measured.gold) or anchoring is not None,
@@ -63,7 +64,7 @@ def agreement(request: HttpRequest, membership: Membership) -> HttpResponse:
         "least": ENOUGH,
         "coefficients": _coefficients(measured),
         "matrix": _matrix(project, measured.pairs),
-        "classes": [_class(project, each) for each in sorted(measured.classes, key=_by_divided)[:ROWS]],
+        "classes": [_class(project, each) for each in by_divided[:ROWS]],
         "confusions": [
             {
                 "classes": each.classes,
@@ -85,10 +86,6 @@ def agreement(request: HttpRequest, membership: Membership) -> HttpResponse:
         ],
     }
     return render_page(request, membership, "project/agreement.html", context, section="project-agreement")
-
-
-def _by_divided(each: ClassAgreement) -> tuple[int, int]:
-    return -each.divided, each.index
 
 
 def items_url(project: Project, **filters: str | None) -> str:
@@ -247,25 +244,15 @@ def near_copies(request: HttpRequest, membership: Membership) -> HttpResponse:
         "radius": None if figures.radius is None else figure(figures.radius),
         "reach": None if figures.reach is None else figure(figures.reach),
         "least": ENOUGH,
-        "classes": [_class_copies(project, each) for each in figures.classes],
+        "classes": [{"row": each, **_wrong(each.right)} for each in figures.classes],
     }
     return render_page(request, membership, "project/copies.html", context, section="project-copies")
 
 
-def _class_copies(project: Project, each: ClassCopies) -> dict[str, str]:
-    return {"name": each.name, "propagated": number(each.propagated), **_wrong(each.right)}
-
-
 def _wrong(right: Rate, *, alone: bool = False) -> dict[str, str]:
     """Return the share of checks that contradict the label, with its interval; for few checks, their number."""
+    of = gettext("%(part)s of %(all)s") % {"part": number(right.n - right.right), "all": number(right.n)}
     if right.n < ENOUGH:
-        return {
-            "share": str(TOO_FEW) if alone else "–",
-            "interval": "",
-            "of": gettext("%(part)s of %(all)s") % {"part": number(right.n - right.right), "all": number(right.n)},
-        }
-    return {
-        "share": percent(1 - right.right / right.n, exact=True),
-        "interval": interval(1 - right.high, 1 - right.low),
-        "of": gettext("%(part)s of %(all)s") % {"part": number(right.n - right.right), "all": number(right.n)},
-    }
+        return {"share": str(TOO_FEW) if alone else "–", "interval": "", "of": of}
+    share = percent(1 - right.right / right.n, exact=True)
+    return {"share": share, "interval": interval(1 - right.high, 1 - right.low), "of": of}

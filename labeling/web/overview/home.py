@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.auth.decorators import login_required
 from django.db.models import Exists, OuterRef, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_safe
 
 from labeling.loop import batches
 from labeling.models import Ability, Batch, Project, User
@@ -16,17 +14,16 @@ from labeling.projects.people import access
 from labeling.queue import rechecking
 from labeling.web.members import invitations
 from labeling.web.overview.situation import situation
+from labeling.web.shared.pages import for_people
 
 
-@require_safe
-@login_required
-def home(request: HttpRequest) -> HttpResponse:
+@for_people("GET", "HEAD")
+def home(request: HttpRequest, user: User) -> HttpResponse:
     """List the user's projects, archived ones on request, and the invitations to the user's account.
 
     Takes five queries besides the session's, however many projects there are.
     """
-    assert isinstance(request.user, User)
-    everything = access.projects_of(request.user, deleted=True)
+    everything = access.projects_of(user, deleted=True)
     kept = [each for each in everything if each.project.deleted_at is None]
     with_archived = "archived" in request.GET
     memberships = [each for each in kept if with_archived or each.project.archived_at is None]
@@ -48,8 +45,8 @@ def home(request: HttpRequest) -> HttpResponse:
     context = {
         "cards": cards,
         # A superuser is in every project.
-        "invitations": [] if request.user.is_superuser else invitations.of_account(request.user),
-        "may_create": access.may_create_projects(request.user),
+        "invitations": [] if user.is_superuser else invitations.of_account(user),
+        "may_create": access.may_create_projects(user),
         "n_archived": sum(each.project.archived_at is not None for each in kept),
         "with_archived": with_archived,
         "any_deleted": any(each.project.deleted_at and each.can(Ability.PROJECT_CHANGE) for each in everything),

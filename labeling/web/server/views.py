@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
@@ -13,7 +12,6 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
 
 from labeling.insight import server
 from labeling.models import User
@@ -21,17 +19,17 @@ from labeling.models.job_kinds import Kind
 from labeling.projects.limits import PROJECTS
 from labeling.projects.people import access
 from labeling.projects.quota import shown
+from labeling.web.shared.pages import for_people
 from labeling.web.shared.words import phase_in_words
 
 A_PAGE = 50
 
 
 @never_cache
-@require_safe
-@login_required
-def server_page(request: HttpRequest) -> HttpResponse:
+@for_people("GET", "HEAD")
+def server_page(request: HttpRequest, user: User) -> HttpResponse:
     """Show the versions, workers, people, failed steps and projects of the server to staff."""
-    if not (isinstance(request.user, User) and access.is_operator(request.user)):
+    if not access.is_operator(user):
         raise PermissionDenied(gettext("Only staff may see the state of the server."))
     now = timezone.now()
     sizes = server.sizes()

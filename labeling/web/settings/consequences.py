@@ -20,8 +20,8 @@ from labeling.web.settings import forecast
 from labeling.web.settings.standing import (
     NextBatch,
     Standing,
-    batch_of,
     measured_of,
+    next_batch,
     person_hours,
     rounds_left,
 )
@@ -103,7 +103,7 @@ def _figures(standing: Standing, settings: ProjectSettings) -> dict[str, tuple[s
     pool = standing.pool
     if not pool.unlabeled:
         return {}
-    batch = batch_of(standing, settings)
+    batch = next_batch(standing, settings)
     surveyed = standing.sample is not None and not standing.first
     outlook = _forecast(standing, settings, batch)
     asked = _asked(standing, settings)
@@ -299,7 +299,7 @@ def _warnings(standing: Standing, settings: ProjectSettings) -> list[str]:
     if not pool.unlabeled:
         warnings.append(gettext("No item is left to label. The settings hold for items that come later."))
         return warnings
-    batch = batch_of(standing, settings)
+    batch = next_batch(standing, settings)
     if settings.overlap > pace.annotators:
         warnings.append(
             gettext(

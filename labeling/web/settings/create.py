@@ -6,13 +6,11 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.text import capfirst, slugify
 from django.utils.translation import gettext, gettext_lazy
-from django.views.decorators.http import require_http_methods
 
 from labeling import kinds
 from labeling.kinds import KINDS, FileKind
@@ -25,6 +23,7 @@ from labeling.projects.people import access
 from labeling.projects.people.invisible import isolated
 from labeling.questions import QUESTIONS
 from labeling.web.shared.forms import apply_bounds
+from labeling.web.shared.pages import for_people
 from labeling.web.shared.words import number
 
 # 20,000 names of 200 characters.
@@ -157,17 +156,15 @@ class NewProjectForm(forms.Form):
         return {name: self.cleaned_data[name] for name in ("name", "question", "prompt", "guidelines", "batch_size")}
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@login_required
-def new_project(request: HttpRequest) -> HttpResponse:
+@for_people("GET", "HEAD", "POST")
+def new_project(request: HttpRequest, user: User) -> HttpResponse:
     """Show the form, or create the project and redirect to its import page."""
-    assert isinstance(request.user, User)
-    if not access.may_create_projects(request.user):
+    if not access.may_create_projects(user):
         raise PermissionDenied(gettext("Only staff and people who manage a project may create one."))
     sent = (request.POST, request.FILES) if request.method == "POST" else ()
-    form = NewProjectForm(request.user, *sent)
+    form = NewProjectForm(user, *sent)
     if form.is_bound and form.is_valid():
-        project = _create(form, request.user)
+        project = _create(form, user)
         if project is not None:
             name = isolated(project.name)
             text = gettext(

@@ -7,20 +7,18 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext, gettext_lazy
-from django.views.decorators.http import require_POST
 
 from labeling.kinds.wording import too_large
-from labeling.models import Ability, Membership, Project
+from labeling.models import Ability, Membership, Project, User
 from labeling.projects.classes import guidelines, guidelines_images
 from labeling.projects.classes.guidelines import GuidelinesError, answers_by_version
 from labeling.projects.people import access
 from labeling.web.shared.forms import FileForm, number_in
-from labeling.web.shared.pages import errors_as_messages, for_members, render_page
+from labeling.web.shared.pages import errors_as_messages, for_members, for_people, render_page
 from labeling.web.shared.words import number
 
 LISTED = 100
@@ -55,15 +53,14 @@ def edit(request: HttpRequest, membership: Membership) -> HttpResponse:
     return render_page(request, membership, "guidelines/edit.html", context, section="project-guidelines-edit")
 
 
-@require_POST
-@login_required
-def preview(request: HttpRequest) -> HttpResponse:
+@for_people("POST")
+def preview(request: HttpRequest, user: User) -> HttpResponse:
     """Render the text in the form's `guidelines` as annotators see it, with the images of the address's `project`.
 
     Stores nothing.
     """
     slug = request.GET.get("project")
-    project = access.membership_of(request.user, slug).project if slug else None
+    project = access.membership_of(user, slug).project if slug else None
     text = request.POST.get("guidelines", "").strip()
     return render(request, "guidelines/preview.html", {"text": text, "project": project})
 

@@ -112,7 +112,9 @@ class TrainingForm(forms.Form):
     def __init__(self, *args: Any, training: dict[str, Any], **kwargs: Any) -> None:
         """Make the form of the trainer's settings. `training`: the project's present settings of the trainer."""
         super().__init__(*args, **kwargs)
-        self.initial = {name: _typed(value) for name, value in training.items()}
+        self.initial = {
+            name: str(value).lower() if isinstance(value, bool) else value for name, value in training.items()
+        }
         for setting in fields(TrainConfig):
             self.fields[setting.name] = _control(setting)
 
@@ -121,10 +123,6 @@ class TrainingForm(forms.Form):
         self.cleaned_data = {name: value for name, value in self.cleaned_data.items() if value is not None}
         if not self.errors:
             check_training(self.cleaned_data)
-
-
-def _typed(value: Any) -> Any:
-    return str(value).lower() if isinstance(value, bool) else value
 
 
 def _control(setting: Field[Any]) -> forms.Field:

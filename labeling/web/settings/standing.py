@@ -100,43 +100,28 @@ class NextBatch:
         return self.picked + self.control
 
 
-def next_batch(
-    pool: PoolCounts,
-    *,
-    batch_size: int,
-    candidate_factor: float | None,
-    control_share: float,
-    strategy: str = "cluster-margin",
-    first: bool = False,
-) -> NextBatch:
-    """Return the sizes that `arrays.plan.plan_batch` would give the next batch."""
-    others = pool.unlabeled - pool.reserved
-    picked, control = split_batch(others, pool.reserved, batch_size=batch_size, control_share=control_share)
+def next_batch(standing: Standing, settings: ProjectSettings) -> NextBatch:
+    """Return the sizes that `steps.batch_plan.plan_batch` would give the next batch under these settings."""
+    reserved = standing.pool.reserved
+    others = standing.pool.unlabeled - reserved
+    picked, control = split_batch(
+        others, reserved, batch_size=settings.batch_size, control_share=settings.control_share
+    )
     candidates: int | None
-    drawn_from = "pool" if first else STRATEGIES[strategy].candidates
+    drawn_from = "pool" if standing.first else STRATEGIES[settings.strategy].candidates
     if drawn_from == "pool":
         candidates = others
     elif drawn_from == "batch":
         candidates = picked
     else:
-        candidates = None if candidate_factor is None else min(others, round(candidate_factor * picked))
+        factor = settings.candidate_factor
+        candidates = None if factor is None else min(others, round(factor * picked))
     return NextBatch(picked, candidates, control)
 
 
 def rounds_left(pool: PoolCounts, batch_size: int) -> int:
     """Return the number of batches until no item is left."""
     return math.ceil(pool.unlabeled / batch_size)
-
-
-def batch_of(standing: Standing, settings: ProjectSettings) -> NextBatch:
-    return next_batch(
-        standing.pool,
-        batch_size=settings.batch_size,
-        candidate_factor=settings.candidate_factor,
-        control_share=settings.control_share,
-        strategy=settings.strategy,
-        first=standing.first,
-    )
 
 
 def person_hours(items: int, settings: ProjectSettings, pace: Pace, answers: float | None = None) -> float:

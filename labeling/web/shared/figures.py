@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
 from django import template
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.html import format_html, format_html_join, json_script
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext
+from django.utils.translation.trans_real import DjangoTranslation
+from django.views.i18n import JavaScriptCatalog
 
-from labeling.web.shared.languages import texts_of_scripts
 from labeling.web.shared.words import duration, exact_time, moment, number
 
 register = template.Library()
@@ -53,6 +55,24 @@ class Readable(DjangoJSONEncoder):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{**options, "ensure_ascii": False})
+
+
+def texts_of_scripts() -> dict[str, Any]:
+    """Return the present language, and the translations of the scripts' texts: {text: translation}.
+
+    A text with plural forms has a list of them, in gettext's order. English has no translations.
+    """
+    language = translation.get_language() or settings.LANGUAGE_CODE
+    return {"language": language, "texts": _texts(language)}
+
+
+@cache
+def _texts(language: str) -> dict[str, str | list[str]]:
+    if language == settings.LANGUAGE_CODE:
+        return {}
+    view = JavaScriptCatalog()
+    view.translation = DjangoTranslation(language, domain="djangojs", localedirs=[*map(str, settings.LOCALE_PATHS)])
+    return dict(view.get_catalog())
 
 
 @register.simple_tag

@@ -1,4 +1,4 @@
-"""The pages of a project: who may open them, and their frame with its navigation."""
+"""Who may open a page, and the frame of a project's pages with its navigation."""
 
 from __future__ import annotations
 
@@ -24,13 +24,14 @@ from django.views.decorators.http import require_http_methods
 
 from labeling import kinds
 from labeling.intake import uploads
-from labeling.models import Ability, DamagedFile, Membership, Project
+from labeling.models import Ability, DamagedFile, Membership, Project, User
 from labeling.models.files import DamagedFileQuerySet
 from labeling.projects.people import access
 
 SAFE = ("GET", "HEAD")
 
 MemberView = Callable[Concatenate[HttpRequest, Membership, ...], HttpResponse]
+PersonView = Callable[Concatenate[HttpRequest, User, ...], HttpResponse]
 
 
 def for_members(
@@ -69,6 +70,25 @@ def for_members(
 
         guarded.abilities = abilities  # type: ignore[attr-defined]  # for the tests
         return csrf_exempt(guarded) if takes_files else guarded
+
+    return decorate
+
+
+def for_people(*methods: str) -> Callable[[PersonView], Callable[..., HttpResponse]]:
+    """Turn a view of `(request, user)` into a view of `(request)` that takes these methods, outside of projects.
+
+    People who are signed out go to the sign-in page.
+    """
+
+    def decorate(view: PersonView) -> Callable[..., HttpResponse]:
+        @require_http_methods(list(methods))
+        @login_required
+        @wraps(view)
+        def guarded(request: HttpRequest, **kwargs: Any) -> HttpResponse:
+            assert isinstance(request.user, User)
+            return view(request, request.user, **kwargs)
+
+        return guarded
 
     return decorate
 
