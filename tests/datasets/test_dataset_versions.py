@@ -20,10 +20,10 @@ from labeling.models import Batch, Copy, CopyAnswer, DatasetFile, DatasetVersion
 from labeling.outgoing.datasets import erasing
 from labeling.outgoing.datasets.comparing import compare
 from labeling.outgoing.datasets.creating import for_training, write
-from labeling.outgoing.datasets.freeze import NOT_FROZEN, Superseded, freeze, keep
+from labeling.outgoing.datasets.freeze import Superseded, freeze, keep
 from labeling.outgoing.datasets.manifest import verify
 from labeling.outgoing.exports import choose, export
-from labeling.outgoing.exports.frozen_rows import dataset_pages, manifest_of
+from labeling.outgoing.exports.frozen_rows import NOT_FROZEN, dataset_pages, manifest_of
 from labeling.outgoing.exports.rows import pages
 from labeling.projects import erasing_items
 from labeling.projects.classes import changing as classes
