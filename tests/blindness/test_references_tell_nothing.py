@@ -80,7 +80,7 @@ def looked_at(keys: list[str]) -> Callable[[Project], Callable[[], int]]:
 
     def before(project: Project) -> Callable[[], int]:
         for name in project.items.values_list("media", flat=True):
-            copies.drop(name)
+            copies.remove_copies(name)
         for user in User.objects.filter(username__in=[f"{name}-{project.slug}" for name in ("hana", "hugo")]):
             client = signed_in(user)
             for item in Item.objects.filter(task__annotations__user=user).distinct():

@@ -63,7 +63,7 @@ def test_a_file_that_browsers_do_not_show_is_converted_each_time(kept: Kept) -> 
     first = content_of(item)
     facts = reference_of(item)
     assert facts.sha256 != facts.shown_sha256 == hashlib.sha256(first).hexdigest()
-    copies.drop(item.media)
+    copies.remove_copies(item.media)
     assert content_of(item) == first
     with references.opened(item.media) as file:
         assert Image.open(file).format == "PNG"
@@ -84,7 +84,7 @@ def test_a_file_that_changed_at_its_source_is_not_shown(kept: Kept, read_before:
     (item,) = kept.items(["a.png"])
     if read_before:
         content_of(item)
-        copies.drop(item.media)
+        copies.remove_copies(item.media)
     kept.fill({"a.png": photo(seed=1)})
     with pytest.raises(Lost, match="it has changed at its source since the import") as caught:
         references.local(item.media)
@@ -101,7 +101,7 @@ def test_without_an_etag_the_content_decides(kept: Kept) -> None:
     facts.etag, facts.size = "", None
     facts.save()
     content_of(item)
-    copies.drop(item.media)
+    copies.remove_copies(item.media)
     kept.fill({"a.bmp": photo(form="BMP", seed=1)})
     with pytest.raises(Lost, match="has changed"):
         references.local(item.media)
@@ -178,7 +178,7 @@ def test_processes_share_copies_that_are_removed_meanwhile(
     kept.fill(files)
     kept.items(list(files))
     rows = {row.name: row for row in Reference.objects.select_related("project", "source")}
-    monkeypatch.setattr(fetching, "_record", lambda *rows: None)
+    monkeypatch.setattr(fetching, "_store_facts", lambda *rows: None)
     monkeypatch.setattr(copies, "_cache", copies._cache.__wrapped__)
 
     def local(name: str) -> Path:

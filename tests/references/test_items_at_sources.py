@@ -201,7 +201,7 @@ def test_exports_have_the_files(kept: Kept, project: Project) -> None:
     make_open_batch(project, items)
     label(items)
     kept.store.system.rm(f"{kept.bucket}/b.png")
-    copies.drop(items[1].media)
+    copies.remove_copies(items[1].media)
     with zipfile.ZipFile(io.BytesIO(exported(project, "imagefolder"))) as archive:
         files = [archive.read(name) for name in archive.namelist() if name.endswith(".png")]
     assert files == [photo()], "the lost file is left out"

@@ -190,7 +190,7 @@ def test_rows_of_a_web_server_name_files(web: str, project: Project, tmp_path: P
     assert [item.source for item in items] == [f"{web}/set/my images/{number}.png" for number in (1, 2)]
     assert [bytes(references.read(item.media, 0, {}) or b"") for item in items] == [photo(seed=1), photo(seed=2)]
     (tmp_path / "set" / "my images" / "1.png").write_bytes(photo(seed=3))
-    copies.drop(items[0].media)
+    copies.remove_copies(items[0].media)
     with pytest.raises(references.Lost, match="it has changed at its source"):
         references.local(items[0].media)
 

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from labeling.outside.sources import BadAddress, Reason, Remote, SourceProblem, azure, check, gcs, remote_at
+from labeling.outside.sources import BadAddress, Reason, Remote, SourceProblem, azure, checked_remote, gcs, remote_at
 
 FILES = {f"photos/{n:02}.png": b"p" * n for n in range(7)} | {"photos/a b/ä?.png": b"content", "photos/dir/": b""}
 WHEN = "2026-03-02T10:00:00.000Z"
@@ -262,6 +262,6 @@ def test_addresses_and_credentials_are_checked() -> None:
         "az://account/container/5": {"sas": "sig=a\r\nb"},
     }.items():
         with pytest.raises(BadAddress):
-            check(address, options)
-    check("gs://bucket", {})
-    check("az://account/container", {})
+            checked_remote(address, options)
+    checked_remote("gs://bucket", {})
+    checked_remote("az://account/container", {})

@@ -153,7 +153,7 @@ def test_a_file_for_which_there_is_no_room_is_refused_before_it_is_stored(way: s
 def test_a_large_form_is_refused_before_it_is_spooled(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.PROJECT_STORAGE_MB = 1
     project = make_project()
-    monkeypatch.setattr(uploads, "_store", lambda *_: pytest.fail("It was stored."))
+    monkeypatch.setattr(uploads, "_link_or_write", lambda *_: pytest.fail("It was stored."))
     answer = send(manager(project), b"id,text\n" + b"x" * (4 * MIB), "a.csv")
     assert "no room for 4.0 MB more" in answer.json()["detail"]
     consistent(project)
