@@ -87,7 +87,7 @@ def write_chunk(
         try:
             settle(item_import, items, indices)
             values = rows_of(project, items, indices)
-            in_rows = bytes_of(values, items) + bytes_kept(item_import, bad)
+            in_rows = bytes_of(project.asks, values, items) + bytes_kept(item_import, bad)
             began = time.monotonic()
             with step.write():
                 labeled = write_items(item_import, items, values, indices)

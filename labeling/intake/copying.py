@@ -84,7 +84,7 @@ def _copy_part(step: Step, item_import: ItemImport, originals: Sequence[Item], n
     indices = {name: index for index, name in names.items()}
     settle(item_import, copies, indices)
     values = rows_of(project, copies, indices)
-    in_rows = bytes_of(values, copies)
+    in_rows = bytes_of(asks, values, copies)
     with step.write():
         n_labeled = write_items(item_import, copies, values, indices)
         Reference.objects.bulk_create(kept)

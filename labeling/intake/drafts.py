@@ -20,6 +20,7 @@ from labeling.intake.rules import Rules
 from labeling.kinds import BadFile, BadValue, KeptAtSource, Surroundings
 from labeling.kinds.wording import excerpt, is_blank, printable
 from labeling.labels.resolving.origins import Origin
+from labeling.questions import Shown
 
 ID_LENGTH = 200
 _ARRAYS = (np.ndarray, np.generic)
@@ -40,15 +41,15 @@ class Draft(NamedTuple):
 
     external_id: str
     data: dict[str, Any]
-    truth: str | list[str] | bool | None = None
+    truth: Shown | None = None
     proposed: str | None = None
     file: bytes | None = None
     suffix: str = ""
     vector: np.ndarray | None = None
     place_id: str = ""
     labels: Labels | None = None
-    gold: str | list[str] | bool | None = None
-    suggestion: str | list[str] | bool | None = None
+    gold: Shown | None = None
+    suggestion: Shown | None = None
     preview: bytes = b""
     thumbnail: bytes = b""
     kept: KeptAtSource | None = None
@@ -182,7 +183,7 @@ def _place_id(record: Record, rules: Rules, source: Source) -> str:
     return f"{path.stem[:150]}-{digest}{path.suffix[:20]}"
 
 
-def _answers(left: dict[str, Any], rules: Rules, source: Source) -> tuple[str | list[str] | bool | None, str | None]:
+def _answers(left: dict[str, Any], rules: Rules, source: Source) -> tuple[Shown | None, str | None]:
     """Take the truth, and for verify the proposed class, out of the fields; none of them may be shown to annotators."""
     proposed, truth = _plain(left.pop("class", None)), _plain(left.pop("truth", None))
     truth = truth if rules.with_truth else None
@@ -205,7 +206,7 @@ def _answers(left: dict[str, Any], rules: Rules, source: Source) -> tuple[str | 
     return answer_cells.read(truth, "truth", rules), None
 
 
-def _suggestion(left: dict[str, Any], rules: Rules) -> str | list[str] | bool | None:
+def _suggestion(left: dict[str, Any], rules: Rules) -> Shown | None:
     """Take the suggestion out of the fields: only annotators whose task is prompted may see it."""
     if "suggestion" not in left:
         return None

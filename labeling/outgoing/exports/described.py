@@ -29,7 +29,7 @@ def described_layout(facts: Facts) -> Layout:
     compressed rows are in memory until then.
     """
     schema, rows = typed_rows(facts, ("file_name", pa.string(), None))
-    names = Names(facts.classes, facts.kind)
+    names = Names(facts.question, facts.classes, facts.kind)
     tables: dict[str, _Table] = defaultdict(lambda: _Table(Layout(schema)))
 
     def files(page: Page) -> Iterator[tuple[str, BinaryIO]]:

@@ -54,7 +54,7 @@ def picked_row(
         reason=reason(batch, task),
         taken_for=taken_for(project, task, names),
         sure="" if task.confidence is None else percent(task.confidence),
-        label=label_text(project.asks.show(item.label, dict(names))),
+        label=label_text(project.asks, item.label, dict(names)),
         open=task.outstanding > 0,
         margin="" if task.margin is None else localized(f"{task.margin:.4f}"),
         cluster=task.cluster,
