@@ -145,5 +145,11 @@ def _keys(project: Project, labels: Sequence[ImportedLabel]) -> list[Hashable]:
         (each.value for each in labels), (each.proposed for each in labels if each.proposed is not None)
     )
 
-    proposed: dict[int | None, str | None] = {None: None, **names}
-    return [(each.fingerprint, asks.key_by_names(each.value, names), proposed[each.proposed]) for each in labels]
+    return [
+        (
+            each.fingerprint,
+            asks.key_by_names(each.value, names),
+            None if each.proposed is None else names[each.proposed],
+        )
+        for each in labels
+    ]

@@ -66,7 +66,8 @@ class YesOrNo(Question):
     def costs(self, p: np.ndarray, targets: np.ndarray | ClassSets) -> np.ndarray:
         """Return the sum over the classes, as if their answers were independent."""
         of_truth = np.where(_dense(targets), p, 1 - p).reshape(len(p), -1)
-        return costs_of(of_truth).sum(axis=1)
+        costs: np.ndarray = costs_of(of_truth).sum(axis=1)
+        return costs
 
     def certainty(self, answers: Tensor, targets: Tensor) -> Certainty:
         yes, no = F.logsigmoid(answers), F.logsigmoid(-answers)
