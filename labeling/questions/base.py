@@ -225,13 +225,13 @@ class QuestionOf(ABC, Generic[Value]):
         a right answer may differ. Raises ValueError if there is no scale.
         """
         if within and not self.ordered:
-            raise ValueError(f"Answers to {self.name} are no points of a scale: `within` must be 0.")
+            raise ValueError(f"answers to {self.name} are no points of a scale: `within` must be 0")
         return self.distance(value, right) > within
 
     def wrong_classes(self, value: Value, right: Value) -> set[int]:
         """Return the classes about which an answer is wrong. Raises ValueError unless `per_class`."""
         if not self.per_class:
-            raise ValueError(f"Answers to {self.name} are no decisions by class.")
+            raise ValueError(f"answers to {self.name} are no decisions by class")
         return set(self.counted(value)) ^ set(self.counted(right))
 
     @abstractmethod
