@@ -128,7 +128,7 @@ class Annotator:
         value = truth
         copies = [each["id"] for each in task["item"].get("copies", ()) if each["id"] in known]
         if self._chance("error_rate"):
-            value = wrong(truth, len(self._simulation.names), self._rng)
+            value = self._simulation.asks.mistaken(truth, len(self._simulation.names), self._rng)
         return {
             "task": task["id"],
             "same": [each for each in copies if known[each] == truth],
@@ -157,16 +157,6 @@ class Annotator:
 
     def _chance(self, rate: str) -> bool:
         return bool(self._rng.random() < getattr(self._simulation.game, rate))
-
-
-def wrong(truth: Stored, n_classes: int, rng: np.random.Generator) -> Stored:
-    """Return a wrong answer: another class, one class added or removed, or the opposite of yes and no."""
-    if isinstance(truth, bool):
-        return not truth
-    if isinstance(truth, list):
-        return sorted(set(truth) ^ {int(rng.integers(n_classes))})
-    other = int(rng.integers(n_classes - 1))
-    return other + (other >= truth)
 
 
 def _with_a_hint(error: MarginaliaError) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,8 +56,9 @@ class ClassSets:
     def shape(self) -> tuple[int, int]:
         return len(self), self.n_classes
 
-    def take(self, rows: NDArray[np.int64]) -> "ClassSets":
-        """Return the class sets of these rows, (m,) int64."""
+    def __getitem__(self, which: Any) -> "ClassSets":
+        """Return the class sets of some rows: a slice, or an (m,) int64 array or tensor."""
+        rows = np.arange(len(self))[which]
         sizes = np.diff(self.starts)[rows]
         starts = np.concatenate([[0], np.cumsum(sizes)])
         # The place of each class in `classes`: its place in the row, after the row's start.
@@ -65,7 +67,7 @@ class ClassSets:
 
     def dense(self, rows: NDArray[np.int64] | slice) -> NDArray[np.bool_]:
         """Return the classes of m rows as (m, n_classes) booleans. Call it for few rows at a time."""
-        chosen = self.take(np.arange(len(self))[rows])
+        chosen = self[rows]
         dense = np.zeros(chosen.shape, bool)
         dense[np.repeat(np.arange(len(chosen)), np.diff(chosen.starts)), chosen.classes] = True
         return dense

@@ -10,7 +10,7 @@ from enum import Enum
 from functools import partial
 from heapq import merge
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from django.db.models import Max
@@ -20,7 +20,6 @@ from labeling.finishing.candidates import load
 from labeling.finishing.certifying.plan import Plan, Target
 from labeling.models import Annotation, Audit, Copy, Correction, Project, Task
 from labeling.questions import Question, Stored
-from labeling.questions.errors import is_wrong
 from labeling.storage.db.statements import among
 
 CHUNK = 1000
@@ -215,7 +214,7 @@ def _judge(question: Question, predicted: Stored, answers: Sequence[Stored], *, 
     """Return what people's answers say about a model's answer."""
     if question.per_class:
         return settle_classes(set(question.counted(predicted)), [set(question.counted(each)) for each in answers])
-    return Finding(settle(predicted, answers, partial(is_wrong, question, within=within)))
+    return Finding(settle(predicted, answers, partial(question.is_wrong, within=within)))
 
 
 def settle_classes(predicted: Set[int], answers: Sequence[Set[int]]) -> Finding:
@@ -236,7 +235,10 @@ def settle_classes(predicted: Set[int], answers: Sequence[Set[int]]) -> Finding:
     return Finding(Outcome.WRONG if wrong else Outcome.RIGHT, wrong)
 
 
-def settle(predicted: Stored, answers: Sequence[Stored], differ: Callable[[Stored, Stored], bool]) -> Outcome:
+Answer = TypeVar("Answer")
+
+
+def settle(predicted: Answer, answers: Sequence[Answer], differ: Callable[[Answer, Answer], bool]) -> Outcome:
     """Return whether a model's answer is right by people's answers, in their order; `UNDECIDED` if they do not settle
     it.
 
@@ -245,7 +247,7 @@ def settle(predicted: Stored, answers: Sequence[Stored], differ: Callable[[Store
     >>> settle(1, [1], int.__ne__).value, settle(1, [2], int.__ne__).value, settle(1, [2, 3, 2], int.__ne__).value
     ('right', 'undecided', 'wrong')
     """
-    others: list[Stored] = []
+    others: list[Answer] = []
     agreeing = 0
     for answer in answers:
         if not differ(predicted, answer):

@@ -10,11 +10,11 @@ from labeling.models import Audit, Copy, ModelVersion, Project
 from labeling.projects.version_in_use import InUse
 from labeling.storage.arrays import stored
 from labeling.storage.arrays.files import ProjectFiles
-from labeling.storage.arrays.forms import FLOAT, INTEGER, Form, fitted
+from labeling.storage.arrays.forms import FLOAT, FORMS, INTEGER, Form, fitted
 from labeling.storage.disk.files import FileDamaged
 
 CHUNK = 2000
-FORMS = {
+OWN_FORMS = {
     **dict.fromkeys(("items", "rows", "order"), Form(INTEGER, 1)),
     "probabilities": Form(FLOAT, 1),
 }
@@ -77,7 +77,7 @@ def read_candidates(
     pool = np.fromiter(keys, [("item", np.int64), ("row", np.int64)])
     pool = pool[confidence[pool["row"]] > 0]
     if of_class is not None:
-        pool = pool[values[pool["row"]] == of_class]
+        pool = pool[project.asks.counted_each(values[pool["row"]]) == of_class]
     pool = pool[np.argsort(-confidence[pool["row"]], kind="stable")]
     rows = pool["row"].copy()
     return Candidates(
@@ -103,7 +103,7 @@ def load(audit: Audit) -> Candidates:
     """
     path = ProjectFiles(audit.project).owned(audit)
     found = stored.read(path, Candidates)
-    forms = FORMS | {"values": Form(INTEGER, 2 if audit.project.asks.value_is_list else 1)}
+    forms = OWN_FORMS | {"values": FORMS[audit.project.asks.answer_arrays[0]]}
     for name, form in forms.items():
         array = getattr(found, name)
         if len(fitted(path, array, form, rows=audit.candidates)) != len(array):

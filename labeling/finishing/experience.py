@@ -22,7 +22,6 @@ from labeling.insight.control_slice import ControlSlice
 from labeling.labels.resolving.posterior import MOST_SURE
 from labeling.models import Batch, ModelVersion, Project, Task
 from labeling.questions import Stored
-from labeling.questions.errors import is_wrong, wrong_classes
 from labeling.storage.arrays.files import ProjectFiles
 
 BATCHES = 3
@@ -62,10 +61,10 @@ class Experience:
         for value, sure, label, probability in answers:
             predicted, given = project.follow(value), project.follow(label)
             self.sure.append(sure)
-            self.right.append(not is_wrong(project.asks, predicted, given, within=within))
+            self.right.append(not project.asks.is_wrong(predicted, given, within=within))
             self.doubt.append(np.nan if probability is None else 1 - probability)
             if project.asks.per_class:
-                self.wrong_about.update(wrong_classes(project.asks, predicted, given))
+                self.wrong_about.update(project.asks.wrong_classes(predicted, given))
 
     def checked(self, label_error: float) -> Checked:
         """Return the same for `correct`, without labels that are more likely wrong than right. `label_error`: of labels
@@ -104,9 +103,9 @@ def control_experience(project: Project, version: ModelVersion, *, within: int) 
     if predicted is not None:
         labels, best, confidences = predicted
         if project.merged:
-            best = np.array([project.merges.get(index, index) for index in best.tolist()])
+            best = np.array([project.follow(index) for index in best.tolist()])
         experience.sure = confidences.tolist()
-        experience.right = (np.abs(labels - best) <= within).tolist()
+        experience.right = (project.asks.distances(best, labels) <= within).tolist()
         experience.doubt = slice_.doubts[: len(labels)].tolist()
         experience.weight = still_open(len(labels), _picked(project, slice_), project.control_share or 0)
     return experience

@@ -22,6 +22,7 @@ from labeling.insight.pool_counts import encoded_items
 from labeling.labels.counting import certified_labels
 from labeling.labels.label_counts import counts_of
 from labeling.models import Project
+from labeling.questions import Question
 
 STRATA, CLASS_STRATA = 40, 12
 POINTS, CLASS_POINTS = 20, 5
@@ -162,7 +163,7 @@ def _computed(facts: SampleFacts, terms: _Terms) -> Forecast:
         plan = _plan(sample.probabilities, sample.size, terms.whole, terms, STRATA)
         curve = options(plan, n=POINTS)
         if terms.goal.by_class and not per_class:
-            chosen, classes = _by_class(sample, terms)
+            chosen, classes = _by_class(facts.project.asks, sample, terms)
         else:
             chosen = [best] if (best := cheapest(plan, curve=curve)) else []
     audit = sum(option.answers for option in chosen)
@@ -187,10 +188,11 @@ def _computed(facts: SampleFacts, terms: _Terms) -> Forecast:
     )
 
 
-def _by_class(sample: PoolSample, terms: _Terms) -> tuple[list[Option], list[ClassForecast]]:
+def _by_class(asks: Question, sample: PoolSample, terms: _Terms) -> tuple[list[Option], list[ClassForecast]]:
     """Return the chosen audits and the forecast of each predicted class."""
-    values, sizes = np.unique(sample.values, return_counts=True)
-    scale = sample.size / len(sample.values)
+    counted = asks.counted_each(sample.values)
+    values, sizes = np.unique(counted, return_counts=True)
+    scale = sample.size / len(counted)
     largest_first = np.argsort(-sizes, kind="stable")
     chosen, classes, labeled = [], [], dict(terms.labeled)
     for alike in np.array_split(largest_first, min(len(values), MOST_CLASSES)):
@@ -198,7 +200,7 @@ def _by_class(sample: PoolSample, terms: _Terms) -> tuple[list[Option], list[Cla
         n = round(sizes[shown] * scale)
         people = labeled.get(int(values[shown]), 0)
         part = Part(n + people, people, people * terms.errors.label, 0, 0)
-        plan = _plan(sample.probabilities[sample.values == values[shown]], n, part, terms, CLASS_STRATA)
+        plan = _plan(sample.probabilities[counted == values[shown]], n, part, terms, CLASS_STRATA)
         best = cheapest(plan, curve=options(plan, n=CLASS_POINTS))
         chosen += [best] * len(alike) if best else []
         labels, audit = (round(best.labels - best.answers), round(best.answers)) if best else (0, 0)

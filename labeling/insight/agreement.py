@@ -162,8 +162,7 @@ def _confusions_of_people(
     for user, rows in answers.items():
         counts: Counter[tuple[int | None, int | None]] = Counter()
         for value, right in rows:
-            one, other = asks.counted(value), asks.counted(right)
-            counts.update(_by_class(one, other) if asks.per_class else [(one[0], other[0])])
+            counts.update(asks.confused(value, right))
         cells = [
             Cell(None if one is None else names[one], None if other is None else names[other], n)
             for (one, other), n in counts.most_common()
@@ -171,11 +170,3 @@ def _confusions_of_people(
         right = rate(sum(value == expected for value, expected in rows), len(rows))
         people.append(PersonConfusion(usernames[user], right, cells))
     return sorted(people, key=lambda each: (-each.right.n, each.username))
-
-
-def _by_class(value: list[int], right: list[int]) -> list[tuple[int | None, int | None]]:
-    """Split an answer and the right answer into pairs (class, class), one for each class in either; None where one
-    lacks it.
-    """
-    one, other = set(value), set(right)
-    return [(index if index in one else None, index if index in other else None) for index in sorted(one | other)]

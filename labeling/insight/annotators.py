@@ -64,8 +64,8 @@ class Annotator:
     gold: Rate | None = None
 
 
-# One answer in a sample: the item, the username, the value.
-Vote = tuple[int, str, Any]
+Vote = tuple[int, str, Hashable]
+"""One answer in a sample: the item, the username, the key of the value."""
 
 
 def annotators_of(project: Project, now: datetime.datetime) -> list[Annotator]:
@@ -138,7 +138,7 @@ def quantile(counts: Mapping[int, int], share: float) -> int:
     return 0
 
 
-def accuracy(votes: Iterable[Vote], known: Mapping[int, Any]) -> dict[str, Rate]:
+def accuracy(votes: Iterable[Vote], known: Mapping[int, Hashable]) -> dict[str, Rate]:
     """Return each annotator's share of right answers.
 
     The right answer to an item that is not in `known` is the most frequent answer of the other people. If they are
@@ -148,7 +148,7 @@ def accuracy(votes: Iterable[Vote], known: Mapping[int, Any]) -> dict[str, Rate]
     for item, answers in _by_item(votes).items():
         for username, value in answers:
             if item in known:
-                results[username].append(value == _key(known[item]))
+                results[username].append(value == known[item])
                 continue
             most = Counter(other for name, other in answers if name != username).most_common(2)
             if most and (len(most) == 1 or most[0][1] > most[1][1]):
@@ -179,12 +179,8 @@ def rate(right: int, n: int) -> Rate:
 def _by_item(votes: Iterable[Vote]) -> dict[int, list[tuple[str, Hashable]]]:
     answers: dict[int, list[tuple[str, Hashable]]] = defaultdict(list)
     for item, username, value in votes:
-        answers[item].append((username, _key(value)))
+        answers[item].append((username, value))
     return answers
-
-
-def _key(value: Any) -> Hashable:
-    return tuple(value) if isinstance(value, list) else value
 
 
 def _gold_rates(project: Project) -> dict[int, Rate]:
@@ -195,15 +191,15 @@ def _gold_rates(project: Project) -> dict[int, Rate]:
     return {user: rate(sum(right), len(right)) for user, right in results.items()}
 
 
-def _control_votes(project: Project) -> tuple[list[Vote], dict[int, Any]]:
-    """Return the answers to the newest control items, and the known answer or else the correction of each item, by
-    key.
-    """
+def _control_votes(project: Project) -> tuple[list[Vote], dict[int, Hashable]]:
+    """Return the answers to the newest control items, and by item the known answer or else the correction."""
+    key = project.asks.key
     items = project.items.control().labeled().order_by("-labeled_at")[:SAMPLE]
-    known = dict(Correction.objects.standing().filter(item__in=items.values("pk")).values_list("item", "value"))
+    corrections = Correction.objects.standing().filter(item__in=items.values("pk"))
+    known = {item: key(value) for item, value in corrections.values_list("item", "value")}
     rows = list(_answers_to(items).values_list("task__item", "user__username", "value", "task__item__truth"))
-    known |= {item: truth for item, _, _, truth in rows if truth is not None}
-    return [row[:3] for row in rows], known
+    known |= {item: key(truth) for item, _, _, truth in rows if truth is not None}
+    return [(item, username, key(value)) for item, username, value, _ in rows], known
 
 
 def _shared_votes(project: Project) -> list[Vote]:
@@ -216,9 +212,9 @@ def _shared_votes(project: Project) -> list[Vote]:
     # Ties have no label; without them the agreement would be too high.
     undecided = project.items.undecided().filter(task__batch__in=shared).order_by("-pk")[:SAMPLE]
     return [
-        vote
+        (item, username, project.asks.key(value))
         for items in (labeled, undecided)
-        for vote in _answers_to(items).values_list("task__item", "user__username", "value")
+        for item, username, value in _answers_to(items).values_list("task__item", "user__username", "value")
     ]
 
 

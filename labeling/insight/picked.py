@@ -136,12 +136,8 @@ def names_on(project: Project, tasks: list[Task]) -> dict[int, str]:
     """Return the names of the classes that occur on these tasks, as labels or predictions, by index. Takes one
     query.
     """
-    if project.asks.answers:
-        return {}
-    indices: set[int] = {task.predicted for task in tasks if task.predicted is not None}
-    for label in (task.shown.label for task in tasks if task.shown.label is not None):
-        indices.update(label if isinstance(label, list) else [label])
-    return project.class_names(indices)
+    predicted = [project.asks.as_answer(task.predicted) for task in tasks if task.predicted is not None]
+    return project.names_in([*predicted, *(task.shown.label for task in tasks)])
 
 
 def flags_on(tasks: list[Task]) -> dict[int, str]:

@@ -9,8 +9,7 @@ from labeling.intake.rules import Rules
 from labeling.kinds import BadValue
 from labeling.kinds.wording import excerpt, is_blank, plain, type_name, whole
 from labeling.questions import InvalidValue
-
-_YES_OR_NO = {"true": True, "1": True, "1.0": True, "yes": True, "false": False, "0": False, "0.0": False, "no": False}
+from labeling.questions.verify import YES_OR_NO
 
 
 class Verdict(NamedTuple):
@@ -52,17 +51,26 @@ def as_answer(value: Any, rules: Rules) -> Any:
     return plain(value)
 
 
-def read(value: Any, column: str, rules: Rules) -> str | list[str] | bool | None:
-    """Parse the answer in this column; None for an empty value. Raises `BadValue`."""
+def read(value: Any, column: str, rules: Rules) -> Any:
+    """Return the answer in this column; None for an empty value. Raises `BadValue`."""
     value = as_answer(value, rules)
     if isinstance(value, ClassIndex):
         last = len(rules.classes) - 1
         raise BadValue(
             f"{column} {value} is no index of a class: those of this project are 0 to {last}, in their order"
         )
-    if rules.question.proposes:
-        return yes_or_no(value[0] if isinstance(value, list) and len(value) == 1 else value, column)
-    return _list(value, column, rules) if rules.question.value_is_list else _one(value, column, rules)
+    if is_blank(value):
+        return None
+    question = rules.question
+    parts = question.split(as_json(value) if question.several else value)
+    if not question.several and all(map(is_blank, parts)):
+        return None
+    try:
+        answer = question.from_texts(question.spelled(parts, lambda part: one_of(part, column, rules)))
+        question.parse(answer, rules.indices)
+    except InvalidValue as error:
+        raise BadValue(f"{column} {excerpt(str(error))}") from None
+    return answer
 
 
 def one_of(value: Any, column: str, rules: Rules) -> str:
@@ -83,7 +91,7 @@ def yes_or_no(value: Any, column: str) -> bool | None:
     if is_blank(value):
         return None
     try:
-        return _YES_OR_NO[str(value).strip().lower()]
+        return YES_OR_NO[str(value).strip().lower()]
     except KeyError:
         text = excerpt(str(value))[:60]
         raise BadValue(f'{column} "{text}" is not one of true, false, 1, 0, yes, no') from None
@@ -97,25 +105,3 @@ def as_json(value: Any) -> Any:
         except (ValueError, RecursionError):
             return value
     return value
-
-
-def _one(value: Any, column: str, rules: Rules) -> str | None:
-    if isinstance(value, list):  # doccano: {"label": ["cat"]}
-        if len(value) > 1:
-            raise BadValue(f"{column} names {len(value)} classes, but this project asks for one")
-        value = value[0] if value else None
-    return None if is_blank(value) else one_of(value, column, rules)
-
-
-def _list(value: Any, column: str, rules: Rules) -> list[str] | None:
-    if is_blank(value):
-        return None
-    listed = as_json(value)
-    if not isinstance(listed, list):
-        listed = value.split("|") if isinstance(value, str) else [value]
-    names = list(dict.fromkeys(one_of(part, column, rules) for part in listed))
-    try:
-        rules.question.parse(names, rules.indices)
-    except InvalidValue as error:
-        raise BadValue(f"{column}: {error}") from None
-    return names

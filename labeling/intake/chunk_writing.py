@@ -117,7 +117,7 @@ def write_part(step: Step, item_import: ItemImport, project: Project, part: Part
     items = part.items
     settle(item_import, items, part.indices)
     values = rows_of(project, items, part.indices)
-    in_rows = bytes_of(values, items) + bytes_kept(item_import, part.rejections)
+    in_rows = bytes_of(project.asks, values, items) + bytes_kept(item_import, part.rejections)
     began = time.monotonic()
     with step.write():
         labeled = write_items(item_import, items, values, part.indices)

@@ -20,6 +20,7 @@ from labeling.intake.rules import Rules
 from labeling.kinds import BadFile, BadValue, KeptAtSource, Surroundings
 from labeling.kinds.wording import excerpt, is_blank, plain, printable, whole
 from labeling.labels.resolving.origins import Origin
+from labeling.questions import Shown
 
 ID_LENGTH = 200
 
@@ -39,15 +40,15 @@ class Draft(NamedTuple):
 
     external_id: str
     data: dict[str, Any]
-    truth: str | list[str] | bool | None = None
+    truth: Shown | None = None
     proposed: str | None = None
     file: bytes | None = None
     suffix: str = ""
     vector: np.ndarray | None = None
     place_id: str = ""
     labels: Labels | None = None
-    gold: str | list[str] | bool | None = None
-    suggestion: str | list[str] | bool | None = None
+    gold: Shown | None = None
+    suggestion: Shown | None = None
     preview: bytes = b""
     thumbnail: bytes = b""
     kept: KeptAtSource | None = None
@@ -175,7 +176,7 @@ def _place_id(record: Record, rules: Rules, source: Source) -> str:
     return f"{path.stem[:150]}-{digest}{path.suffix[:20]}"
 
 
-def _pop_truth(left: dict[str, Any], rules: Rules, source: Source) -> tuple[str | list[str] | bool | None, str | None]:
+def _pop_truth(left: dict[str, Any], rules: Rules, source: Source) -> tuple[Shown | None, str | None]:
     """Take the truth, and for verify the proposed class, out of the fields; none of them may be shown to annotators."""
     proposed, truth = plain(left.pop("class", None)), plain(left.pop("truth", None))
     truth = truth if rules.with_truth else None
@@ -198,7 +199,7 @@ def _pop_truth(left: dict[str, Any], rules: Rules, source: Source) -> tuple[str 
     return answer_cells.read(truth, "truth", rules), None
 
 
-def _pop_suggestion(left: dict[str, Any], rules: Rules) -> str | list[str] | bool | None:
+def _pop_suggestion(left: dict[str, Any], rules: Rules) -> Shown | None:
     """Take the suggestion out of the fields: only annotators whose task is prompted may see it."""
     if "suggestion" not in left:
         return None

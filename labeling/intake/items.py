@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -17,6 +17,7 @@ from labeling.intake.row_labels import ImportedAnswer
 from labeling.kinds import Kind
 from labeling.models import Item, Project
 from labeling.projects import quota
+from labeling.questions import Question
 from labeling.storage.db.statements import stored
 
 COLUMNS = (
@@ -66,16 +67,10 @@ def rows_of(project: Project, items: Iterable[NewItem], indices: Mapping[str, in
     """Return the items as rows of `COLUMNS`. Django's models would take several times as long as the database."""
     now = stored(Item, "created_at", timezone.now())
     keyed = project.keyed_by("control")
-    parse, share, project_id = project.asks.parse, project.control_share, project.pk
+    asks, share, project_id = project.asks, project.control_share, project.pk
     encode = json.JSONEncoder().encode
-    encode_label = lru_cache(TRUTHS_KEPT, typed=True)(encode)  # typed: true is not 1
-    one = lru_cache(TRUTHS_KEPT)(lambda answer: encode(parse(answer, indices)))
-
-    def known(answer: str | list[str] | bool | None) -> str | None:
-        if answer is None:
-            return None
-        return encode(parse(answer, indices)) if isinstance(answer, list) else one(answer)
-
+    known = _remembered(asks, lambda shown: encode(asks.parse(shown, indices)))
+    encode_label = _remembered(asks, encode)
     at = lru_cache(TRUTHS_KEPT)(lambda at: stored(Item, "labeled_at", at))
     rows = []
     # In the order of the ids, not of the file: rows that are written together then share pages of the database.
@@ -93,21 +88,31 @@ def rows_of(project: Project, items: Iterable[NewItem], indices: Mapping[str, in
     return rows
 
 
+def _remembered(asks: Question, encode: Callable[[Any], str]) -> Callable[[Any], str | None]:
+    """Return `encode` for answers, which remembers them: a file has few different ones. None stays None."""
+    known: dict[Hashable, str] = {}
+
+    def encoded(answer: Any) -> str | None:
+        if answer is None:
+            return None
+        key = asks.key(answer)
+        if key not in known:
+            known[key] = encode(answer)
+        return known[key]
+
+    return encoded
+
+
 def _label(
     settled: Settled | None,
     encode: Callable[[Any], str],
-    encode_label: Callable[[Any], str],
+    encode_label: Callable[[Any], str | None],
     at: Callable[[Any], Any],
 ) -> tuple[Any, ...]:
-    """Return the columns of the label: for an item without labels, or with skips alone, all are empty.
-
-    `encode_label` encodes a label that is not a list.
-    """
+    """Return the columns of the label: for an item without labels, or with skips alone, all are empty."""
     if settled is None or (settled.label is None and settled.agreement is None):
         return (None,) * 5
-    label = settled.label
-    if label is not None:
-        label = encode(label) if isinstance(label, list) else encode_label(label)
+    label = encode_label(settled.label)
     distribution = None if settled.distribution is None else encode(settled.distribution)
     return label, settled.agreement, at(settled.labeled_at), settled.probability, distribution
 
@@ -123,12 +128,12 @@ def fingerprint(kind: Kind, draft: Draft, media: str) -> int | None:
     return int.from_bytes(digest, "big", signed=True)
 
 
-def bytes_of(values: Iterable[tuple[Any, ...]], items: Iterable[NewItem]) -> int:
+def bytes_of(asks: Question, values: Iterable[tuple[Any, ...]], items: Iterable[NewItem]) -> int:
     """Return the bytes of these items in the database: their rows (`values`, as in `COLUMNS`) and their answers."""
     size = sum(quota.item_bytes(external_id, source, data) for _, _, external_id, source, data, *_ in values)
     for labels in (item.draft.labels for item in items):
         if labels is not None:
-            answers = sum(quota.answer_bytes(each.value, each.reason) for each in labels.answers)
+            answers = sum(quota.answer_bytes(asks.weight(each.value), each.reason) for each in labels.answers)
             size += answers or quota.ANSWER_BYTES  # a label without answers makes one
     return size
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import uuid
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, count
@@ -65,12 +64,13 @@ def settle(item_import: ItemImport, items: Iterable[NewItem], indices: Mapping[s
         labels = item.draft.labels
         if labels is None:
             continue
-        if labels[1:] != LABEL_ALONE or isinstance(labels.label, list):
+        if labels[1:] != LABEL_ALONE:
             item.settled = _settle(shared, labels)
             continue
-        if labels.label not in by_label:
-            by_label[labels.label] = _settle(shared, labels)
-        item.settled = by_label[labels.label]
+        key = shared.project.asks.key(labels.label)
+        if key not in by_label:
+            by_label[key] = _settle(shared, labels)
+        item.settled = by_label[key]
 
 
 def write_items(
@@ -134,7 +134,7 @@ def _settle(shared: _Import, labels: Labels) -> Settled:
     resolved, agreement = project.asks.resolve(values)
     corrected_by = labels.corrected_by
     if labels.resolved and values and not corrected_by:
-        resolved, agreement = label, _share(project, values, label)
+        resolved, agreement = label, project.asks.agreement(values, label)
     elif label is not None and not corrected_by and label != resolved:
         if answers:
             corrected_by = shared.importer
@@ -149,15 +149,8 @@ def _settle(shared: _Import, labels: Labels) -> Settled:
         if resolved == label:
             settled.probability, settled.distribution = labels.probability, likely or None
         return settled
-    agreement = sum(value == label for value in values) / len(values) if values else None
+    agreement = project.asks.agreement(values, label)
     return Settled(answers, label, agreement, labels.corrected_at or shared.now, corrected_by, word)
-
-
-def _share(project: Project, values: Sequence[Any], label: Any) -> float:
-    """Return the share of answers that agree with the label; without a label, the share of the most frequent answer."""
-    if label is not None:
-        return sum(value == label for value in values) / len(values)
-    return max(Counter(map(project.asks.key, values)).values()) / len(values)
 
 
 def _names(settled: Settled) -> list[str]:

@@ -164,10 +164,7 @@ def _names(record: Record, rules: Rules, source: Source) -> list[str]:
     value: Any = answer_cells.as_json(answer_cells.as_answer(record.fields.get("label"), rules))
     if is_blank(value) or isinstance(value, answer_cells.ClassIndex):
         return []
-    if isinstance(value, str) and rules.question.value_is_list:
-        value = value.split("|")
-    values = value if isinstance(value, list) else [value]
-    return [_text(each) for each in values if not is_blank(each)]
+    return [_text(each) for each in rules.question.split(value) if not is_blank(each)]
 
 
 def _folder(name: Any, rules: Rules) -> list[str]:

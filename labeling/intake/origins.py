@@ -141,15 +141,15 @@ def _keys(project: Project, labels: Sequence[ImportedLabel]) -> list[Hashable]:
     names.
     """
     asks = project.asks
-    indices = {each.proposed for each in labels if each.proposed is not None}
-    if not asks.proposes:
-        values = [each.value for each in labels if each.value is not None]
-        indices.update(index for value in values for index in (value if isinstance(value, list) else [value]))
-    names = project.class_names(indices)
+    names = project.names_in(
+        (each.value for each in labels), (each.proposed for each in labels if each.proposed is not None)
+    )
 
-    def key(label: ImportedLabel) -> Hashable:
-        shown = asks.show(label.value, names)
-        value = frozenset(shown) if asks.per_class and shown is not None else asks.key(shown)
-        return label.fingerprint, value, None if label.proposed is None else names[label.proposed]
-
-    return [key(each) for each in labels]
+    return [
+        (
+            each.fingerprint,
+            asks.key_by_names(each.value, names),
+            None if each.proposed is None else names[each.proposed],
+        )
+        for each in labels
+    ]

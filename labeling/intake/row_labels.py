@@ -18,6 +18,7 @@ from labeling.kinds import BadValue
 from labeling.kinds.wording import excerpt, is_blank, plain, type_name
 from labeling.labels.resolving.origins import Origin
 from labeling.labels.resolving.posterior import LEAST_SUPPORT
+from labeling.questions import Shown
 
 LISTS = ("annotations", "skips")
 COLUMNS = (
@@ -56,7 +57,7 @@ class ImportedAnswer(NamedTuple):
 
     id: uuid.UUID | None
     annotator: str
-    value: str | list[str] | bool | None
+    value: Shown | None
     reason: str
     seconds: float
     flagged: bool
@@ -74,7 +75,7 @@ class Labels(NamedTuple):
     weighed by the reliability of their annotators, amount to the label, even if another answer is more frequent.
     """
 
-    label: str | list[str] | bool | None
+    label: Shown | None
     answers: tuple[ImportedAnswer, ...] = ()
     corrected_by: str = ""
     corrected_at: datetime.datetime | None = None

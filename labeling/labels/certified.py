@@ -14,7 +14,6 @@ from django.utils import timezone
 
 from labeling.models import Batch, Certificate, CertifiedLabel, Correction, Item, Job, LogKind, Project, Task
 from labeling.observing import auditlog
-from labeling.questions.errors import is_wrong, wrong_classes
 
 NEEDS = "Its items are in the pool again; a new audit can prove their labels."
 
@@ -42,7 +41,8 @@ def class_changed(project: Project, index: int, reason: str) -> None:
     if project.asks.per_class:
         suspend(project.certificates.all(), reason)
         return
-    of_class = CertifiedLabel.objects.certifying().filter(certificate__project=project, value=index)
+    certifying = CertifiedLabel.objects.certifying().filter(certificate__project=project)
+    of_class = certifying.filter(project.asks.holding("value", [index]))
     suspend(Certificate.objects.filter(pk__in=of_class.order_by().values("certificate").distinct()), reason)
 
 
@@ -59,10 +59,10 @@ def corrected(item: Item) -> None:
         for value, right in corrections.values_list("item__certified_label__value", "value")
     ]
     if audit.each_class:
-        about = Counter(index for pair in pairs for index in wrong_classes(project.asks, *pair))
+        about = Counter(index for pair in pairs for index in project.asks.wrong_classes(*pair))
         wrong = max(about.values(), default=0)
     else:
-        wrong = sum(is_wrong(project.asks, *pair, within=audit.within) for pair in pairs)
+        wrong = sum(project.asks.is_wrong(*pair, within=audit.within) for pair in pairs)
     if wrong > certificate.most_wrong:
         about_class = " about one class" if audit.each_class else ""
         reason = (

@@ -48,11 +48,10 @@ def correct(*, item: Item, user: User, value: Stored, note: str = "") -> Correct
     project = task.batch.project
     before = Item.objects.values_list("label", flat=True).get(pk=item.pk)
     answers, label = [project.follow(answer) for answer in _answers(task)], project.follow(value)
-    agreement = sum(answer == label for answer in answers) / len(answers) if answers else None
     with counting.labels_counted([item.pk]):
         Item.objects.filter(pk=item.pk).update(
             label=label,
-            agreement=agreement,
+            agreement=project.asks.agreement(answers, label),
             labeled_at=made.created_at,
             label_probability=None,
             label_distribution=None,

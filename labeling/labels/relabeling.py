@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from typing import Any
 
 from django.utils import timezone
 
@@ -46,8 +47,8 @@ def _merges(change: ClassChange) -> dict[int, int]:
 def _tasks_of(project: Project, indices: set[int]) -> set[int]:
     """Return the ids of the tasks with an answer, or a correction of their item, that names one of these classes."""
 
-    def names(value: object) -> bool:
-        return not indices.isdisjoint(value if isinstance(value, list) else [value])
+    def names(value: Any) -> bool:
+        return not indices.isdisjoint(project.asks.classes_in(value))
 
     answers = Annotation.objects.answers().filter(task__batch__project=project).order_by()
     tasks = {key for key, value in answers.values_list("task", "value").iterator(chunk_size=5000) if names(value)}

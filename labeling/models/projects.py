@@ -220,6 +220,16 @@ class Project(ProjectSettings):
         classes = self.classes.offered() if offered else self.classes
         return dict(classes.filter(index__in=numbers).values_list("index", "name"))
 
+    def names_in(self, values: Iterable[Any], also: Iterable[int] = ()) -> dict[int, str]:
+        """Return the names, by index, of the classes in these stored values, of which some may be None, and of the
+        classes in `also`. Takes at most one query.
+        """
+        indices = set(also)
+        for value in values:
+            if value is not None:
+                indices.update(self.asks.classes_in(value))
+        return self.class_names(indices)
+
     def answer_names(self, indices: Iterable[int]) -> dict[int, str]:
         """Return the names of these answers of a model, by index: class names, or yes and no."""
         return dict(enumerate(self.asks.answers)) or self.class_names(indices)
@@ -250,7 +260,9 @@ class Project(ProjectSettings):
 
     def is_split(self, label: Any) -> bool:
         """Return whether a label names a class that was split, so that its item must be asked again."""
-        return bool(self.split) and not set(self.split).isdisjoint(label if isinstance(label, list) else [label])
+        if not self.split or label is None:
+            return False
+        return not set(self.split).isdisjoint(self.asks.classes_in(label))
 
     @property
     def answer_count(self) -> int:

@@ -168,7 +168,7 @@ class RowShape(NamedTuple):
     @property
     def layout(self) -> Layout:
         """Return a typed column for each of `columns`, and a column `p_CLASS` for each class in `probabilities`."""
-        confidence = pa.list_(pa.float32()) if self.question.value_is_list else pa.float32()
+        confidence = pa.list_(pa.float32()) if self.question.per_class else pa.float32()
         types = {"label": LABELS[self.question.exported_as], "confidence": confidence, "margin": pa.float32()}
         fields = [(column, types.get(column, pa.string())) for column in self.columns]
         fields += [(_column(name), pa.float32()) for name in self.probabilities]

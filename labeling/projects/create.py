@@ -29,7 +29,7 @@ from labeling.projects.people import access, invisible
 from labeling.projects.people.members import set_role
 from labeling.projects.settings import errors_of, starts_with_grids
 from labeling.questions import QUESTIONS, InvalidValue
-from labeling.questions.base import MAX_NAME, first_keys
+from labeling.questions.base import KEYS, MAX_NAME
 
 # Without characters that look alike in writing: no 0 and o, no 1, i and l.
 ENDING_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -189,3 +189,14 @@ def check_project_model(project: Project) -> None:
     project.clean()
     with errors_of("model"):
         check_model(project.model, question=project.question, private=project.privacy_epsilon is not None)
+
+
+def first_keys(names: Sequence[str]) -> list[str]:
+    """Return the keys of a new project's classes: the digit keys in order, then "". If all names are digits, the names.
+
+    >>> first_keys(["cat", "dog"]), first_keys(["0", "1"])
+    (['1', '2'], ['0', '1'])
+    """
+    if all(len(name) == 1 and name in KEYS for name in names):
+        return list(names)
+    return [*KEYS, *[""] * len(names)][: len(names)]

@@ -158,7 +158,7 @@ def _erase_part(project: Project, ids: Sequence[int], notes: _Notes) -> None:
         if is_urgent and _binding().filter(project=project).exists():
             return
         rows = Item.objects.filter(pk__in=gone, row__isnull=False).count()
-        in_rows = _row_bytes(gone) + notes.remove()
+        in_rows = _row_bytes(project, gone) + notes.remove()
         dropped = _remove_tasks(Task.objects.filter(Q(item__in=gone) | Q(repeats__in=gone)))
         names = list(Item.objects.filter(pk__in=gone).exclude(media="").values_list("media", flat=True))
         Item.objects.filter(pk__in=gone).delete()
@@ -282,12 +282,13 @@ def _letters(text: str, most: int | None = None) -> str:
     return "".join(islice(filter(str.isalnum, text), most))
 
 
-def _row_bytes(ids: Sequence[int]) -> int:
+def _row_bytes(project: Project, ids: Sequence[int]) -> int:
     """Return the bytes that were counted for these items, and for their imported answers, at their import."""
     items = Item.objects.filter(pk__in=ids).values_list("external_id", "source", "data")
     answers = Annotation.objects.filter(task__item__in=ids, task__batch__strategy=IMPORTED)
+    weight = project.asks.weight
     return sum(quota.item_bytes(name, source, json.dumps(data)) for name, source, data in items) + sum(
-        quota.answer_bytes(value, reason) for value, reason in answers.values_list("value", "skip_reason")
+        quota.answer_bytes(weight(value), reason) for value, reason in answers.values_list("value", "skip_reason")
     )
 
 

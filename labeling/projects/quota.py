@@ -173,9 +173,11 @@ def item_bytes(external_id: str, source: str, data: str) -> int:
     return ITEM_BYTES + len(external_id) + len(source) + TEXT_FACTOR * len(data)
 
 
-def answer_bytes(value: Any, skip_reason: str) -> int:
-    """Return the bytes of an answer in the database, with its share of the task's row."""
-    return ANSWER_BYTES + len(skip_reason) + (8 * len(value) if isinstance(value, list) else 0)
+def answer_bytes(weight: int, skip_reason: str) -> int:
+    """Return the bytes of an answer in the database, with its share of the task's row. `weight`: of its value, as in
+    `labeling.questions`.
+    """
+    return ANSWER_BYTES + len(skip_reason) + 8 * weight
 
 
 def shown(size: int) -> str:

@@ -10,19 +10,21 @@ A new kind needs a file here, a file in `models_store/questions/`, and a line in
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, cast
 
 from django.utils.text import get_text_list
 from django.utils.translation import gettext
 
-from labeling.questions.base import InvalidValue, Names, Question, Stored
+from labeling.questions.base import InvalidValue, Names, Question, QuestionOf, Shown, Stored
 from labeling.questions.multi import Multi
 from labeling.questions.score import Score
 from labeling.questions.single import Single
 from labeling.questions.verify import Verify
 
-__all__ = ["QUESTIONS", "InvalidValue", "Names", "Question", "Stored", "choices", "listed", "named"]
+__all__ = ["QUESTIONS", "InvalidValue", "Names", "Question", "Shown", "Stored", "choices", "listed", "named"]
 
-QUESTIONS: dict[str, Question] = {question.name: question for question in (Single(), Multi(), Verify(), Score())}
+_ALL: tuple[QuestionOf[Any], ...] = (Single(), Multi(), Verify(), Score())
+QUESTIONS = {question.name: cast(Question, question) for question in _ALL}
 """The questions by name, in the order in which the form of a new project offers them."""
 
 

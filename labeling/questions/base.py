@@ -5,17 +5,24 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from enum import Enum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, NewType, TypeVar
 
 import numpy as np
+from django.db.models import Q
 from django.utils.translation import gettext, gettext_noop
 
 from models_store.class_sets import ClassSets
 
-Stored = int | list[int] | bool
+Stored = NewType("Stored", object)
+"""An answer as the database stores it. Only the question's own methods look inside."""
+Shown = Any
+"""An answer as clients send and receive it, with the names of classes. Likewise."""
+Value = TypeVar("Value")
+"""The type of a question's stored values."""
 Names = Sequence[str] | Mapping[int, str]
 
 MAX_NAME = 200
@@ -46,10 +53,11 @@ class InvalidValue(ValueError):
     """The value does not answer the project's question; the message names the accepted values."""
 
 
-class Question:
-    """A kind of question, and every rule for its answers. The base class asks for one class of many.
+class QuestionOf(ABC, Generic[Value]):
+    """A kind of question, and every rule for its answers.
 
-    A stored value is a class index, unless a subclass says otherwise.
+    An answer has three forms. The *stored* value is in the database, with class indices. The *shown* value is what
+    clients send and receive, with class names. The *texts* of a shown value are in cells of tables and in other tools.
     """
 
     name: ClassVar[str]
@@ -64,21 +72,24 @@ class Question:
     """Whether each item proposes a class, and the answer is yes or no."""
     answer: ClassVar[str] = "a class name"
     """The form of an answer, in the words of the API reference."""
-    value_is_list: ClassVar[bool] = False
-    """Whether a stored value is a list of class indices. Annotators then choose several classes before they submit."""
+    several: ClassVar[bool] = False
+    """Whether an answer may name several classes. Annotators then choose them before they submit."""
     per_class: ClassVar[bool] = False
-    """Whether each class of an item is a decision of its own, yes or no."""
+    """Whether each class of an item is a decision of its own, yes or no, with a probability of its own."""
     best_is_no_answer: ClassVar[str] = ""
     """Why a model's most probable class is not a whole answer: the end of a sentence that begins with "Where". Pages
-    then do not compare predictions with labels. Empty if the most probable class is an answer."""
+    then do not compare predictions with labels. Empty if the most probable class is an answer: stored values are then
+    numbers, and arrays of them are (n,) int64."""
     answer_arrays: ClassVar[tuple[str, str]] = ("best", "confidence")
     """The names of a version's arrays that have a whole answer for each item of the pool, and its probability."""
+    predicts_from: ClassVar[tuple[str, ...]] = ()
+    """The optional results of `models_store.prediction.predict` that `prediction` needs."""
     ordered: ClassVar[bool] = False
     """Whether the classes are points of a scale at equal distances, so that a wrong answer can be near or far."""
     grid_by: ClassVar[GridBy] = GridBy.NOTHING
     """The value that all items of a grid share, if annotators may answer many items at once."""
     answers: ClassVar[tuple[str, ...]] = ()
-    """Names of the answers, by index, if the answers are not the project's classes."""
+    """The texts of the answers, by index, if the answers are not the project's classes."""
     exported_as: ClassVar[str] = "text"
     """The type of a label in an export: a key of `labeling.outgoing.formats.base.LABELS`."""
     skip_reasons: ClassVar[list[str]] = SKIP_REASONS
@@ -91,30 +102,143 @@ class Question:
     def check_classes(self, names: Sequence[str]) -> None:
         """Raise `InvalidValue` if a project with this question cannot have classes with these names."""
 
-    def names_in(self, value: Any) -> set[str]:
-        """Return the class names that a client's value may contain: at most `MAX_NAME` characters each, and no NUL."""
-        values = value if isinstance(value, list) else [value]
-        names = {str(v) for v in values if isinstance(v, str | int) and not isinstance(v, bool)}
-        return {name for name in names if len(name) <= MAX_NAME and "\x00" not in name}
+    # Shown values
 
-    def parse(self, value: Any, indices: Mapping[str, int]) -> Stored:
+    def names_in(self, shown: Any) -> set[str]:
+        """Return the class names that a client's value may contain: at most `MAX_NAME` characters each, and no NUL."""
+        is_name = isinstance(shown, str | int) and not isinstance(shown, bool)
+        return {str(shown)} if is_name and len(str(shown)) <= MAX_NAME and "\x00" not in str(shown) else set()
+
+    @abstractmethod
+    def parse(self, shown: Any, indices: Mapping[str, int]) -> Value:
         """Turn a client's value into a stored value. Raises `InvalidValue`.
 
         `indices` maps class names to class indices; it needs only the names that `names_in` returns for the value.
         """
-        return class_index(value, indices)
 
-    def show(self, value: Stored | None, names: Names) -> Any:
+    @abstractmethod
+    def show(self, value: Value | None, names: Names) -> Any:
         """Turn a stored value into the value that clients receive. None stays None."""
-        return None if value is None else names[value]  # type: ignore[index]
 
-    def key(self, value: Stored) -> Hashable:
-        """Return a hashable form of a stored value, for counts."""
-        return tuple(value) if isinstance(value, list) else value
+    def texts(self, shown: Any) -> list[str]:
+        """Return a shown value as texts: its class names, a score, yes or no."""
+        return [str(shown)]
 
-    def counted(self, value: Stored) -> list[int]:
-        """Return the class indices under which counts by class count a stored value; no is 0 and yes is 1."""
-        return [int(value)]  # type: ignore[arg-type]
+    def from_texts(self, texts: Sequence[str]) -> Any:
+        """Return the shown value with these texts. Raises `InvalidValue` with the end of a sentence about them."""
+        if len(texts) != 1:
+            raise InvalidValue(f"names {len(texts)} classes, but this project asks for one")
+        return texts[0]
+
+    def cell(self, shown: Any) -> str:
+        """Return a shown value as the cell of a table for people; `split` and `from_texts` read it."""
+        return self.texts(shown)[0]
+
+    def split(self, cell: Any) -> list[Any]:
+        """Return the texts in a cell. A list, which cells of JSON files may be, stays a list."""
+        return cell if isinstance(cell, list) else [cell]
+
+    def spelled(self, texts: Sequence[Any], spell: Callable[[Any], str]) -> list[Any]:
+        """Return the texts of a cell with the names of classes as the project writes them, by `spell`."""
+        return [spell(text) for text in texts]
+
+    def encoded(self, shown: Any, places: Mapping[str, int]) -> Any:
+        """Return a shown value with the place of each class for its name: a number, or a list of numbers. None for a
+        class that is not in `places`.
+        """
+        return places.get(shown)
+
+    # Stored values
+
+    def key(self, value: Any) -> Hashable:
+        """Return a hashable form of a stored or shown value, for counts."""
+        return value
+
+    def key_by_names(self, value: Value | None, names: Names) -> Hashable:
+        """Return a key that equal answers of all projects share, whatever the indices of their classes."""
+        return self.show(value, names)
+
+    @abstractmethod
+    def classes_in(self, value: Value) -> Sequence[int]:
+        """Return the indices of the classes that a stored value names; none for yes and no."""
+
+    def classes_of(self, value: Value, proposed: int | None) -> Sequence[int]:
+        """Return the indices of the classes of an item with this label and this proposed class."""
+        return self.classes_in(value)
+
+    def counted(self, value: Value) -> Sequence[int]:
+        """Return the indices of answers under which counts by class count a stored value; no is 0 and yes is 1. Exactly
+        one unless `per_class`.
+        """
+        return self.classes_in(value)
+
+    def counted_each(self, values: np.ndarray) -> np.ndarray:
+        """Return the index (n,) under which each entry of the first of `answer_arrays` counts, unless `per_class`."""
+        return values
+
+    def confused(self, value: Value, right: Value) -> list[tuple[int | None, int | None]]:
+        """Return the pairs (answered, right) of indices as in `counted`, for a table of confusions. With `per_class` a
+        pair for each class in either; None stands where one lacks it.
+        """
+        one, other = self.counted(value), self.counted(right)
+        if not self.per_class:
+            return [(one[0], other[0])]
+        return [(i if i in one else None, i if i in other else None) for i in sorted({*one, *other})]
+
+    def weight(self, value: Any) -> int:
+        """Return the number of classes that a stored or shown value lists; 0 for values that all take equal space."""
+        return 0
+
+    def from_classes(self, classes: Sequence[int]) -> Value:
+        """Return the stored value that names these classes; of one class, unless `several`."""
+        raise NotImplementedError
+
+    def with_class(self, value: Value | None, index: int) -> Value:
+        """Return the label of an item that turns out to be of this class; `value` is its label until now."""
+        return self.from_classes([index])
+
+    def holding(self, field: str, answers: Sequence[int | bool]) -> Q:
+        """Return the condition that the stored value in this field is one of these answers, or names one of these
+        classes.
+        """
+        condition = Q()
+        for answer in answers:
+            condition |= Q(**{field: answer})
+        return condition
+
+    def follow(self, value: Value, merges: Mapping[int, int]) -> Value:
+        """Return the stored value, with each merged class replaced by the class that it was merged into."""
+        return value
+
+    # Right and wrong
+
+    def distance(self, value: Value, right: Value) -> int:
+        """Return how far an answer is from the right one: in points on a scale, else 0 if it is equal and 1 if not."""
+        return int(self.key(value) != self.key(right))
+
+    def distances(self, values: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """Return `distance` for (n,) answers and (n,) right ones, unless `best_is_no_answer`."""
+        return (values != right).astype(np.int64)
+
+    def is_wrong(self, value: Value, right: Value, *, within: int = 0) -> bool:
+        """Return whether a model's answer is wrong as a whole, given people's. `within`: the points of a scale by which
+        a right answer may differ. Raises ValueError if there is no scale.
+        """
+        if within and not self.ordered:
+            raise ValueError(f"answers to {self.name} are no points of a scale: `within` must be 0")
+        return self.distance(value, right) > within
+
+    def wrong_classes(self, value: Value, right: Value) -> set[int]:
+        """Return the classes about which an answer is wrong. Raises ValueError unless `per_class`."""
+        if not self.per_class:
+            raise ValueError(f"answers to {self.name} are no decisions by class")
+        return set(self.counted(value)) ^ set(self.counted(right))
+
+    @abstractmethod
+    def mistaken(self, value: Value, n_classes: int, rng: np.random.Generator) -> Value:
+        """Return a wrong answer near this right one, at random, as a simulated annotator gives it."""
+
+    # Several answers
 
     def possible(self, n_classes: int) -> int:
         """Return the number of answers among which people's mistakes spread, the right answer included."""
@@ -126,57 +250,61 @@ class Question:
         """
         return 1
 
-    def resolve(self, answers: Sequence[Stored]) -> tuple[Stored | None, float | None]:
-        """Return the label that the answers to one task result in, and the share of the answers that equal it.
-
-        (None, None) without answers, if all people skipped the task. In a tie no label, and the share of the most
-        frequent answer.
+    def resolve(self, answers: Sequence[Value]) -> tuple[Value | None, float | None]:
+        """Return the label that the answers to one task result in, and their `agreement`. In a tie no label; (None,
+        None) without answers, if all people skipped the task.
         """
-        if not answers:
-            return None, None
-        label = self.settle(answers)
-        if label is None:
-            return None, max(Counter(map(self.key, answers)).values()) / len(answers)
-        return label, sum(answer == label for answer in answers) / len(answers)
+        label = self.settle(answers) if answers else None
+        return label, self.agreement(answers, label)
 
-    def settle(self, answers: Sequence[Stored]) -> Stored | None:
+    def agreement(self, answers: Sequence[Value], label: Value | None) -> float | None:
+        """Return the share of the answers that equal the label; without a label, that of the most frequent answer. None
+        without answers.
+        """
+        counts = Counter(map(self.key, answers))
+        equal = max(counts.values(), default=0) if label is None else counts[self.key(label)]
+        return equal / len(answers) if answers else None
+
+    def settle(self, answers: Sequence[Value]) -> Value | None:
         """Return the most frequent of one or more answers. None if two answers are equally frequent."""
-        (label, most), *others = Counter[Any](answers).most_common(2)
-        return None if others and others[0][1] == most else label
+        (label, most), *others = Counter(map(self.key, answers)).most_common(2)
+        if others and others[0][1] == most:
+            return None
+        return next(answer for answer in answers if self.key(answer) == label)
 
-    def settle_clearly(self, answers: Sequence[Stored]) -> Stored | None:
+    def settle_clearly(self, answers: Sequence[Value]) -> Value | None:
         """Return the label of one or more answers; None if as many answers speak against the label as for it."""
         return self.settle(answers)
 
-    def follow(self, value: Stored, merges: Mapping[int, int]) -> Stored:
-        """Return the stored value, with each merged class replaced by the class that it was merged into."""
-        return merges.get(value, value)  # type: ignore[arg-type]
+    # A model's answers
+
+    @abstractmethod
+    def as_answer(self, best: int) -> Value:
+        """Return a model's best class (`models_store.questions.Decision.best`) as a stored value."""
 
     def predicted(self, best: int, names: Names) -> Any:
-        """Return a model's best class (`models_store.questions.Decision.best`) in the form that clients receive."""
-        return self.show(best, names)
+        """Return a model's best class in the form that clients receive."""
+        return self.show(self.as_answer(best), names)
 
-    def as_answer(self, best: int) -> Stored:
-        """Return a model's best class as a stored value."""
-        return best
-
-    def whole(self, entry: Any) -> Stored:
+    def whole(self, entry: Any) -> Value:
         """Return an entry of the first of `answer_arrays`, as a number or a list of numbers, as a stored value."""
         return self.as_answer(entry)
 
     def prediction(
         self, best: int, confidence: float, probabilities: np.ndarray | None
-    ) -> tuple[Stored, float | list[float]]:
+    ) -> tuple[Value, float | list[float]]:
         """Return the stored value that a model predicts, and its probability.
 
-        probabilities: (n_classes,) the probability of each class; given if `value_is_list`. The result then has a
-        probability for each class of the value.
+        probabilities: (n_classes,) the probability of each class, if `predicts_from` names them. With `per_class`, the
+        result has a probability for each class of the value.
         """
         return self.as_answer(best), confidence
 
-    def targets(self, labels: Sequence[Any], n_classes: int) -> np.ndarray | ClassSets:
-        """Return the labels in the form that a network is trained on: (n,) int64."""
-        return np.array(labels, np.int64)
+    @abstractmethod
+    def targets(self, labels: Sequence[Value], n_classes: int) -> np.ndarray | ClassSets:
+        """Return n labels in the form that a network is trained on (`models_store.questions.Question`)."""
+
+    # The annotator's screen
 
     def picker(self, n_classes: int) -> str:
         """Return the module of static/js/label/pickers that the annotator's screen uses."""
@@ -191,15 +319,8 @@ class Question:
         return dict(class_keys)
 
 
-def first_keys(names: Sequence[str]) -> list[str]:
-    """Return the keys of a new project's classes: the digit keys in order, then "". If all names are digits, the names.
-
-    >>> first_keys(["cat", "dog"]), first_keys(["0", "1"])
-    (['1', '2'], ['0', '1'])
-    """
-    if all(len(name) == 1 and name in KEYS for name in names):
-        return list(names)
-    return [*KEYS, *[""] * len(names)][: len(names)]
+Question = QuestionOf[Stored]
+"""A question as all other code has it."""
 
 
 def class_index(value: Any, indices: Mapping[str, int]) -> int:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from django.db.models import Q, TextField
+from django.db.models.functions import Cast
+from django.db.models.lookups import Regex
 from django.utils.translation import gettext, gettext_noop
 
-from labeling.questions.base import InvalidValue, Names, Question, Stored, class_index
+from labeling.questions.base import InvalidValue, Names, QuestionOf, class_index
 from models_store.class_sets import ClassSets
 
 DOUBTFUL_CLASSES = 8
@@ -17,7 +21,7 @@ DOUBTFUL_CLASSES = 8
 doubt for no item."""
 
 
-class Multi(Question):
+class Multi(QuestionOf[list[int]]):
     """The question which classes apply. A stored value is the ascending list of class indices; an empty list means that
     no class applies.
     """
@@ -28,29 +32,74 @@ class Multi(Question):
     prompt = gettext_noop("Which of these apply?")
     prompt_for_managers = gettext_noop("Which apply?")
     answer = "a list of class names"
-    value_is_list = per_class = True
+    several = per_class = True
     best_is_no_answer = gettext_noop("any number of classes may apply")
     answer_arrays = ("chosen", "sureness")
+    predicts_from = ("probabilities",)
     exported_as = "texts"
 
-    def parse(self, value: Any, indices: Mapping[str, int]) -> Stored:
-        if not isinstance(value, list):
+    def names_in(self, shown: Any) -> set[str]:
+        single = super().names_in
+        return {name for each in shown for name in single(each)} if isinstance(shown, list) else set()
+
+    def parse(self, shown: Any, indices: Mapping[str, int]) -> list[int]:
+        if not isinstance(shown, list):
             raise InvalidValue(
                 gettext("The answer must be a list of class names; an empty one means that none applies.")
             )
-        return sorted({class_index(name, indices) for name in value})
+        return sorted({class_index(name, indices) for name in shown})
 
-    def show(self, value: Stored | None, names: Names) -> Any:
-        return None if value is None else [names[index] for index in value]  # type: ignore[union-attr]
+    def show(self, value: list[int] | None, names: Names) -> Any:
+        return None if value is None else [names[index] for index in value]
 
-    def follow(self, value: Stored, merges: Mapping[int, int]) -> Stored:
-        return sorted({merges.get(index, index) for index in value})  # type: ignore[union-attr]
+    def texts(self, shown: Any) -> list[str]:
+        return list(shown)
 
-    def predicted(self, best: int, names: Names) -> Any:
-        return names[best]
+    def from_texts(self, texts: Sequence[str]) -> Any:
+        return list(dict.fromkeys(texts))
 
-    def counted(self, value: Stored) -> list[int]:
-        return cast("list[int]", value)
+    def cell(self, shown: Any) -> str:
+        """Return the names between bars; as JSON if there is none, or if a name has a bar."""
+        if shown and not any("|" in name for name in shown):
+            return " | ".join(shown)
+        return json.dumps(shown, ensure_ascii=False)
+
+    def split(self, cell: Any) -> list[Any]:
+        if isinstance(cell, str):
+            return cell.split("|")
+        return super().split(cell)
+
+    def encoded(self, shown: Any, places: Mapping[str, int]) -> Any:
+        return [places.get(name) for name in shown]
+
+    def key(self, value: Any) -> Hashable:
+        return tuple(value)
+
+    def key_by_names(self, value: list[int] | None, names: Names) -> Hashable:
+        return None if value is None else frozenset(names[index] for index in value)
+
+    def classes_in(self, value: list[int]) -> Sequence[int]:
+        return value
+
+    def weight(self, value: Any) -> int:
+        return len(value) if isinstance(value, list) else 0
+
+    def from_classes(self, classes: Sequence[int]) -> list[int]:
+        return sorted(classes)
+
+    def with_class(self, value: list[int] | None, index: int) -> list[int]:
+        return sorted({*(value or []), index})
+
+    def holding(self, field: str, answers: Sequence[int | bool]) -> Q:
+        """Return the condition that the list has one of these classes. Both databases write a list as "[1, 12]"."""
+        return Q(Regex(Cast(field, TextField()), rf"[\[ ]({'|'.join(map(str, answers))})[,\]]"))
+
+    def follow(self, value: list[int], merges: Mapping[int, int]) -> list[int]:
+        return sorted({merges.get(index, index) for index in value})
+
+    def mistaken(self, value: list[int], n_classes: int, rng: np.random.Generator) -> list[int]:
+        """Return the right classes with one more, or with one less."""
+        return sorted(set(value) ^ {int(rng.integers(n_classes))})
 
     def possible(self, n_classes: int) -> int:
         """Return the number of likely answers: the right list, and the `n_classes` lists that differ from it by one
@@ -61,30 +110,33 @@ class Multi(Question):
     def decisions(self, n_classes: int) -> int:
         return max(1, min(n_classes, DOUBTFUL_CLASSES))
 
-    def as_answer(self, best: int) -> Stored:
+    def settle(self, answers: Sequence[list[int]]) -> list[int] | None:
+        """Return the classes that more than half of the annotators chose. None if exactly half of them chose some
+        class.
+        """
+        votes = Counter(index for answer in answers for index in answer)
+        if any(2 * n == len(answers) for n in votes.values()):
+            return None
+        return sorted(index for index, n in votes.items() if 2 * n > len(answers))
+
+    def as_answer(self, best: int) -> list[int]:
         return [best]
 
-    def whole(self, entry: Any) -> Stored:
+    def predicted(self, best: int, names: Names) -> Any:
+        return names[best]
+
+    def whole(self, entry: Any) -> list[int]:
         return [index for index in entry if index >= 0]
 
     def prediction(
         self, best: int, confidence: float, probabilities: np.ndarray | None
-    ) -> tuple[Stored, float | list[float]]:
+    ) -> tuple[list[int], float | list[float]]:
         """Return the classes with a probability of at least one half."""
         assert probabilities is not None
         classes = np.flatnonzero(probabilities >= 0.5).tolist()
         return classes, [float(probabilities[index]) for index in classes]
 
-    def settle(self, answers: Sequence[Stored]) -> Stored | None:
-        """Return the classes that more than half of the annotators chose. None if exactly half of them chose some
-        class.
-        """
-        votes = Counter(index for answer in answers for index in answer)  # type: ignore[union-attr]
-        if any(2 * n == len(answers) for n in votes.values()):
-            return None
-        return sorted(index for index, n in votes.items() if 2 * n > len(answers))
-
-    def targets(self, labels: Sequence[Any], n_classes: int) -> np.ndarray | ClassSets:
+    def targets(self, labels: Sequence[list[int]], n_classes: int) -> ClassSets:
         """Return the few classes of each item: a boolean matrix of a million items and 20,000 classes would take 20
         GB.
         """

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
+import numpy as np
 from django.utils.translation import gettext, gettext_noop
 
-from labeling.questions.base import KEYS, InvalidValue, Names, Question, Stored, class_index
+from labeling.questions.base import KEYS, GridBy, InvalidValue, Names, class_index
+from labeling.questions.single import Single
 
 
-class Score(Question):
+class Score(Single):
     """The question which point of a scale an item has. A stored value is the index of a point; clients receive the
     point, a number.
 
@@ -23,6 +25,7 @@ class Score(Question):
     prompt = gettext_noop("Which score?")
     prompt_for_managers = gettext_noop("Which score?")
     answer = "a number"
+    grid_by = GridBy.NOTHING
     ordered = True
     fixed_classes = fixed_scale = gettext_noop("The classes are the points of a scale.")
     exported_as = "number"
@@ -40,17 +43,27 @@ class Score(Question):
             sentence = gettext("A scale may have at most %(most)s points, one for each digit key.")
             raise InvalidValue(sentence % {"most": len(KEYS)})
 
-    def parse(self, value: Any, indices: Mapping[str, int]) -> Stored:
+    def parse(self, shown: Any, indices: Mapping[str, int]) -> int:
         try:
-            return class_index(value, indices)
+            return class_index(shown, indices)
         except InvalidValue:
             sentence = gettext("The answer must be a point of the scale, not “%(value)s”.")
-            raise InvalidValue(sentence % {"value": str(value)[:60]}) from None
+            raise InvalidValue(sentence % {"value": str(shown)[:60]}) from None
 
-    def show(self, value: Stored | None, names: Names) -> Any:
-        return None if value is None else int(names[value])  # type: ignore[index]
+    def show(self, value: int | None, names: Names) -> Any:
+        return None if value is None else int(names[value])
 
-    def settle(self, answers: Sequence[Stored]) -> Stored | None:
+    def encoded(self, shown: Any, places: Mapping[str, int]) -> Any:
+        """Return the score itself."""
+        return shown
+
+    def distance(self, value: int, right: int) -> int:
+        return abs(value - right)
+
+    def distances(self, values: np.ndarray, right: np.ndarray) -> np.ndarray:
+        return np.abs(values - right)
+
+    def settle(self, answers: Sequence[int]) -> int | None:
         """Return the median, which one far answer among three does not move.
 
         With an even number of answers: the lower of the two middle answers if they are at most one point apart, else
@@ -59,7 +72,7 @@ class Score(Question):
         low, high = _middle(answers)
         return low if high - low <= 1 else None
 
-    def settle_clearly(self, answers: Sequence[Stored]) -> Stored | None:
+    def settle_clearly(self, answers: Sequence[int]) -> int | None:
         low, high = _middle(answers)
         return low if low == high else None
 
@@ -67,7 +80,7 @@ class Score(Question):
         return "scale"
 
 
-def _middle(answers: Sequence[Stored]) -> tuple[int, int]:
+def _middle(answers: Sequence[int]) -> tuple[int, int]:
     """Return the two middle answers in ascending order; for an odd number of answers, the median twice."""
-    ordered = sorted(cast("Sequence[int]", answers))
+    ordered = sorted(answers)
     return ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]

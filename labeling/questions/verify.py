@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from django.utils.translation import gettext, gettext_noop
 
-from labeling.questions.base import NO_CLASS_FITS, SKIP_REASONS, GridBy, InvalidValue, Names, Question, Stored
+from labeling.questions.base import NO_CLASS_FITS, SKIP_REASONS, GridBy, InvalidValue, Names, QuestionOf
+
+YES_OR_NO = {"true": True, "1": True, "1.0": True, "yes": True, "false": False, "0": False, "0.0": False, "no": False}
+"""Yes and no as cells of tables have them."""
 
 
-class Verify(Question):
+class Verify(QuestionOf[bool]):
     """The question whether the proposed class is right. A stored value is a bool."""
 
     name = "verify"
@@ -28,27 +31,49 @@ class Verify(Question):
     exported_as = "boolean"
     skip_reasons = [reason for reason in SKIP_REASONS if reason != NO_CLASS_FITS]
 
-    def names_in(self, value: Any) -> set[str]:
+    def names_in(self, shown: Any) -> set[str]:
         return set()
 
-    def parse(self, value: Any, indices: Mapping[str, int]) -> Stored:
-        if not isinstance(value, bool):
+    def parse(self, shown: Any, indices: Mapping[str, int]) -> bool:
+        if not isinstance(shown, bool):
             raise InvalidValue(gettext("The answer must be true or false."))
+        return shown
+
+    def show(self, value: bool | None, names: Names) -> Any:
         return value
 
-    def show(self, value: Stored | None, names: Names) -> Any:
-        return value
+    def texts(self, shown: Any) -> list[str]:
+        return [self.answers[shown]]
 
-    def follow(self, value: Stored, merges: Mapping[int, int]) -> Stored:
-        return value
+    def from_texts(self, texts: Sequence[str]) -> Any:
+        text = str(texts[0] if len(texts) == 1 else texts)
+        try:
+            return YES_OR_NO[text.strip().lower()]
+        except KeyError:
+            raise InvalidValue(f'"{text[:60]}" is not one of true, false, 1, 0, yes, no') from None
 
-    def predicted(self, best: int, names: Names) -> Any:
+    def spelled(self, texts: Sequence[Any], spell: Callable[[Any], str]) -> list[Any]:
+        return list(texts)
+
+    def encoded(self, shown: Any, places: Mapping[str, int]) -> Any:
+        return shown
+
+    def classes_in(self, value: bool) -> Sequence[int]:
+        return []
+
+    def classes_of(self, value: bool, proposed: int | None) -> Sequence[int]:
+        return [proposed] if value and proposed is not None else []
+
+    def counted(self, value: bool) -> Sequence[int]:
+        return [int(value)]
+
+    def mistaken(self, value: bool, n_classes: int, rng: np.random.Generator) -> bool:
+        return not value
+
+    def as_answer(self, best: int) -> bool:
         return bool(best)
 
-    def as_answer(self, best: int) -> Stored:
-        return bool(best)
-
-    def targets(self, labels: Sequence[Any], n_classes: int) -> np.ndarray:
+    def targets(self, labels: Sequence[bool], n_classes: int) -> np.ndarray:
         """Return the labels as (n,) bool."""
         return np.array(labels, bool)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from labeling.models import Project
@@ -41,6 +40,5 @@ def suggested_classes(project: Project, answer: Any, likely: str) -> list[int]:
     """
     if not likely or not project.show_predictions:
         return []
-    own: Iterable[int] = answer if isinstance(answer, list) else [answer]
-    merges = project.merges
+    own, merges = project.asks.classes_in(answer), project.merges
     return list(dict.fromkeys([*own, *(merges.get(index, index) for index in map(int, likely.split()))]))

@@ -28,6 +28,7 @@ from labeling.storage.arrays.files import Features, ProjectFiles, writing_array
 from labeling.storage.disk import npy
 from labeling.storage.disk.files import FileDamaged, sha256_of_file
 from labeling.storage.shared_files import read_whole, store
+from models_store import questions
 
 WAIT_SECONDS = 2
 PAUSE_SECONDS, TRIES = 5, 9
@@ -143,7 +144,7 @@ def _expected(project: Project) -> Expected:
         classes=project.as_called(classes, None),
         n_classes=len(classes),
         rows=project.items.count(),
-        adds_up=not (project.asks.proposes or project.asks.value_is_list),
+        adds_up=questions.named(project.question).softmax,
         proposes=project.asks.proposes,
     )
 

@@ -11,14 +11,10 @@ from labeling.models import ModelVersion, Project
 from labeling.steps.model_inputs import LabeledRows, VersionDamaged, scorer_of
 from labeling.storage.arrays.files import Features, ProjectFiles
 from models_store import artifact, metrics
-from models_store.class_sets import ClassSets
 from models_store.model import Model
 from models_store.paired import compare
 from models_store.prediction import predict, probabilities
 from models_store.reliability import calibration
-
-LEAST_PROBABLE = 1e-7
-"""The least probability in a logarithm, about the precision of float32 near 1: the cost of 0 would be infinite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +44,16 @@ def control_results(
         return ControlResults(right, None, costs)
     parts = list(predict(model, seen, proposed=control.proposed, merged=project.merges))
     best, sure = (np.concatenate([getattr(part, name) for part in parts]) for name in ("best", "confidence"))
-    distances = np.abs(best - control.targets) if project.asks.ordered else None
-    return ControlResults(best == control.targets, sure, costs, distances)
+    distances = project.asks.distances(best, np.asarray(control.targets))
+    return ControlResults(best == control.targets, sure, costs, distances if project.asks.ordered else None)
 
 
 def given_results(project: Project, version: ModelVersion, control: LabeledRows) -> ControlResults:
     """Return the answers of predictions from outside to the first control items: those that they cover."""
     model, inputs = scorer_of(project, version)
     n = int(np.searchsorted(control.rows, len(inputs))) if version.answers else 0
-    sets = control.targets
-    targets = sets.take(np.arange(n)) if isinstance(sets, ClassSets) else sets[:n]
     proposed = None if control.proposed is None else control.proposed[:n]
-    covered = replace(control, rows=control.rows[:n], targets=targets, proposed=proposed)
+    covered = replace(control, rows=control.rows[:n], targets=control.targets[:n], proposed=proposed)
     return control_results(project, model, inputs, covered)
 
 
@@ -69,18 +63,11 @@ def _held_against(
     """Return whether all predictions for an item are right, (n,) bool, and their cost in nats, (n,) float."""
     right, costs, n_classes = [], [], project.classes.count()
     for start, p in probabilities(model, seen, proposed=control.proposed, merged=project.merges):
-        part = slice(start, start + len(p))
-        sets = control.targets
-        targets = sets.dense(part) if isinstance(sets, ClassSets) else sets[part]
+        targets = control.targets[start : start + len(p)]
         if p.ndim == 2 and p.shape[1] < n_classes:  # classes added after the training have probability 0
             p = np.pad(p, ((0, 0), (0, n_classes - p.shape[1])))
-        if model.asks.softmax:
-            of_truth = p[np.arange(len(p)), targets][:, None]
-            right.append(p.argmax(axis=1) == targets)
-        else:
-            of_truth = np.where(targets, p, 1 - p).reshape(len(p), -1)
-            right.append(((p >= 0.5) == targets).reshape(len(p), -1).all(axis=1))
-        costs.append(-np.log(np.maximum(of_truth.astype(np.float64), LEAST_PROBABLE)).sum(axis=1))
+        right.append(model.asks.are_right(p, targets))
+        costs.append(model.asks.costs(p, targets))
     return np.concatenate(right), np.concatenate(costs)
 
 

@@ -94,7 +94,7 @@ class Predictor:
         proposed = None
         if self.rules.question.proposes:
             proposed = np.array([self._indices[str(draft.proposed)] for _, draft in drafts], np.int64)
-        extras = ["probabilities"] if self._probabilities or self.rules.question.value_is_list else []
+        extras = ["probabilities"] if self._probabilities else self.rules.question.predicts_from
         prediction = next(predict(self._model, features, proposed=proposed, extras=extras, chunk=len(features)))
         return [self._row(where, draft, prediction, at) for at, (where, draft) in enumerate(drafts)]
 

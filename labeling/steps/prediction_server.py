@@ -189,7 +189,7 @@ def _row(project: Project, asked: _Task, result: Any) -> dict[str, Any]:
         raise StepFailed(f"{item} has no choices.")
     if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
         raise StepFailed(f"{item} has no score from 0 to 1. Without it, nothing tells how sure the model is.")
-    if project.asks.value_is_list:
+    if project.asks.several:
         return {"external_id": asked.external_id, "label": chosen, "confidence": score}
     if len(chosen) != 1:
         raise StepFailed(f"{item} has {len(chosen)} choices, and the question allows one.")

@@ -7,7 +7,7 @@ Labels that a manager has corrected stay as they are.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,8 +69,9 @@ def resolve(step: Step, project: Project) -> None:
     by_confusion = project.resolving == Project.Resolving.DAWID_SKENE
     decisions = project.asks.decisions(project.classes.count())
     if decisions > 1:
-        resolved, sets = by_class.weigh(read.answers, [tuple(value) for value in read.values], decisions)
-        read.values = [list(each) for each in sets]
+        answered = [tuple(project.asks.classes_in(value)) for value in read.values]
+        resolved, sets = by_class.weigh(read.answers, answered, decisions)
+        read.values = [project.asks.from_classes(each) for each in sets]
     else:
         resolved = dawid_skene.resolve(read.answers) if by_confusion else weigh(read.answers)
     labels = _labels(project, read, resolved, decides=by_confusion or project.overlap_max is not None)
@@ -144,16 +145,24 @@ def _labels(project: Project, read: _Read, resolved: Resolved, *, decides: bool)
     answers: list[list[int]] = [[] for _ in read.tasks]
     for place, value in zip(read.answers.item.tolist(), read.answers.value.tolist(), strict=True):
         answers[place].append(value)
+    keys = {project.asks.key(value): number for number, value in enumerate(read.values)}
     keep_order = project.asks.ordered and project.resolving == Project.Resolving.MAJORITY
     return [
-        _label(project, read.values, numbers, answers[place], decides=decides and not keep_order)
+        _label(project, read.values, keys, numbers, answers[place], decides=decides and not keep_order)
         for place, numbers in enumerate(of_task)
     ]
 
 
 def _label(
-    project: Project, values: Sequence[Any], numbers: list[tuple[int, float]], answers: list[int], *, decides: bool
+    project: Project,
+    values: Sequence[Any],
+    keys: Mapping[Hashable, int],
+    numbers: list[tuple[int, float]],
+    answers: list[int],
+    *,
+    decides: bool,
 ) -> _Label:
+    """Return the label of a task. `keys`: the places in `values`, by key."""
     likely = sorted(((p, -value) for value, p in numbers if value < len(values)), reverse=True)
     probabilities = {-value: p for p, value in likely}
     if decides:
@@ -164,7 +173,6 @@ def _label(
     else:
         label, share = project.asks.resolve([values[number] for number in answers])
         agreement = share or 0.0
-        keys = {project.asks.key(value): number for number, value in enumerate(values)}
         chosen = None if label is None else keys.get(project.asks.key(label))
         probability = probabilities.get(chosen, 0.0) if chosen is not None else 0.0
     if project.is_split(label):  # the item is asked again

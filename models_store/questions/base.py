@@ -22,6 +22,8 @@ NEVER = -1e4
 """The logit of an impossible class: its probability is 0, and all that follows from it is finite."""
 MOST_ERRORS = 64
 """The most numbers in an error vector. With more classes, it is a projection."""
+LEAST_PROBABLE = 1e-7
+"""The least probability in a logarithm, about the precision of float32 near 1: the cost of 0 would be infinite."""
 MOST_LIKELY = 10
 """The likeliest classes that are kept: twice as many as people see, since some may be withdrawn."""
 
@@ -230,6 +232,16 @@ class Question(ABC):
         """
 
     @abstractmethod
+    def are_right(self, p: np.ndarray, targets: np.ndarray | ClassSets) -> np.ndarray:
+        """Return whether the answers with these probabilities, as from `probabilities`, equal the targets: (m,) bool.
+        Of several answers about an item, all must.
+        """
+
+    @abstractmethod
+    def costs(self, p: np.ndarray, targets: np.ndarray | ClassSets) -> np.ndarray:
+        """Return minus the logarithm of the targets' probabilities, as from `probabilities`, in nats: (m,) float64."""
+
+    @abstractmethod
     def certainty(self, answers: Tensor, targets: Tensor) -> Certainty:
         """Return the certainty of each answer, and whether it is right."""
 
@@ -249,6 +261,12 @@ def class_indices(classes: np.ndarray, n_classes: int, *, name: str) -> Tensor:
     if len(classes) and not (classes.min() >= 0 and classes.max() < n_classes):
         raise ValueError(f"{name} lie in 0 … {n_classes - 1}, got {classes.min()} … {classes.max()}")
     return torch.from_numpy(classes.astype(np.int64))
+
+
+def costs_of(p: np.ndarray) -> np.ndarray:
+    """Return minus the logarithms of probabilities, in nats."""
+    costs: np.ndarray = -np.log(np.maximum(p.astype(np.float64), LEAST_PROBABLE))
+    return costs
 
 
 def even_weights(targets: Targets, n_kinds: int, power: float) -> Tensor:

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from models_store.class_sets import ClassSets
 from models_store.questions.base import (
     FOCUS,
     Certainty,
@@ -13,6 +14,7 @@ from models_store.questions.base import (
     Question,
     Targets,
     class_indices,
+    costs_of,
     even_weights,
     projection,
 )
@@ -81,6 +83,13 @@ class Single(Question):
             return p @ shorten - shorten[best]
         p[torch.arange(len(p)), best] -= 1
         return p
+
+    def are_right(self, p: np.ndarray, targets: np.ndarray | ClassSets) -> np.ndarray:
+        right: np.ndarray = p.argmax(axis=1) == targets
+        return right
+
+    def costs(self, p: np.ndarray, targets: np.ndarray | ClassSets) -> np.ndarray:
+        return costs_of(p[np.arange(len(p)), np.asarray(targets)])
 
     def certainty(self, answers: Tensor, targets: Tensor) -> Certainty:
         logs = F.log_softmax(answers, dim=1)

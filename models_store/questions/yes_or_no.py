@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from models_store.class_sets import ClassSets
-from models_store.questions.base import FOCUS, Certainty, Losses, Question, Targets
+from models_store.questions.base import FOCUS, Certainty, Losses, Question, Targets, costs_of
 
 
 class YesOrNo(Question):
@@ -59,11 +59,25 @@ class YesOrNo(Question):
     def answer_counts(self, targets: Targets, proposed: Tensor | None, n_classes: int) -> tuple[Tensor, Tensor]:
         """Return how many labels say yes and no about each class: two (n_classes,) float32."""
 
+    def are_right(self, p: np.ndarray, targets: np.ndarray | ClassSets) -> np.ndarray:
+        right: np.ndarray = ((p >= 0.5) == _dense(targets)).reshape(len(p), -1).all(axis=1)
+        return right
+
+    def costs(self, p: np.ndarray, targets: np.ndarray | ClassSets) -> np.ndarray:
+        """Return the sum over the classes, as if their answers were independent."""
+        of_truth = np.where(_dense(targets), p, 1 - p).reshape(len(p), -1)
+        costs: np.ndarray = costs_of(of_truth).sum(axis=1)
+        return costs
+
     def certainty(self, answers: Tensor, targets: Tensor) -> Certainty:
         yes, no = F.logsigmoid(answers), F.logsigmoid(-answers)
         entropy = -(yes.exp() * yes + no.exp() * no)
         right = ((answers >= 0) == (targets >= 0.5)).to(answers.dtype)
         return Certainty(torch.maximum(yes, no).exp(), entropy, right, 2)
+
+
+def _dense(targets: np.ndarray | ClassSets) -> np.ndarray:
+    return targets.dense(slice(None)) if isinstance(targets, ClassSets) else targets
 
 
 def margin_of(answers: Tensor) -> Tensor:

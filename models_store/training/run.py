@@ -95,8 +95,7 @@ class Run:
         self.config, self.seed, self.device = config, seed, device
         self.schedule = Schedule.of(config, len(training))
         self.check_every = max(self.schedule.per_pass, self.schedule.steps // 30)
-        targets = training_set.kept_targets
-        learned = targets.take(training) if isinstance(targets, ClassSets) else targets[torch.from_numpy(training)]
+        learned = training_set.kept_targets[torch.from_numpy(training)]
         objective = Objective.of(training_set.asks, config, learned, training_set.n_classes, device)
         stream = Stream(training, seed)
         self.gradients = Gradients(network, training_set, objective, stream, config, seed, device)

@@ -113,10 +113,9 @@ class TrainingSet:
 
     def first_biases(self, rows: np.ndarray) -> Tensor:
         """Return the logits, (n_classes,), with which a network starts that learns these rows."""
-        sets, places = self.kept_targets, torch.from_numpy(rows)
-        targets = sets.take(rows) if isinstance(sets, ClassSets) else sets[places]
+        places = torch.from_numpy(rows)
         proposed = None if self.kept_proposed is None else self.kept_proposed[places]
-        return self.asks.first_biases(targets, proposed, self.n_classes)
+        return self.asks.first_biases(self.kept_targets[places], proposed, self.n_classes)
 
     @property
     def asks(self) -> Question:
@@ -125,10 +124,10 @@ class TrainingSet:
 
     def subset(self, rows: np.ndarray) -> "TrainingSet":
         """Return the items of (m,) rows with their labels alone: without the other optional arrays."""
-        sets, proposed = self.targets, self.proposed
-        targets = sets.take(rows) if isinstance(sets, ClassSets) else sets[rows]
-        pairs = None if proposed is None else proposed[rows]
-        return TrainingSet(self.features[rows], targets, self.question, self.n_classes, self.input_shape, pairs)
+        pairs = None if self.proposed is None else self.proposed[rows]
+        return TrainingSet(
+            self.features[rows], self.targets[rows], self.question, self.n_classes, self.input_shape, pairs
+        )
 
     @property
     def own(self) -> np.ndarray:

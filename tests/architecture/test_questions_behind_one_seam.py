@@ -33,3 +33,24 @@ def test_every_question_has_all_its_files_and_is_documented() -> None:
     for name in QUESTIONS:
         assert (ROOT / f"templates/questions/{name}.html").is_file()
         assert (ROOT / f"models_store/questions/{name}.py").is_file()
+
+
+ANSWERS = "answer|answered|gold|label|predicted|prompt|shown|suggestion|truth"
+LOOKS_INSIDE = re.compile(
+    rf"isinstance\((?:\w+\.)*(?:{ANSWERS})\b, *\(?(?:bool|int|list|str)\b"
+    r"|(\w+) if isinstance\(\1, list\) else [\[(]\1"
+)
+"""A question whether an answer is a list, a number or a boolean, and the telling way to treat one as many."""
+RAW = ("labeling/intake/readers/", "labeling/intake/prediction_files/", "labeling/steps/endpoint.py",
+       "labeling/steps/prediction_server.py")  # fmt: skip
+"""Cells and replies of other programs, which are no answers yet."""
+
+
+def test_no_code_outside_the_questions_looks_inside_an_answer() -> None:
+    looking = [
+        f"{path.relative_to(ROOT)}: {found[0]}"
+        for path in sorted((ROOT / "labeling").rglob("*.py"))
+        if not str(path.relative_to(ROOT)).startswith(("labeling/questions/", "labeling/migrations/", *RAW))
+        for found in LOOKS_INSIDE.finditer(path.read_text())
+    ]
+    assert looking == []

@@ -15,7 +15,6 @@ from labeling.finishing.certifying.people import chance_missed
 from labeling.finishing.certifying.plan import Plan, Target, of_attempt, stratify
 from labeling.finishing.certifying.proof import prove
 from labeling.questions import named
-from labeling.questions.errors import is_wrong, wrong_classes
 
 N = 20_000
 AUDITS = 100 if ALL else 25
@@ -129,16 +128,16 @@ def test_the_risks_of_all_attempts_sum_to_the_risk():
     ],
 )
 def test_a_label_is_wrong_by_its_question(question, predicted, label, options, wrong):
-    assert is_wrong(named(question), predicted, label, **options) is wrong
+    assert named(question).is_wrong(predicted, label, **options) is wrong
 
 
 def test_options_of_other_questions_are_refused():
     with pytest.raises(ValueError, match="no points of a scale"):
-        is_wrong(named("single"), 1, 2, within=1)
+        named("single").is_wrong(1, 2, within=1)
     with pytest.raises(ValueError, match="no decisions by class"):
-        wrong_classes(named("single"), 1, 2)
+        named("single").wrong_classes(1, 2)
 
 
 def test_a_list_of_classes_is_wrong_about_those_that_it_has_too_many_or_lacks():
-    assert wrong_classes(named("multi"), [0, 2], [0, 3]) == {2, 3}
-    assert wrong_classes(named("multi"), [], []) == set()
+    assert named("multi").wrong_classes([0, 2], [0, 3]) == {2, 3}
+    assert named("multi").wrong_classes([], []) == set()

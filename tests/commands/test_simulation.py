@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from knox.models import AuthToken
 
 from demo import simulation
-from demo.simulation import Game, Simulation, SimulationError, wrong
+from demo.simulation import Game, Simulation, SimulationError
 from labeling.models import Annotation, Assignment, Batch, Job, Project
+from labeling.questions import QUESTIONS
 from labeling.queue import queue
 from tests.extent import some
 from tests.factories import make_items, make_member, make_open_batch, make_project
@@ -265,11 +266,13 @@ def test_answers_whose_receipt_was_lost_count_once(live_server: Any) -> None:
     assert values_by_item() == {item.pk: [item.truth] for item in project.items.all()}
 
 
+@pytest.mark.parametrize("question", ["single", "multi", "verify", "score"])
 @given(data=st.data(), n_classes=st.integers(2, 50), seed=st.integers(0, 1000))
-def test_a_mistake_is_never_the_truth(data: st.DataObject, n_classes: int, seed: int) -> None:
+def test_a_mistake_is_never_the_truth(question: str, data: st.DataObject, n_classes: int, seed: int) -> None:
     index = st.integers(0, n_classes - 1)
-    truth = data.draw(index | st.booleans() | st.lists(index, unique=True).map(sorted))
-    mistake = wrong(truth, n_classes, np.random.default_rng(seed))
+    forms: dict[str, Any] = {"multi": st.lists(index, unique=True).map(sorted), "verify": st.booleans()}
+    truth = data.draw(forms.get(question, index))
+    mistake = QUESTIONS[question].mistaken(truth, n_classes, np.random.default_rng(seed))
     assert mistake != truth
     assert type(mistake) is type(truth)
     for each in mistake if isinstance(mistake, list) else [int(mistake)]:

@@ -79,7 +79,7 @@ def test_skipped_excluded_and_unlabeled_items_are_left_out() -> None:
 def test_equal_names_get_the_items_id_also_where_capitals_do_not_count() -> None:
     project = labeled([0, 0, 0, 1], ["x/a.png", "y/a.png", "z/A.PNG", "w/a.png"])
     ids = list(project.items.order_by("pk").values_list("pk", flat=True))
-    names = Names(["cat", "dog"], kinds.of(project))
+    names = Names(project.asks, ["cat", "dog"], kinds.of(project))
     shared = {"external_id": "same", "split": split_of("same"), "media": "x.png"}
     sources, labels = ["x/a.png", "y/a.png", "z/A.PNG", "w/a.png"], ["cat", "cat", "cat", "dog"]
     rows = [

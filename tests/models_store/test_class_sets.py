@@ -38,7 +38,7 @@ def test_rows_and_counts_are_those_of_the_booleans(sets: list[list[int]], data: 
         assert made.count().tolist() == dense.sum(axis=0).tolist()
         rows = np.array(data.draw(st.lists(st.integers(0, len(sets) - 1), max_size=9)) if sets else [], np.int64)
         assert (made.dense(rows) == dense[rows]).all()
-        assert (made.take(rows).dense(slice(1, 4)) == dense[rows][1:4]).all()
+        assert (made[rows].dense(slice(1, 4)) == dense[rows][1:4]).all()
 
 
 @pytest.mark.parametrize("balance", [0.0, 1.0])

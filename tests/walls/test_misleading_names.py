@@ -16,6 +16,7 @@ from labeling.insight.balance import Balance, Frequency
 from labeling.models import Project
 from labeling.projects.create import check_classes
 from labeling.projects.people.invisible import isolated
+from labeling.questions import named
 from labeling.web.charts.balance import finding
 from labeling.web.items.item_view import label_text
 
@@ -99,7 +100,7 @@ def test_in_a_sentence_a_name_keeps_its_direction_to_itself() -> None:
     assert isolated("cat – “none”") == "cat – “none”"
     assert isolated("سگ") == "\u2068سگ\u2069"
     assert isolated("do\u202eg\u2069") == "\u2068dog\u2069"
-    assert label_text(["cat", "סוס"]) == "cat, \u2068סוס\u2069"
+    assert label_text(named("multi"), [0, 1], ["cat", "סוס"]) == "cat, \u2068סוס\u2069"
     frequent = Frequency("do\u202eg", labels=3, share=0.6, control=0, pool=0.0, low=0.0, high=0.0)
     rare = Frequency("cat", labels=2, share=0.4, control=0, pool=0.0, low=0.0, high=0.0)
     words = finding(Balance(classes=[frequent, rare], labeled=5, control=0, n_classes=2, seen=2))

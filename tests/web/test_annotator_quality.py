@@ -16,6 +16,7 @@ from pages import signed_in
 from labeling.insight.annotators import accuracy, agreement, annotators_of, quantile
 from labeling.models import Annotation, Batch, Correction, Project, User
 from labeling.models.batches import IMPORTED
+from labeling.questions import named
 from labeling.queue import queue, submitting
 from labeling.queue.answer import Answer
 
@@ -43,8 +44,9 @@ def test_others_who_are_divided_tell_nothing() -> None:
 
 
 def test_lists_of_classes_are_compared_as_a_whole() -> None:
-    assert accuracy([(1, "annie", [0, 2])], {1: [0, 2]})["annie"].value == 1
-    assert accuracy([(1, "annie", [0])], {1: [0, 2]})["annie"].value == 0
+    key = named("multi").key
+    assert accuracy([(1, "annie", key([0, 2]))], {1: key([0, 2])})["annie"].value == 1
+    assert accuracy([(1, "annie", key([0]))], {1: key([0, 2])})["annie"].value == 0
 
 
 @given(VOTES)

@@ -39,10 +39,10 @@ def parse_answers(project: Project, annotations: list[Any]) -> tuple[list[Answer
     return answers, refused
 
 
-def size_of(annotation: Any) -> int:
-    """Return the number of class names in the annotation's value, 1 if the value is no list."""
-    value = annotation.get("value") if isinstance(annotation, dict) else None
-    return len(value) if isinstance(value, list) else 1
+def names_sent(project: Project, annotations: list[Any]) -> int:
+    """Return the number of class names in the values of these annotations; at least one each."""
+    values = (each.get("value") if isinstance(each, dict) else None for each in annotations)
+    return sum(max(project.asks.weight(value), 1) for value in values)
 
 
 def parse_skip(project: Project, values: Mapping[str, Any]) -> Answer:

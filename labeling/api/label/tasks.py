@@ -67,12 +67,10 @@ def _copy_json(item: Item, project: Project, user: User) -> dict[str, Any]:
 def names_for(project: Project, tasks: Sequence[Task]) -> dict[int, str]:
     """Return the names of the classes that the tasks propose or suggest; no query if they show no class."""
     indices = {task.shown.proposed for task in tasks if task.shown.proposed is not None}
-    if not project.asks.answers:
-        for task in tasks:
-            prompt = _shown_answer(task, project)
-            if prompt is not None:
-                indices |= set(prompt) if isinstance(prompt, list) else {prompt}
-                indices |= set(suggested_classes(project, prompt, task.likely))
+    for task in tasks:
+        prompt = _shown_answer(task, project)
+        if prompt is not None:
+            indices.update(project.asks.classes_in(prompt), suggested_classes(project, prompt, task.likely))
     return project.class_names(indices, offered=not project.asks.proposes)
 
 
@@ -88,4 +86,4 @@ def _shown_answer(task: Task, project: Project) -> Any:
 
 def _can_be_answered(prompt: Any, project: Project, class_names: Mapping[int, str]) -> bool:
     """Return whether the project still offers all suggested classes; annotators cannot choose an archived class."""
-    return bool(project.asks.answers) or class_names.keys() >= set(prompt if isinstance(prompt, list) else [prompt])
+    return class_names.keys() >= set(project.asks.classes_in(prompt))

@@ -11,7 +11,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.api.label.parsing import parse_answers, parse_skip, size_of
+from labeling.api.label.parsing import names_sent, parse_answers, parse_skip
 from labeling.api.label.shapes import (
     MAX_ANSWERS,
     AnnotationsRequest,
@@ -87,7 +87,7 @@ class Annotations(ProjectView):
             raise ValidationError({"annotations": "Send a list of annotations."})
         if len(annotations) > MAX_ANSWERS:
             raise ValidationError({"annotations": f"At most {MAX_ANSWERS} annotations in one request."})
-        if sum(size_of(each) for each in annotations) > MAX_CLASSES:
+        if names_sent(self.project, annotations) > MAX_CLASSES:
             raise ValidationError({"annotations": f"At most {MAX_CLASSES:,} class names in one request."})
         answers, refused = parse_answers(self.project, annotations)
         outcome = submitting.submit(project=self.project, user=self.user, answers=answers)

@@ -6,7 +6,6 @@ from dataclasses import dataclass, fields
 
 from django.db.models import Exists, OuterRef, Q, TextField
 from django.db.models.functions import Cast
-from django.db.models.lookups import Regex
 
 from labeling.models import Annotation, Project, User
 from labeling.models.items import ItemQuerySet
@@ -64,7 +63,7 @@ class Answered:
             text = Cast("value", TextField())
             differing = others.filter(user=self.unlike).annotate(text=text).exclude(text=OuterRef("text"))
             answers = answers.annotate(text=text).filter(Exists(differing))
-            for target in set() if project.asks.value_is_list else set(project.merges.values()):
+            for target in set() if project.asks.several else set(project.merges.values()):
                 merged = holds(project, "value", target)  # two different classes that are merged now agree
                 answers = answers.exclude(merged & Q(Exists(others.filter(merged, user=self.unlike))))
         # Gold tasks, and tasks that ask about an item again, have the item in `repeats`.
@@ -76,13 +75,4 @@ FIELDS = tuple(each.name for each in fields(Answered))
 
 def holds(project: Project, field: str, choice: Choice) -> Q:
     """Return the condition that a stored value is this class or a list with it. Classes merged into it count, too."""
-    if isinstance(choice, bool):
-        return Q(**{field: choice})
-    indices = [choice, *(old for old, new in project.merges.items() if new == choice)]
-    if project.asks.value_is_list:
-        # Both databases write a list as "[1, 12]".
-        return Q(Regex(Cast(field, TextField()), rf"[\[ ]({'|'.join(map(str, indices))})[,\]]"))
-    either = Q()
-    for index in indices:
-        either |= Q(**{field: index})
-    return either
+    return project.asks.holding(field, [choice, *(old for old, new in project.merges.items() if new == choice)])

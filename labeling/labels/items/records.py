@@ -199,7 +199,7 @@ def lines_of(project: Project, ids: Sequence[int]) -> tuple[list[ItemLine], Name
     for item in tasks.further().unanswered().values_list("repeats", flat=True):
         lines[item].out_again = True
     labels = [line.certified.value if line.certified else line.item.label for line in lines.values()]
-    return list(lines.values()), names_of(project, labels)
+    return list(lines.values()), project.names_in(labels)
 
 
 def record_of(project: Project, item_id: int) -> ItemRecord:
@@ -224,10 +224,11 @@ def record_of(project: Project, item_id: int) -> ItemRecord:
         *(each.value for each in annotations),
         *(each.value for each in corrections),
     ]
-    predicted = None if task is None or project.asks.proposes else task.predicted
-    also = [index for index in (item.proposed, predicted) if index is not None]
+    if task is not None and task.predicted is not None:
+        values.append(project.asks.as_answer(task.predicted))
+    also = [] if item.proposed is None else [item.proposed]
     return ItemRecord(
-        item, task, decides, checks, deciding, corrections, removals, names_of(project, values, also), copy
+        item, task, decides, checks, deciding, corrections, removals, project.names_in(values, also), copy
     )
 
 
@@ -244,12 +245,3 @@ def certified_by(project: Project, ids: Sequence[int]) -> list[int]:
     asked = Q(audit__in=AuditDraw.objects.filter(task__item__in=ids).values("audit"))
     certificates = Certificate.objects.filter(covers | asked, project=project)
     return list(certificates.order_by("number").values_list("number", flat=True))
-
-
-def names_of(project: Project, values: Iterable[Any], also: Iterable[int] = ()) -> Names:
-    """Return the names, by index, of the classes in these stored values and in `also`."""
-    indices = set(also)
-    for value in values:
-        if value is not None and not isinstance(value, bool):
-            indices.update(value if isinstance(value, list) else [value])
-    return project.class_names(indices)

@@ -78,7 +78,7 @@ def compare_for_people(before: DatasetVersion, after: DatasetVersion) -> Compari
 def compare(before: DatasetVersion, after: DatasetVersion) -> Comparison:
     """Compare two whole versions of one project. Raises `FileMissing` or `FileDamaged`."""
     old, new = (layers.index_of(paths_of_files(files_of(version)), ["label"]) for version in (before, after))
-    places = new.places(old.items)
+    asks, places = after.project.asks, new.places(old.items)
     common = places >= 0
     was, is_now = _labels(old, np.flatnonzero(common)), _labels(new, places[common])
     same = pc.fill_null(pc.equal(was, is_now), False).to_numpy(zero_copy_only=False)
@@ -86,14 +86,14 @@ def compare(before: DatasetVersion, after: DatasetVersion) -> Comparison:
     differs = (old.digests[common] != new.digests[places[common]]).any(axis=1)
     at = pa.array(np.flatnonzero(moved))
     changes = Counter(zip(was.take(at).to_pylist(), is_now.take(at).to_pylist(), strict=True))
-    added = by_label(_labels(new, np.flatnonzero(old.places(new.items) < 0)))
-    removed = by_label(_labels(old, np.flatnonzero(~common)))
+    added = by_label(asks, _labels(new, np.flatnonzero(old.places(new.items) < 0)))
+    removed = by_label(asks, _labels(old, np.flatnonzero(~common)))
     lost, gained = (Counter[str](), Counter[str]())
     for (from_label, to_label), n in changes.items():
-        from_names, to_names = set(names_of(from_label)), set(names_of(to_label))
+        from_names, to_names = set(names_of(asks, from_label)), set(names_of(asks, to_label))
         lost.update(dict.fromkeys(from_names - to_names, n))
         gained.update(dict.fromkeys(to_names - from_names, n))
-    totals = [by_label(index.table["label"]) for index in (old, new)]
+    totals = [by_label(asks, index.table["label"]) for index in (old, new)]
     names = sorted({*totals[0], *totals[1]})
     return Comparison(
         added=int(len(new) - common.sum()),
@@ -108,7 +108,7 @@ def compare(before: DatasetVersion, after: DatasetVersion) -> Comparison:
             for name in names
         ],
         changes=[
-            (", ".join(names_of(a)), ", ".join(names_of(b)), n) for (a, b), n in changes.most_common(LISTED)
+            (", ".join(names_of(asks, a)), ", ".join(names_of(asks, b)), n) for (a, b), n in changes.most_common(LISTED)
         ],
         items=old.items[common][moved][:LISTED].tolist(),
     )  # fmt: skip

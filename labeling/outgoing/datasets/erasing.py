@@ -107,7 +107,7 @@ def _replace(
     rows, n = dataset.rows, sum(map(len, removed.values()))
     before = {"sha256": dataset.digest, "replaced_at": now.isoformat(), "removed": n}
     replaced = [*dataset.replaced, before]
-    counts = counted(files)
+    counts = counted(dataset.project.asks, files)
     seal(dataset, {**manifest, **counts, "removed": [*manifest["removed"], *entries]})
     values = {name: getattr(dataset, name) for name in ("manifest", "digest", "rows", "layers")}
     with transaction.atomic():

@@ -17,6 +17,7 @@ from labeling.outgoing.exports.choice import Choice
 from labeling.outgoing.exports.columns import COLUMNS
 from labeling.outgoing.exports.frozen_rows import dataset_pages, files_of, line_digest, manifest_of, paths_of_files
 from labeling.outgoing.exports.lineage import History
+from labeling.questions import Question
 from labeling.storage.arrays.files import ProjectFiles
 from labeling.storage.disk.files import FileDamaged, sha256_of_file
 from labeling.storage.shared_files import store
@@ -74,18 +75,18 @@ def manifest(dataset: DatasetVersion, facts: dict[str, Any], files: list[Dataset
         "filters": dataset.filters,
         "read_at": dataset.read_at,
         "created_by": dataset.created_by.username if dataset.created_by else None,
-        **counted(files),
+        **counted(dataset.project.asks, files),
         "removed": [],
     }
 
 
-def counted(files: Sequence[DatasetFile]) -> dict[str, Any]:
+def counted(asks: Question, files: Sequence[DatasetFile]) -> dict[str, Any]:
     """Return the parts of a manifest that follow from the files and their rows."""
     index = layers.index_of(paths_of_files(files), layers.FACTS)
     return {
         "rows": len(index),
         "rows_sha256": documents.digest_of(index.digests.tobytes()),
-        "by_label": by_label(index.table["label"]),
+        "by_label": by_label(asks, index.table["label"]),
         "by_origin": {str(name or NO_LABEL): n for name, n in _counts(index.table["origin"]).items()},
         "files": [
             {"name": str(file.file_name), "sha256": file.digest, "bytes": file.size, "rows": file.rows}
@@ -94,27 +95,26 @@ def counted(files: Sequence[DatasetFile]) -> dict[str, Any]:
     }
 
 
-def by_label(labels: pa.Array | pa.ChunkedArray) -> dict[str, int]:
+def by_label(asks: Question, labels: pa.Array | pa.ChunkedArray) -> dict[str, int]:
     """Return the number of rows of each label; a row with several classes counts for each."""
     counts: Counter[str] = Counter()
     for text, n in _counts(labels).items():
-        for name in names_of(text):
+        for name in names_of(asks, text):
             counts[name] += n
     return dict(counts)
 
 
-def names_of(label: str | None) -> list[str]:
-    """Return the names under which a stored label counts.
+def names_of(asks: Question, label: str | None) -> list[str]:
+    """Return the names under which a label, as JSON, counts.
 
-    >>> names_of('"cat"'), names_of('["cat", "dog"]'), names_of("true"), names_of(None)
-    (['cat'], ['cat', 'dog'], ['true'], ['no label'])
+    >>> from labeling.questions import named
+    >>> names_of(named("multi"), '["cat", "dog"]'), names_of(named("verify"), "true"), names_of(named("verify"), None)
+    (['cat', 'dog'], ['true'], ['no label'])
     """
-    value = None if label is None else orjson.loads(label)
-    if value is None:
+    shown = None if label is None else orjson.loads(label)
+    if label is None or shown is None:
         return [NO_LABEL]
-    if isinstance(value, list):
-        return value or ["no class"]
-    return [value if isinstance(value, str) else str(label)]
+    return [label] if asks.answers else asks.texts(shown) or ["no class"]
 
 
 def _counts(column: pa.Array | pa.ChunkedArray) -> dict[Any, int]:

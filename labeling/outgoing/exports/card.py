@@ -16,6 +16,7 @@ from labeling.outgoing.exports.facts import Facts
 from labeling.outgoing.exports.files import labels_of
 from labeling.outgoing.exports.splits import SPLITS
 from labeling.outgoing.formats import Row
+from labeling.questions import Question
 
 _OF_CSV = {"columns", "delimiter"}
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>|#~&!$])")
@@ -25,6 +26,7 @@ _MARKUP = re.compile(r"([\\`*_{}\[\]<>|#~&!$])")
 class Counts:
     """The numbers of rows that a card shows."""
 
+    question: Question
     rows: Counter[str] = field(default_factory=Counter)
     """Of each split."""
     labels: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
@@ -37,7 +39,8 @@ class Counts:
     def add(self, row: Row) -> None:
         split, version = row["split"], row["model_version"]
         self.rows[split] += 1
-        self.labels[split].update(["no label"] if row["label"] is None else labels_of(row) or ["no class"])
+        names = ["no label"] if row["label"] is None else labels_of(self.question, row) or ["no class"]
+        self.labels[split].update(names)
         self.origins[row[ORIGIN] or "no label"] += 1
         if row["labeled_at"] is not None:
             self.days.add(row["labeled_at"].date())

@@ -30,6 +30,7 @@ from labeling.outgoing.formats.base import Shard, splits_of
 from labeling.outgoing.formats.croissant import About, metadata
 from labeling.outgoing.formats.huggingface import GIT, Column, Feature, class_label, front_matter, with_features
 from labeling.outgoing.formats.typed import Drain, record_batch
+from labeling.questions import Question
 
 LOADING = """from datasets import load_dataset
 
@@ -92,8 +93,9 @@ def typed_rows(facts: Facts, content: Column) -> tuple[pa.Schema, Rows]:
         fields[name] = free(name, {*(name for name, _, _ in columns), *fields.values()})
     columns += [(name, pa.string(), None) for name in fields.values()]
     indices = {name: index for index, name in enumerate(classes)}
-    names = Names((), facts.kind)
-    return with_features(columns), Rows(facts.kind, content[0], indices, fields, Counts(), names)
+    names = Names(facts.question, (), facts.kind)
+    counts = Counts(facts.question)
+    return with_features(columns), Rows(facts.kind, facts.question, content[0], indices, fields, counts, names)
 
 
 def _content(facts: Facts) -> Column:
@@ -119,6 +121,7 @@ class Rows:
     """Turns rows of an export into rows of the dataset, and counts them for the card."""
 
     kind: Kind
+    question: Question
     content: str
     """The column of the items themselves."""
     indices: Mapping[str, int]
@@ -141,7 +144,7 @@ class Rows:
 
     def known(self, page: Page) -> Page:
         """Return the rows without those whose class was added after the list of classes was read."""
-        return [row for row in page if self.indices.keys() >= _names(row)]
+        return [row for row in page if self._is_known(row)]
 
     def row(self, row: Row, content: Any) -> Row:
         """Return the row of the dataset, with the item itself, and count it."""
@@ -151,20 +154,13 @@ class Rows:
             **row,
             **{column: _text(data.get(name)) for name, column in self.fields.items()},
             self.content: content,
-            "label": self._index(row["label"]),
-            "proposed": self._index(row["proposed"]),
+            "label": None if row["label"] is None else self.question.encoded(row["label"], self.indices),
+            "proposed": self.indices.get(row["proposed"]),
         }
 
-    def _index(self, label: Any) -> Any:
-        if isinstance(label, list):
-            return [self.indices[name] for name in label]
-        return self.indices[label] if isinstance(label, str) else label
-
-
-def _names(row: Row) -> set[str]:
-    """Return the names of classes in the row."""
-    label = row["label"]
-    return {name for name in (*(label if isinstance(label, list) else [label]), row["proposed"]) if type(name) is str}
+    def _is_known(self, row: Row) -> bool:
+        names = set() if row["label"] is None else self.question.names_in(row["label"])
+        return self.indices.keys() >= names | ({row["proposed"]} if row["proposed"] else set())
 
 
 def _text(value: Any) -> str | None:
@@ -177,7 +173,7 @@ def described_layout(facts: Facts) -> Layout:
     compressed rows are in memory until then.
     """
     schema, rows = typed_rows(facts, ("file_name", pa.string(), None))
-    names = Names(facts.classes, facts.kind)
+    names = Names(facts.question, facts.classes, facts.kind)
     tables: dict[str, _Table] = defaultdict(lambda: _Table(Layout(schema)))
 
     def files(page: Page) -> Iterator[tuple[str, BinaryIO]]:

@@ -24,6 +24,7 @@ from labeling.outgoing.exports.short import original_name
 from labeling.outgoing.formats import Layout, Page, Row
 from labeling.outside import references
 from labeling.projects.people.invisible import INVISIBLE
+from labeling.questions import Question
 
 # Files that are brought from an object store at a time.
 AT_ONCE = 32
@@ -41,7 +42,7 @@ _DEVICE = re.compile(r"(con|prn|aux|nul|com[\d¹²³]|lpt[\d¹²³]) *(\.|\Z)", 
 
 def files_layout(facts: Facts) -> Layout:
     """Return the files of the rows, with their names in the archive."""
-    names = Names(facts.classes, facts.kind)
+    names = Names(facts.question, facts.classes, facts.kind)
 
     def files(page: Page) -> Iterator[tuple[str, BinaryIO]]:
         labeled = [row for row in page if row["label"] is not None]
@@ -88,7 +89,8 @@ class Names:
     capitals do not count.
     """
 
-    def __init__(self, classes: Iterable[str], kind: Kind) -> None:
+    def __init__(self, question: Question, classes: Iterable[str], kind: Kind) -> None:
+        self._question = question
         self._kind = kind
         self._folders: dict[str, str] = {}
         self._taken: set[str] = set()
@@ -99,7 +101,7 @@ class Names:
         """Return the names of the row's file: one for each class of its label."""
         stem, suffix = stem_of(row, self._kind), PurePosixPath(row["media"]).suffix
         part = row["split"].replace("_", "/")  # certified_train
-        folders = [f"{part}/{self._folder(label)}" for label in labels_of(row)]
+        folders = [f"{part}/{self._folder(label)}" for label in labels_of(self._question, row)]
         return [self._free(f"{folder}/{stem}", f"-{row['item']}", suffix) for folder in folders]
 
     def within(self, row: Row) -> str:
@@ -111,7 +113,7 @@ class Names:
 
     def once(self, row: Row) -> str:
         """Return the one name of the row's file: in the folder of its class if its label is one class."""
-        labels = [] if row["label"] is None else labels_of(row)
+        labels = [] if row["label"] is None else labels_of(self._question, row)
         folder = f"{row['split']}/{self._folder(labels[0])}" if len(labels) == 1 else row["split"]
         return self._free(f"{folder}/{stem_of(row, self._kind)}", f"-{row['item']}", PurePosixPath(row["media"]).suffix)
 
@@ -127,12 +129,11 @@ class Names:
         return f"{name}{suffix}"
 
 
-def labels_of(row: Row) -> list[str]:
+def labels_of(question: Question, row: Row) -> list[str]:
     """Return the classes of the row's label. The answer no to a proposed class is the class "not" it."""
-    label = row["label"]
-    if isinstance(label, bool):
-        return [row["proposed"] if label else f"not {row['proposed']}"]
-    return label if isinstance(label, list) else [str(label)]
+    if question.proposes:
+        return [row["proposed"] if row["label"] else f"not {row['proposed']}"]
+    return question.texts(row["label"])
 
 
 def with_contents(page: Page, kind: Kind) -> Iterator[Content]:

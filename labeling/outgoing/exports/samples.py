@@ -18,6 +18,7 @@ from labeling.outgoing.exports.files import with_contents
 from labeling.outgoing.formats import Layout, Page, Row
 from labeling.outgoing.formats.base import JSON_OPTIONS, Shard, splits_of
 from labeling.outgoing.formats.huggingface import front_matter
+from labeling.questions import Question
 
 LOADING = """from glob import glob
 
@@ -28,7 +29,7 @@ samples = WebDataset(glob("{folder}/train-*.tar"), shardshuffle=True).decode()""
 
 def samples_layout(facts: Facts) -> Layout:
     """Return the samples, the list of classes and the card."""
-    counts = Counts()
+    counts = Counts(facts.question)
     indices = {name: index for index, name in enumerate(facts.classes)}
     kept = ("label", *(["proposed"] if facts.question.proposes else []), *FACTS)
 
@@ -37,7 +38,8 @@ def samples_layout(facts: Facts) -> Layout:
             counts.add(row)
             data = {name: value for name, value in orjson.loads(row["data"]).items() if name not in facts.kind.columns}
             about = orjson.dumps({**{name: row[name] for name in kept}, "data": data}, option=JSON_OPTIONS)
-            yield row["split"], {**_content(row, content), **_class(row["label"], indices), "json": about}
+            label = _class(facts.question, row["label"], indices)
+            yield row["split"], {**_content(row, content), **label, "json": about}
 
     def closing(shards: Sequence[Shard]) -> Iterator[tuple[str, bytes]]:
         head = front_matter(facts.title, splits_of(shards), "{split}-*.tar")
@@ -57,7 +59,7 @@ def _content(row: Row, content: Any) -> dict[str, bytes]:
     return {"txt": content.encode("utf-8", "replace")} if isinstance(content, str) else {}
 
 
-def _class(label: Any, indices: Mapping[str, int]) -> dict[str, bytes]:
+def _class(question: Question, label: Any, indices: Mapping[str, int]) -> dict[str, bytes]:
     """Return a label that is one number: the index of its class, a score, or 1 for yes."""
-    number = indices.get(label) if isinstance(label, str) else int(label) if isinstance(label, int) else None
-    return {} if number is None else {"cls": str(number).encode()}
+    number = None if label is None or question.several else question.encoded(label, indices)
+    return {} if number is None else {"cls": str(int(number)).encode()}

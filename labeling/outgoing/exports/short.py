@@ -12,6 +12,7 @@ from labeling.intake.row_labels import COPY_OF, ORIGIN, SHORT, UNASKED_SECONDS
 from labeling.kinds import Kind
 from labeling.outgoing.exports.facts import Facts
 from labeling.outgoing.formats import Layout, Page, Row
+from labeling.questions import Question
 
 
 def short_layout(facts: Facts) -> Layout:
@@ -27,7 +28,7 @@ def short_layout(facts: Facts) -> Layout:
     names = [*fixed, *fields.values(), *last]
 
     def shortened(page: Page) -> Page:
-        return [_short(row, kind, fields) for row in page]
+        return [_short(row, facts.question, kind, fields) for row in page]
 
     return Layout(pa.schema([(name, pa.string()) for name in names]), as_columns=shortened, for_people=True)
 
@@ -48,7 +49,7 @@ def free(name: str, taken: set[str]) -> str:
     return name
 
 
-def _short(row: Row, kind: Kind, fields: dict[str, str]) -> Row:
+def _short(row: Row, question: Question, kind: Kind, fields: dict[str, str]) -> Row:
     data = json.loads(row["data"])
     at = row["labeled_at"]
     return {
@@ -57,7 +58,7 @@ def _short(row: Row, kind: Kind, fields: dict[str, str]) -> Row:
         "file_name": original_name(row, kind) if kind.is_file else None,
         "external_id": row["external_id"],
         "class": row.get("proposed"),
-        "label": label_text(row["label"]),
+        "label": None if row["label"] is None else question.cell(row["label"]),
         "labeled_by": _labeled_by(row),
         "labeled_at": at and f"{at:%Y-%m-%d %H:%M:%S}",
         ORIGIN: row[ORIGIN],
@@ -67,19 +68,6 @@ def _short(row: Row, kind: Kind, fields: dict[str, str]) -> Row:
 def _cell(value: Any) -> Any:
     """Numbers and texts as they are; lists and objects as JSON."""
     return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value
-
-
-def label_text(label: Any) -> str | None:
-    """Return the label as text: a class, classes between bars, yes or no. An import reads all of them.
-
-    >>> label_text(["cat", "dog"])
-    'cat | dog'
-    """
-    if isinstance(label, bool):
-        return "yes" if label else "no"
-    if isinstance(label, list):
-        return " | ".join(label) if label and not any("|" in name for name in label) else _cell(label)
-    return None if label is None else str(label)
 
 
 def _labeled_by(row: Row) -> str:

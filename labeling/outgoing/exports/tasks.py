@@ -44,7 +44,7 @@ def doccano_layout(facts: Facts) -> Layout:
 
     def lines(page: Page) -> Iterator[dict[str, Any]]:
         for row, text in with_contents(page, facts.kind):
-            line = {"text": text, **({} if row["label"] is None else {"label": choices_of(row["label"])})}
+            line = {"text": text, **({} if row["label"] is None else {"label": facts.question.texts(row["label"])})}
             line |= {"class": row["proposed"]} if facts.question.proposes else {}
             line |= {name: row[name] for name in DATASET}
             for name, value in json.loads(row["data"]).items():
@@ -55,17 +55,10 @@ def doccano_layout(facts: Facts) -> Layout:
     return Layout(pa.schema([]), as_objects=lines)
 
 
-def choices_of(label: Any) -> list[str]:
-    """Return the label as a list of texts: classes, a score, yes or no."""
-    if isinstance(label, bool):
-        return ["yes" if label else "no"]
-    return label if isinstance(label, list) else [str(label)]
-
-
 def label_config(kind: str, question: Question, classes: Sequence[str]) -> str:
     """Return the labeling configuration: the item, of a kind in `TAGS`, and the question with its classes."""
     classes = ["yes", "no"] if question.proposes else classes
-    choice = "multiple" if question.value_is_list else "single"
+    choice = "multiple" if question.several else "single"
     lines = ["<View>", f'  <{TAGS[kind]} name="item" value="${kind}"/>']
     lines += ['  <Header value="$class"/>'] if question.proposes else []
     lines += [f'  <Choices name="label" toName="item" choice="{choice}">']
@@ -94,12 +87,12 @@ def _answers(row: Row, facts: Facts) -> dict[str, list[dict[str, Any]]]:
     if row[ORIGIN] in (Origin.CERTIFIED, Origin.COPY):
         source = row["propagated_from"]
         by = f"version {row['model_version']}" if source is None else f"{COPY_OF}{source}"
-        prediction = {"model_version": by, "result": _result(label, {})}
+        prediction = {"model_version": by, "result": _result(facts, label, {})}
         probability = row["certified_probability"]
         return {"predictions": [prediction if probability is None else {**prediction, "score": probability}]}
     annotations = [
         {
-            "result": _result(each["value"], {"annotator": facts.number_of(each["annotator"])}),
+            "result": _result(facts, each["value"], {"annotator": facts.number_of(each["annotator"])}),
             "ground_truth": label is not None and each["value"] == label,
             "was_cancelled": False,
             "lead_time": each["seconds"],
@@ -107,7 +100,7 @@ def _answers(row: Row, facts: Facts) -> dict[str, list[dict[str, Any]]]:
         for each in row["annotations"]
     ]
     if label is not None and not any(each["ground_truth"] for each in annotations):
-        settled = _result(label, {"settled": True})
+        settled = _result(facts, label, {"settled": True})
         annotations.append({"result": settled, "ground_truth": True, "was_cancelled": False})
     annotations += [
         {"result": [], "ground_truth": False, "was_cancelled": True, "lead_time": each["seconds"]}
@@ -116,6 +109,6 @@ def _answers(row: Row, facts: Facts) -> dict[str, list[dict[str, Any]]]:
     return {"annotations": annotations}
 
 
-def _result(label: Any, meta: Mapping[str, Any]) -> list[dict[str, Any]]:
-    choices = {"choices": choices_of(label)}
+def _result(facts: Facts, label: Any, meta: Mapping[str, Any]) -> list[dict[str, Any]]:
+    choices = {"choices": facts.question.texts(label)}
     return [{"from_name": "label", "to_name": "item", "type": "choices", "value": choices, "meta": meta}]

@@ -264,7 +264,7 @@ def _remove_added(project: Project, index: int) -> None:
     values = answers.values_list("value", flat=True).iterator(chunk_size=5000)
     corrected = Correction.objects.filter(item__project=project).values_list("value", flat=True)
     both = chain(corrected, values)  # corrections are few
-    if any(index in (value if isinstance(value, list) else [value]) for value in both):
+    if any(index in project.asks.classes_in(value) for value in both):
         raise ClassError(
             gettext("“%(name)s” has been answered already. Archive it, or merge it into another class.")
             % {"name": added.name}

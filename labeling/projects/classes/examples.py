@@ -6,7 +6,7 @@ whose label is on show. Control items can be examples like other items, so examp
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -92,10 +92,8 @@ def classes_of(project: Project, item: Item) -> list[LabelClass]:
     return list(project.classes.filter(index__in=indices).order_by("position", "index")) if indices else []
 
 
-def _indices(project: Project, item: Item) -> list[int]:
-    if project.asks.proposes:
-        return [item.proposed] if item.label is True and item.proposed is not None else []
-    return [] if item.label is None else project.asks.counted(item.label)
+def _indices(project: Project, item: Item) -> Sequence[int]:
+    return [] if item.label is None else project.asks.classes_of(item.label, item.proposed)
 
 
 def _class_at(project: Project, index: int) -> LabelClass:

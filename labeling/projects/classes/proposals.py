@@ -23,7 +23,7 @@ from labeling.observing import auditlog
 from labeling.projects.classes import changing as classes
 from labeling.projects.classes.common import ClassError
 from labeling.projects.people import invisible
-from labeling.questions import InvalidValue, Stored
+from labeling.questions import InvalidValue
 
 # Proposals that one call of `accept` settles, and proposals that `groups` reads.
 AT_ONCE = 500
@@ -177,14 +177,11 @@ def _label(
 
 
 def _correct(project: Project, user: User, item_id: int, index: int) -> None:
-    """Correct the item's label to this class, or add the class to a label that is a list of classes.
+    """Correct the item's label to this class, or add the class to a label of several classes.
 
     A label of one class that was corrected before stays.
     """
     item = Item.objects.get(pk=item_id)
-    value: Stored = index
-    if project.asks.per_class:
-        value = sorted({*(item.label or []), index})
-    elif Correction.objects.standing().filter(item=item).exists():
+    if not project.asks.several and Correction.objects.standing().filter(item=item).exists():
         return
-    corrections.correct(item=item, user=user, value=value, note=NOTE)
+    corrections.correct(item=item, user=user, value=project.asks.with_class(item.label, index), note=NOTE)

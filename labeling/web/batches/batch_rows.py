@@ -116,7 +116,7 @@ def picked_row(
         "reason": reason(batch, task),
         "taken_for": taken_for(project, task, names),
         "sure": "" if task.confidence is None else percent(task.confidence),
-        "label": label_text(project.asks.show(item.label, dict(names))),
+        "label": label_text(project.asks, item.label, dict(names)),
         "margin": "" if task.margin is None else localized(f"{task.margin:.4f}"),
         "cluster_size": "" if task.cluster_size is None else number(task.cluster_size),
         "draw_pass": "" if task.draw_pass is None else number(task.draw_pass + 1),

@@ -126,12 +126,12 @@ class CorrectionForm(forms.Form):
             )
         elif project.asks.per_class:
             self._choose_many(classes or self._near(record), shown or [], all_there=bool(classes))
-        elif classes and not project.asks.value_is_list:
+        elif classes and not project.asks.several:
             self._choose_one([(name, name) for name in classes], shown)
         else:
             self.fields["value"] = forms.CharField(
-                label=gettext("Classes") if project.asks.value_is_list else gettext("Class"),
-                initial=", ".join(shown) if isinstance(shown, list) else shown or "",
+                label=gettext("Classes") if project.asks.several else gettext("Class"),
+                initial="" if shown is None else project.asks.cell(shown),
                 error_messages={"required": NO_CHOICE},
                 widget=forms.TextInput(attrs={"list": "classes", "autocomplete": "off", "spellcheck": "false"}),
             )
@@ -170,13 +170,13 @@ class CorrectionForm(forms.Form):
         value: Any = self.cleaned_data.get("value")
         if "value" in self.errors or "also" in self.errors:
             return
-        if self._project.asks.proposes:
-            value = value == "true"
-        if also := self.cleaned_data.get("also"):
+        asks, also = self._project.asks, self.cleaned_data.get("also")
+        if also:
             value = [*value, also]
-        typed = also or (value if isinstance(value, str) and not self._project.asks.value_is_list else "")
+        typed = also or ("" if asks.proposes or asks.several else value)
         try:
-            self.stored = read_value(self._project, value)
+            shown = value if asks.per_class else asks.from_texts([part.strip() for part in asks.split(value)])
+            self.stored = read_value(self._project, shown)
         except InvalidValue as error:
             self.add_error("also" if also else "value", unknown_class(self._project, typed) if typed else str(error))
 

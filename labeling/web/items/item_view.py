@@ -9,10 +9,11 @@ from django.utils.translation import gettext, ngettext
 from labeling import kinds
 from labeling.intake.row_labels import UNASKED_SECONDS
 from labeling.labels.items.item_filters import State
-from labeling.labels.items.records import ItemLine, ItemRecord, Names, names_of
+from labeling.labels.items.records import ItemLine, ItemRecord, Names
 from labeling.models import Annotation, Item, Project
 from labeling.models.batches import IMPORTED
 from labeling.projects.people.invisible import isolated
+from labeling.questions import Question, Stored
 from labeling.queue.changing import (
     ACTIONS,
     AGAIN,
@@ -43,7 +44,7 @@ def card(project: Project, line: ItemLine, names: Names) -> dict[str, Any]:
     return {
         "item": item,
         "excerpt": excerpt(project, item) or kinds.of(project).bare,
-        "label": label_text(project.asks.show(certified.value if certified else item.label, names)),
+        "label": label_text(project.asks, certified.value if certified else item.label, names),
         "state": state_text(line.state),
         "origin": _origin(line),
         "marks": list(_marks(line)),
@@ -87,13 +88,12 @@ def _people(usernames: list[str]) -> str:
     return gettext("%(names)s and %(more)s more") % {"names": names, "more": number(more)} if more > 0 else names
 
 
-def label_text(shown: Any) -> str:
+def label_text(asks: Question, value: Stored | None, names: Names) -> str:
     """Return a label in words; empty for None."""
-    if isinstance(shown, bool):
-        return gettext("yes") if shown else gettext("no")
-    if isinstance(shown, list):
-        return gettext(", ").join(map(isolated, shown)) or gettext("none applies")
-    return "" if shown is None else isolated(str(shown))
+    if value is None:
+        return ""
+    texts = asks.texts(asks.show(value, names))
+    return gettext(", ").join(map(gettext if asks.answers else isolated, texts)) or gettext("none applies")
 
 
 def state_text(state: State | None) -> str:
@@ -122,7 +122,7 @@ def _answer_row(each: Annotation, record: ItemRecord, right: Any) -> dict[str, A
 
 
 def _shown(value: Any, record: ItemRecord) -> str:
-    return label_text(record.item.project.asks.show(value, record.names))
+    return label_text(record.item.project.asks, value, record.names)
 
 
 def correction_rows(record: ItemRecord) -> list[dict[str, Any]]:
@@ -247,9 +247,9 @@ def model_says(record: ItemRecord) -> list[str]:
 def _doubt(item: Item, likely: int, share: str) -> str:
     """Describe the models' doubt about a label that looks wrong, with the share that they give it."""
     project = item.project
-    names = {} if project.asks.proposes else names_of(project, [], [likely])
-    name = label_text(project.asks.predicted(likely, names))
-    if project.asks.per_class and likely in (item.label or []):
+    answer = project.asks.as_answer(likely)
+    name = label_text(project.asks, answer, project.names_in([answer]))
+    if project.asks.per_class and item.label is not None and likely in project.asks.classes_in(item.label):
         text = gettext(
             "Models that have not learned this label doubt that it should have %(name)s, and give that %(share)s."
         )
@@ -268,9 +268,10 @@ def _doubt(item: Item, likely: int, share: str) -> str:
 
 
 def _prediction(record: ItemRecord) -> str | None:
-    if record.predicted is None or record.task is None:
+    if record.task is None or record.task.predicted is None:
         return None
-    name = label_text(record.predicted)
+    asks = record.item.project.asks
+    name = label_text(asks, asks.as_answer(record.task.predicted), record.names)
     if record.task.confidence is None:
         return name
     return gettext("%(name)s (%(share)s sure)") % {"name": name, "share": percent(record.task.confidence)}

@@ -220,7 +220,7 @@ def _page(
     finding = Finding(request, project)
     at = finding.place(request.GET.get("at"))
     earlier, later = finding.around(item, str(at) if at else None)
-    label = item_view.label_text(project.asks.show(item.label, record.names))
+    label = item_view.label_text(project.asks, item.label, record.names)
     certified = record.certified
     context = {
         "record": record,
@@ -234,14 +234,14 @@ def _page(
         "keys": project.asks.keys(classes.get("class_keys", {})),
         "label": label,
         "certified": certified,
-        "certified_label": certified and item_view.label_text(project.asks.show(certified.value, record.names)),
+        "certified_label": certified and item_view.label_text(project.asks, certified.value, record.names),
         "probability": certified and words.percent(certified.probability),
         "changes": item_view.changes(record, labeled=bool(label)),
         "state": item_view.state_text(record.state),
         "proposed": None if item.proposed is None else record.names.get(item.proposed),
         "came_to_be": item_view.came_to_be(record),
         "near_copy": record.near_copy,
-        "near_copy_label": item_view.label_text(project.asks.show(record.near_copy.of.label, record.names))
+        "near_copy_label": item_view.label_text(project.asks, record.near_copy.of.label, record.names)
         if record.near_copy
         else "",
         "annotations": item_view.annotation_rows(record),

@@ -76,7 +76,7 @@ def _config(request: HttpRequest, membership: Membership) -> dict[str, Any]:
         # The CSRF token changes at each sign-in and sign-out: by it, a cached page recognises its owner.
         "signedIn": hashlib.sha256(_csrf_cookie(request).encode()).hexdigest(),
         "kind": project.kind,
-        "several": project.asks.value_is_list,
+        "several": project.asks.several,
         "grids": project.grids,
         "copies": project.near_copies,
         "classRevision": project.class_revision,

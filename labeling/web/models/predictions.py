@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from django import forms
 from django.conf import settings
 from django.contrib import messages
@@ -112,7 +113,7 @@ def _first_rows(run: PredictionRun) -> list[dict[str, str]]:
         {
             "where": row["where"],
             "proposed": row.get("proposed", ""),
-            "label": _label(row["label"]),
+            "label": ", ".join(run.version.project.asks.texts(row["label"])) or "none",
             "confidence": _confidence(row["confidence"]),
             "margin": f"{row['margin']:.3f}",
         }
@@ -120,12 +121,5 @@ def _first_rows(run: PredictionRun) -> list[dict[str, str]]:
     ]
 
 
-def _label(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return ", ".join(value) or "none" if isinstance(value, list) else str(value)
-
-
 def _confidence(value: Any) -> str:
-    values = value if isinstance(value, list) else [value]
-    return ", ".join(words.percent(each, exact=True) for each in values) or "–"
+    return ", ".join(words.percent(each, exact=True) for each in np.atleast_1d(value)) or "–"

@@ -11,7 +11,6 @@ from django.utils.translation import gettext
 
 from labeling import kinds
 from labeling.labels import comments
-from labeling.labels.items.records import names_of
 from labeling.models import Ability, Item, Membership, Project
 from labeling.web.items.item_view import label_text
 from labeling.web.shared.pages import errors_as_messages, for_members, render_page
@@ -44,7 +43,7 @@ def own_comments(request: HttpRequest, membership: Membership) -> HttpResponse:
     threads = comments.threads_of(project, membership.user)
     values = [each.annotation.value for thread in threads for each in thread.comments if each.annotation]
     proposed = [thread.item.proposed for thread in threads if thread.item.proposed is not None]
-    names = names_of(project, values, proposed)
+    names = project.names_in(values, proposed)
     context = {
         "threads": [_thread(project, each, names) for each in threads],
         "unread": any(each.unread for each in threads),
@@ -73,7 +72,7 @@ def _thread(project: Project, thread: comments.Thread, names: dict[int, str]) ->
 def _answer(project: Project, annotation: Any, names: dict[int, str]) -> str:
     if annotation.value is None:
         return gettext("Skipped: %(reason)s") % {"reason": gettext(annotation.skip_reason)}
-    answer = label_text(project.asks.show(annotation.value, names))
+    answer = label_text(project.asks, annotation.value, names)
     return gettext("Answered: %(answer)s") % {"answer": answer}
 
 

@@ -15,7 +15,7 @@ from django.utils.translation import gettext
 
 from labeling import kinds
 from labeling.insight.review import COUNTED, Reason, ReviewQueue, queue_of, reasons_of, unlike_copies_of
-from labeling.labels.items.records import ItemRecord, names_of, record_of
+from labeling.labels.items.records import ItemRecord, record_of
 from labeling.models import Ability, Item, Membership, Project
 from labeling.projects.people.invisible import isolated
 from labeling.queue import reviewing
@@ -118,10 +118,10 @@ def _seen(request: HttpRequest) -> Any:
 
 
 def _settled(project: Project, item: Item, value: Any) -> str:
-    names = names_of(project, [value])
+    names = project.names_in([value])
     return gettext("%(title)s is settled as %(value)s.") % {
         "title": isolated(item.title),
-        "value": item_view.label_text(project.asks.show(value, names)),
+        "value": item_view.label_text(project.asks, value, names),
     }
 
 
@@ -152,7 +152,7 @@ def _item_page(
         "item": item,
         "why_here": [gettext(each.label) for each in reasons_of(project, item.pk)],
         "unlike": _unlike(project, item),
-        "label": item_view.label_text(project.asks.show(item.label, record.names)),
+        "label": item_view.label_text(project.asks, item.label, record.names),
         "seen": json.dumps(item.label),
         "came_to_be": item_view.came_to_be(record),
         "agreement": None if item.agreement is None else words.percent(item.agreement),
@@ -178,8 +178,8 @@ def _item_page(
 def _unlike(project: Project, item: Item) -> list[tuple[Item, str]]:
     """Return the near-copies with another label, each with its label."""
     others = unlike_copies_of(item)
-    names = names_of(project, [each.label for each in others])
-    return [(each, item_view.label_text(project.asks.show(each.label, names))) for each in others]
+    names = project.names_in([each.label for each in others])
+    return [(each, item_view.label_text(project.asks, each.label, names)) for each in others]
 
 
 def _picture(project: Project, key: int | None) -> str:
