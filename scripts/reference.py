@@ -2,9 +2,10 @@
 
 These are the options of `create_project`, `import_items`, `export_labels`, `change_encoder`, `compare_encoders` and
 `finish` and the kinds of steps in commands.md, the filters in export.md, the roles in roles.md, the endpoints in
-api.md, the events in webhooks.md, and the kinds of notices in notices.md.
+api.md, the events in webhooks.md, the kinds of notices in notices.md, and the states of a batch in loop.md.
 
-Run `.venv/bin/python scripts/reference.py` after a change of a setting, a filter, a kind, a role or an ability.
+Run `.venv/bin/python scripts/reference.py` after a change of a setting, a filter, a kind, a role, an ability or the
+loop's table.
 """
 
 from __future__ import annotations
@@ -101,6 +102,30 @@ def kinds_of_notices() -> str:
     return f"| notice | who gets it |\n|---|---|\n{''.join(rows)}"
 
 
+def states_of_batches() -> str:
+    """Return the picture of a batch's states, and the table of the loop. Django must be set up."""
+    from labeling.loop.table import TRANSITIONS, Follow, State, Transition
+
+    def name_of(state: State) -> str:
+        return "[*]" if state == State.NONE else state.name.lower()
+
+    def consequences(move: Transition) -> str:
+        jobs = (
+            each.value if isinstance(each, Follow) else f"`{each.kind}`" + (f" if {each.fact}" if each.fact else "")
+            for each in move.then
+        )
+        return "; ".join(jobs)
+
+    lines = ["```mermaid", "stateDiagram-v2"]
+    lines += [f'    state "{state}" as {name_of(state)}' for state in State if " " in state and state != State.NONE]
+    lines += [f"    {name_of(move.before)} --> {name_of(move.after)}: {move.event}" for move in TRANSITIONS]
+    lines += ["```", "", "| state | event | next state | what follows |", "|---|---|---|---|"]
+    for move in TRANSITIONS:
+        event = f"{move.event}, and {move.guard}" if move.guard else move.event
+        lines.append(f"| {move.before} | {event} | {move.after} | {consequences(move)} |")
+    return "\n".join(lines) + "\n"
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "change_encoder": lambda: options_of("change_encoder"),
     "compare_encoders": lambda: options_of("compare_encoders"),
@@ -115,6 +140,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "notices": kinds_of_notices,
     "roles": abilities_of_roles,
     "source": lambda: options_of("source"),
+    "states": states_of_batches,
 }
 
 
@@ -128,7 +154,10 @@ def written(text: str) -> str:
     return TABLE.sub(table, text)
 
 
-PAGES = ["commands.md", "export.md", "roles.md", "api.md", "../how-to/webhooks.md", "../how-to/notices.md"]
+PAGES = [
+    "commands.md", "export.md", "roles.md", "api.md", "../how-to/webhooks.md", "../how-to/notices.md",
+    "../explanation/loop.md",
+]  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from labeling.loop import batches
 from labeling.loop.step import Step
-from labeling.models import Batch, Clustering, Job, ModelVersion, Project
+from labeling.loop.table import BatchEvent
+from labeling.models import Batch, Clustering, ModelVersion, Project
 from labeling.projects.version_in_use import InUse, in_use
 from labeling.steps.cluster import is_over, reaches
 from labeling.steps.compute import compute
@@ -49,12 +51,12 @@ def embed(step: Step) -> None:
     assert used is not None
     if used.version.damaged:  # so are all others: this batch is drawn at random, and the next version will be whole
         with step.finish():
-            Job.objects.enqueue(Job.Kind.SELECT, project=project, batch=batch)
+            batches.advance(batch, BatchEvent.LOOKED)
         return
     look = look_at_pool(project, used, project.strategy, progress=step.progress("looking at the pool"))
     with step.finish():
         Batch.objects.filter(pk=batch.pk).update(**look.facts)
-        Job.objects.enqueue(Job.Kind.CLUSTER if look.clustered else Job.Kind.SELECT, project=project, batch=batch)
+        batches.advance(batch, BatchEvent.LOOKED_TO_CLUSTER if look.clustered else BatchEvent.LOOKED)
     drop_wide_arrays(project, used.version)
 
 

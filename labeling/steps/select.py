@@ -15,6 +15,7 @@ from labeling.finishing.advance import advance
 from labeling.labels import rechecking
 from labeling.loop import batches
 from labeling.loop.step import Step, StepFailed
+from labeling.loop.table import BatchEvent
 from labeling.models import Batch, Clustering, Job, ModelVersion, Project
 from labeling.models.batches import SEED
 from labeling.models.items import ItemQuerySet
@@ -50,8 +51,7 @@ def select(step: Step) -> None:
     draws = audit_draws.due(project)
     if not batches.is_any_left(project):  # the rest of the pool has just been certified
         with step.finish():
-            batch.delete()
-            batches.ensure_next(project=project)  # notes that no batch follows
+            batches.advance(batch, BatchEvent.NOTHING_LEFT)
         return
     if pool_rows < project.encoded_rows and not project.items.unlabeled().filter(row__lt=pool_rows).exists():
         _draw_at_random(step, batch)  # predictions from outside cover earlier items alone
@@ -88,7 +88,7 @@ def select(step: Step) -> None:
             remaining=size,
             select_seconds=step.seconds,
         )
-        batches.picked(batch=batch)
+        batches.advance(batch, BatchEvent.PICKED)
 
 
 def _advance(step: Step, project: Project) -> None:

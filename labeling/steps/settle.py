@@ -5,6 +5,7 @@ from __future__ import annotations
 from labeling.intake import prediction_sets
 from labeling.loop import batches
 from labeling.loop.step import Step
+from labeling.loop.table import BatchEvent
 from labeling.queue import deadlines
 from labeling.steps import batch_copies
 from labeling.steps.resolve import resolve
@@ -19,5 +20,5 @@ def settle(step: Step) -> None:
     with step.write():
         batch_copies.update_radius(project)
     with step.finish():
-        batches.trained(batch=batch)
+        batches.advance(batch, BatchEvent.TRAINED)
         prediction_sets.ask_after_batch(project)

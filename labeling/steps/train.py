@@ -14,7 +14,8 @@ import numpy as np
 
 from labeling.loop import batches
 from labeling.loop.step import GaveWay, Step, StepFailed
-from labeling.models import Batch, DatasetVersion, Event, EventType, Job, ModelVersion, PrivateTraining, Project
+from labeling.loop.table import BatchEvent
+from labeling.models import Batch, DatasetVersion, Event, EventType, ModelVersion, PrivateTraining, Project
 from labeling.models.items import ItemQuerySet
 from labeling.outgoing.datasets.creating import for_training
 from labeling.projects import quota
@@ -68,7 +69,7 @@ def train(step: Step) -> None:
     if not len(labeled.rows):
         # All tasks so far were skipped or control tasks: the loop goes on without a version.
         with step.finish():
-            batches.trained(batch=batch)
+            batches.advance(batch, BatchEvent.TRAINED)
         return
     change = ready_change(step, project)
     encoder = load_encoder(project, change.generation if change else None)
@@ -102,9 +103,7 @@ def train(step: Step) -> None:
             raise GaveWay  # the next attempt trains with the present encoder
         if in_ledger is not None:
             ledger.settle(training=in_ledger, version=version)
-        batches.trained(batch=batch)
-        if trained.later:
-            Job.objects.enqueue(Job.Kind.CALIBRATE, project=project, batch=batch)
+        batches.advance(batch, BatchEvent.TRAINED)
         judged = EventType.MODEL_HELD_BACK if version.held_back else EventType.MODEL_PASSED
         Event.objects.announce(judged, project, number=number)
     forget(ProjectFiles(project).checkpoint)
