@@ -40,8 +40,7 @@ def cluster(step: Step) -> None:
 
     A new dendrogram has files of its own: until the transaction writes its row, the project keeps the old one.
     """
-    batch = step.job.batch
-    assert batch is not None
+    batch = step.batch
     assert batch.selected_by is not None
     assert batch.pool_rows is not None
     if batch.selected_by.damaged or is_outdated(step.job.project, batch.selected_by):  # another version picks it

@@ -45,8 +45,7 @@ class Look(NamedTuple):
 
 def embed(step: Step) -> None:
     """Run the version in use over the pool, store the arrays that the strategy needs, enqueue the next step."""
-    batch, project = step.job.batch, step.job.project
-    assert batch is not None
+    batch, project = step.batch, step.job.project
     used = in_use(project)
     assert used is not None
     if used.version.damaged:  # so are all others: this batch is drawn at random, and the next version will be whole

@@ -39,8 +39,7 @@ POOL = [("row", np.int64), ("reserved", bool), ("key", np.float64)]
 
 def select(step: Step) -> None:
     """Plan the batch and write its tasks; then write the selection's facts and open the batch in one transaction."""
-    batch, project = step.job.batch, step.job.project
-    assert batch is not None
+    batch, project = step.batch, step.job.project
     report = step.progress("picking the batch", end=PICKING_SHARE)
     report(0)
     if batch.selected_by is not None and (batch.selected_by.damaged or is_outdated(project, batch.selected_by)):
