@@ -104,17 +104,16 @@ def kinds_of_notices() -> str:
 
 def states_of_batches() -> str:
     """Return the picture of a batch's states, and the table of the loop. Django must be set up."""
-    from labeling.loop.table import TRANSITIONS, Follow, State, Transition
+    from labeling.loop.table import TRANSITIONS, Enqueue, Follow, State
 
     def name_of(state: State) -> str:
         return "[*]" if state == State.NONE else state.name.lower()
 
-    def consequences(move: Transition) -> str:
-        jobs = (
-            each.value if isinstance(each, Follow) else f"`{each.kind}`" + (f" if {each.fact}" if each.fact else "")
-            for each in move.then
-        )
-        return "; ".join(jobs)
+    def said(each: Enqueue | Follow) -> str:
+        if isinstance(each, Follow):
+            return each.value
+        otherwise = f", else `{each.otherwise}`" if each.otherwise else ""
+        return f"`{each.kind}`" + (f" if {each.fact}" if each.fact else "") + otherwise
 
     lines = ["```mermaid", "stateDiagram-v2"]
     lines += [f'    state "{state}" as {name_of(state)}' for state in State if " " in state and state != State.NONE]
@@ -122,7 +121,7 @@ def states_of_batches() -> str:
     lines += ["```", "", "| state | event | next state | what follows |", "|---|---|---|---|"]
     for move in TRANSITIONS:
         event = f"{move.event}, and {move.guard}" if move.guard else move.event
-        lines.append(f"| {move.before} | {event} | {move.after} | {consequences(move)} |")
+        lines.append(f"| {move.before} | {event} | {move.after} | {'; '.join(map(said, move.then))} |")
     return "\n".join(lines) + "\n"
 
 

@@ -58,8 +58,10 @@ def advance(batch: Batch, event: BatchEvent, **values: Any) -> None:
     for each in move.then:
         if isinstance(each, Follow):
             FOLLOWS[each](project)
-        elif each.fact is None or FACTS[each.fact](batch, project):
-            Job.objects.enqueue(each.kind, project=project, batch=None if each.of_project else batch)
+            continue
+        kind = each.kind if each.fact is None or FACTS[each.fact](batch, project) else each.otherwise
+        if kind is not None:
+            Job.objects.enqueue(kind, project=project, batch=None if each.of_project else batch)
     if move.announces is not None:
         Event.objects.announce(move.announces, project, number=batch.number)
 
@@ -354,9 +356,7 @@ FOLLOWS: dict[Follow, Callable[[Project], object]] = {
 }
 FACTS: dict[Fact, Callable[[Batch, Project], bool]] = {
     Fact.TRAINS: lambda batch, project: project.trains,
-    Fact.TRAINS_NOT: lambda batch, project: not project.trains,
     Fact.HAS_VERSION: lambda batch, project: project.versions.exists(),
-    Fact.HAS_NO_VERSION: lambda batch, project: not project.versions.exists(),
     Fact.IS_OUTRUN: _is_outrun,
     Fact.CALIBRATES: lambda batch, project: project.versions.filter(
         batch=batch, calibrating=ModelVersion.Calibrating.WAITING

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from django.db.models import Q
 
@@ -72,9 +73,7 @@ class Fact(StrEnum):
     """Conditions of a job, on other rows."""
 
     TRAINS = "the project trains models"
-    TRAINS_NOT = "the project trains no models"
     HAS_VERSION = "the project has a version"
-    HAS_NO_VERSION = "the project has no version"
     IS_OUTRUN = "a version has come since its selection began"
     CALIBRATES = "its version waits for its calibration"
 
@@ -91,10 +90,14 @@ class Follow(StrEnum):
 
 @dataclass(frozen=True)
 class Enqueue:
-    """The job that a transition enqueues, if the fact holds. `of_project`: whether it is not a job of the batch."""
+    """The job that a transition enqueues: if the fact holds this one, or else, if named, the `otherwise` one.
+
+    `of_project`: whether it is a job of the project, and not of the batch.
+    """
 
     kind: Kind
     fact: Fact | None = None
+    otherwise: Kind | None = None
     of_project: bool = False
 
 
@@ -128,72 +131,41 @@ STEPS = {
     State.SELECTING: (Kind.EMBED, Kind.CLUSTER, Kind.SELECT),
     State.TRAINING: (Kind.TRAIN, Kind.SETTLE),
 }
-_FIRST_STEP = (Enqueue(Kind.EMBED, Fact.HAS_VERSION), Enqueue(Kind.SELECT, Fact.HAS_NO_VERSION))
-_SELECT = (Enqueue(Kind.SELECT),)
-_TRAIN = (Enqueue(Kind.TRAIN, Fact.TRAINS), Enqueue(Kind.SETTLE, Fact.TRAINS_NOT))
+S, E, K = State, BatchEvent, Kind  # short names, so that a transition is a line
+_SELECT, _FIRST_STEP = Enqueue(K.SELECT), Enqueue(K.EMBED, Fact.HAS_VERSION, otherwise=K.SELECT)
+_TRAIN = Enqueue(K.TRAIN, Fact.TRAINS, otherwise=K.SETTLE)
+_REPICK = Enqueue(K.REPICK, Fact.IS_OUTRUN, of_project=True)
+_AFTER_ANSWERS = (_TRAIN, Follow.OPEN_READY, Follow.PICK_AHEAD)
+_AFTER_TRAINING = (
+    Follow.PICK_NEXT_OR_FINISH,
+    Follow.VERSION_CAME,
+    Enqueue(K.BASELINE, Fact.TRAINS),
+    Enqueue(K.MISLABELED, Fact.TRAINS),
+    Enqueue(K.CALIBRATE, Fact.CALIBRATES),
+)
+# There is nothing to train on.
+_EMPTIED: Any = {"guard": Guard.IS_EMPTY, "stamps": ("completed_at", "done_at"), "announces": EventType.BATCH_DONE}
 
 TRANSITIONS = (
-    Transition(State.NONE, BatchEvent.DUE, State.SELECTING, _FIRST_STEP),
-    Transition(State.SELECTING, BatchEvent.LOOKED, State.SELECTING, _SELECT),
-    Transition(State.SELECTING, BatchEvent.LOOKED_TO_CLUSTER, State.SELECTING, (Enqueue(Kind.CLUSTER),)),
-    Transition(State.SELECTING, BatchEvent.CLUSTERED, State.SELECTING, _SELECT),
-    Transition(
-        State.SELECTING,
-        BatchEvent.PICKED,
-        State.READY,
-        (Follow.OPEN_READY, Enqueue(Kind.REPICK, Fact.IS_OUTRUN, of_project=True)),
-        project_first=True,  # the transaction that completes the batch before this one opens the ready batch
-    ),
-    Transition(State.SELECTING, BatchEvent.NOTHING_LEFT, State.NONE, (Follow.PICK_NEXT,)),
-    Transition(
-        State.READY,
-        BatchEvent.OPENED,
-        State.OPEN,
-        (Enqueue(Kind.SURVEY),),
-        stamps=("opened_at",),
-        announces=EventType.BATCH_OPENED,
-    ),
-    Transition(
-        State.OPEN,
-        BatchEvent.ANSWERED,
-        State.TRAINING,
-        (*_TRAIN, Follow.OPEN_READY, Follow.PICK_AHEAD),
-        guard=Guard.HAS_TASKS,
-        stamps=("completed_at",),
-    ),
-    *(
-        Transition(
-            before,
-            BatchEvent.ANSWERED,
-            State.DONE,
-            (Follow.PICK_NEXT,),
-            guard=Guard.IS_EMPTY,  # there is nothing to train on
-            stamps=("completed_at", "done_at"),
-            announces=EventType.BATCH_DONE,
-        )
-        for before in (State.OPEN, State.READY)
-    ),
-    Transition(State.TRAINING, BatchEvent.UNDONE, State.OPEN, cleared=("completed_at",)),
-    Transition(
-        State.TRAINING,
-        BatchEvent.TRAINED,
-        State.DONE,
-        (
-            Follow.PICK_NEXT_OR_FINISH,
-            Follow.VERSION_CAME,
-            Enqueue(Kind.BASELINE, Fact.TRAINS),
-            Enqueue(Kind.MISLABELED, Fact.TRAINS),
-            Enqueue(Kind.CALIBRATE, Fact.CALIBRATES),
-        ),
-        stamps=("done_at",),
-        announces=EventType.BATCH_DONE,
-    ),
-    Transition(State.NONE, BatchEvent.LABELS_CAME, State.IMPORTING),
-    Transition(State.IMPORTING, BatchEvent.ENCODED, State.TRAINING, _TRAIN, stamps=("completed_at",)),
-    Transition(State.SELECTING, BatchEvent.FAILED, State.SELECTION_FAILED),
-    Transition(State.SELECTION_FAILED, BatchEvent.RETRIED, State.SELECTING, _FIRST_STEP),
-    Transition(State.SELECTION_FAILED, BatchEvent.DRAWN, State.SELECTING, _SELECT),
-    Transition(State.TRAINING, BatchEvent.FAILED, State.TRAINING_FAILED),
-    Transition(State.TRAINING_FAILED, BatchEvent.RETRIED, State.TRAINING, _TRAIN),
-    Transition(State.TRAINING_FAILED, BatchEvent.SKIPPED, State.TRAINING, (Enqueue(Kind.SETTLE),)),
+    Transition(S.NONE, E.DUE, S.SELECTING, (_FIRST_STEP,)),
+    Transition(S.SELECTING, E.LOOKED, S.SELECTING, (_SELECT,)),
+    Transition(S.SELECTING, E.LOOKED_TO_CLUSTER, S.SELECTING, (Enqueue(K.CLUSTER),)),
+    Transition(S.SELECTING, E.CLUSTERED, S.SELECTING, (_SELECT,)),
+    # The project first: the transaction that completes the batch before this one opens the ready batch.
+    Transition(S.SELECTING, E.PICKED, S.READY, (Follow.OPEN_READY, _REPICK), project_first=True),
+    Transition(S.SELECTING, E.NOTHING_LEFT, S.NONE, (Follow.PICK_NEXT,)),
+    Transition(S.READY, E.OPENED, S.OPEN, (Enqueue(K.SURVEY),), announces=EventType.BATCH_OPENED),
+    Transition(S.OPEN, E.ANSWERED, S.TRAINING, _AFTER_ANSWERS, Guard.HAS_TASKS, stamps=("completed_at",)),
+    Transition(S.OPEN, E.ANSWERED, S.DONE, (Follow.PICK_NEXT,), **_EMPTIED),
+    Transition(S.READY, E.ANSWERED, S.DONE, (Follow.PICK_NEXT,), **_EMPTIED),
+    Transition(S.TRAINING, E.UNDONE, S.OPEN, cleared=("completed_at",)),
+    Transition(S.TRAINING, E.TRAINED, S.DONE, _AFTER_TRAINING, stamps=("done_at",), announces=EventType.BATCH_DONE),
+    Transition(S.NONE, E.LABELS_CAME, S.IMPORTING),
+    Transition(S.IMPORTING, E.ENCODED, S.TRAINING, (_TRAIN,), stamps=("completed_at",)),
+    Transition(S.SELECTING, E.FAILED, S.SELECTION_FAILED),
+    Transition(S.SELECTION_FAILED, E.RETRIED, S.SELECTING, (_FIRST_STEP,)),
+    Transition(S.SELECTION_FAILED, E.DRAWN, S.SELECTING, (_SELECT,)),
+    Transition(S.TRAINING, E.FAILED, S.TRAINING_FAILED),
+    Transition(S.TRAINING_FAILED, E.RETRIED, S.TRAINING, (_TRAIN,)),
+    Transition(S.TRAINING_FAILED, E.SKIPPED, S.TRAINING, (Enqueue(K.SETTLE),)),
 )
