@@ -90,6 +90,7 @@ def turn(pool: Pool, *, slug: str, size: int, clock: Clock) -> None:
     from labeling.intake.uploads import register
     from labeling.loop import batches
     from labeling.loop.step import Step
+    from labeling.loop.table import BatchEvent
     from labeling.models import Job, Project
     from labeling.models.jobs import worker_name
     from labeling.outgoing.exports import export
@@ -105,7 +106,7 @@ def turn(pool: Pool, *, slug: str, size: int, clock: Clock) -> None:
     batch = project.batches.get()
     with clock.step("answer by SQL"):
         _answer(batch, pool.answer_of)
-        batches.complete(batch_id=batch.pk)
+        batches.advance(batch, BatchEvent.ANSWERED)
     _run_jobs(clock, until=lambda: project.batches.filter(number=2, state="open").exists())
     with clock.step("export as JSONL"):
         project = Project.objects.get(pk=project.pk)

@@ -72,14 +72,14 @@ def _counted(path: Path) -> Iterator[Text]:
 
 
 def of_phases() -> Iterator[Text]:
-    """Yield the phases that steps report: `phase="…"`, `step.progress("…")` and `step.report("…")`."""
+    """Yield the phases that steps report: `phase="…"`, `step.progress("…")` and the like."""
     for path in sorted((ROOT / "labeling").rglob("*.py")):
         source = path.read_text(encoding="utf-8")
         calls = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
         for call in calls if "phase=" in source or "step." in source else ():
             named = [each.value for each in call.keywords if each.arg == "phase"]
             name = ast.unparse(call.func)
-            for value in [*named, *call.args[: name in ("step.progress", "step.report")]]:
+            for value in [*named, *call.args[: name in ("step.progress", "step.patient_progress", "step.report")]]:
                 if isinstance(value, ast.Constant) and value.value:
                     yield str(value.value), str(path.relative_to(ROOT))
 

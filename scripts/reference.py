@@ -1,10 +1,11 @@
 """Writes the tables in docs that are generated from declarations.
 
 These are the options of `create_project`, `import_items`, `export_labels` and `dataset` and the kinds of steps in
-commands.md, the filters in export.md, the roles in roles.md, the endpoints in
-api.md, the events in webhooks.md, and the kinds of notices in notices.md.
+commands.md, the filters in export.md, the roles in roles.md, the endpoints in api.md, the events in webhooks.md, the
+kinds of notices in notices.md, and the states of a batch in loop.md.
 
-Run `.venv/bin/python scripts/reference.py` after a change of a setting, a filter, a kind, a role or an ability.
+Run `.venv/bin/python scripts/reference.py` after a change of a setting, a filter, a kind, a role, an ability or the
+loop's table.
 """
 
 from __future__ import annotations
@@ -101,6 +102,29 @@ def kinds_of_notices() -> str:
     return f"| notice | who gets it |\n|---|---|\n{''.join(rows)}"
 
 
+def states_of_batches() -> str:
+    """Return the picture of a batch's states, and the table of the loop. Django must be set up."""
+    from labeling.loop.table import TRANSITIONS, Enqueue, Follow, State
+
+    def name_of(state: State) -> str:
+        return "[*]" if state == State.NONE else state.name.lower()
+
+    def said(each: Enqueue | Follow) -> str:
+        if isinstance(each, Follow):
+            return each.value
+        otherwise = f", else `{each.otherwise}`" if each.otherwise else ""
+        return f"`{each.kind}`" + (f" if {each.fact}" if each.fact else "") + otherwise
+
+    lines = ["```mermaid", "stateDiagram-v2"]
+    lines += [f'    state "{state}" as {name_of(state)}' for state in State if " " in state and state != State.NONE]
+    lines += [f"    {name_of(move.before)} --> {name_of(move.after)}: {move.event}" for move in TRANSITIONS]
+    lines += ["```", "", "| state | event | next state | what follows |", "|---|---|---|---|"]
+    for move in TRANSITIONS:
+        event = f"{move.event}, and {move.guard}" if move.guard else move.event
+        lines.append(f"| {move.before} | {event} | {move.after} | {'; '.join(map(said, move.then))} |")
+    return "\n".join(lines) + "\n"
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "create_project": lambda: options_of("create_project"),
     "events": events_of_webhooks,
@@ -111,6 +135,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "kinds": kinds_of_steps,
     "notices": kinds_of_notices,
     "roles": abilities_of_roles,
+    "states": states_of_batches,
 }
 
 
@@ -124,7 +149,10 @@ def written(text: str) -> str:
     return TABLE.sub(table, text)
 
 
-PAGES = ["commands.md", "export.md", "roles.md", "api.md", "../how-to/webhooks.md", "../how-to/notices.md"]
+PAGES = [
+    "commands.md", "export.md", "roles.md", "api.md", "../how-to/webhooks.md", "../how-to/notices.md",
+    "../explanation/loop.md",
+]  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils import timezone
-from django.utils.translation import gettext_noop
 
 from labeling.loop import batches, signs
+from labeling.loop.table import STEPS, State
 from labeling.models import Assignment, Batch, Job, Project, Task, User
 from labeling.models.job_kinds import PATIENT_KINDS
 from labeling.queue import queue, rechecking
@@ -22,14 +22,6 @@ LEAST_SHARE = 0.05
 UNATTENDED_AFTER = datetime.timedelta(seconds=20)
 # If no worker takes a due step for this long, although one runs, it takes no steps of this kind.
 NOT_BEGUN_AFTER = datetime.timedelta(minutes=3)
-
-# The steps between a batch's beginning and its opening.
-STEPS_TO_OPEN = (Job.Kind.EMBED, Job.Kind.CLUSTER, Job.Kind.SELECT)
-# The phase of a batch while no step of it runs.
-PHASES: dict[str, str] = {
-    Batch.State.SELECTING: gettext_noop("picking the next batch"),
-    Batch.State.TRAINING: gettext_noop("training the model"),
-}
 
 
 def progress_of(project: Project, user: User | None = None) -> dict[str, Any]:
@@ -54,7 +46,7 @@ def progress_of(project: Project, user: User | None = None) -> dict[str, Any]:
         "answered": answered,
         "answers": answers,
         "is_final": is_final,
-        "phase": (job.phase or job.facts.phase) if job else (PHASES.get(batch.state, "") if batch else ""),
+        "phase": (job.phase or job.facts.phase) if job else _idle_phase(batch),
         "share": job.share if job else None,
         "detail": job.detail if job else "",
         "seconds_left": None if seconds is None else math.ceil(seconds),
@@ -66,11 +58,19 @@ def progress_of(project: Project, user: User | None = None) -> dict[str, Any]:
     return progress
 
 
+def _idle_phase(batch: Batch | None) -> str:
+    """Return the phase of a batch while no step of it runs: that of the last step in its state."""
+    if batch is None or batch.state not in STEPS:
+        return ""
+    first, *_, last = STEPS[State(batch.state)]
+    return (first if batch.state == State.TRAINING and batch.project.trains else last).facts.phase
+
+
 def _retry_at(batch: Batch) -> datetime.datetime | None:
     """Return the time of the next attempt at the batch's step, if the step is put off. Takes no query while people
     answer.
     """
-    if batch.state not in PHASES:
+    if batch.state not in STEPS:
         return None
     later = batch.jobs.of_the_loop().waiting().filter(run_after__gt=timezone.now()).exclude(reason="")
     return later.values_list("run_after", flat=True).first()
@@ -146,7 +146,8 @@ def seconds_until_open(project: Project) -> float | None:
     now = timezone.now()
     if any(job.silent_since(now) for job in current.values()):  # its worker is dead; nothing says when another comes
         return None
-    steps = STEPS_TO_OPEN if batch.state == Batch.State.SELECTING else (Job.Kind.TRAIN, *STEPS_TO_OPEN)
+    to_open = STEPS[State.SELECTING]
+    steps = to_open if batch.state == Batch.State.SELECTING else (Job.Kind.TRAIN, *to_open)
     left = 0.0
     for kind in steps:
         seconds = _seconds_left(current.get(kind), took.get(kind))

@@ -1,33 +1,33 @@
-"""The states of a batch, and the background steps that each change of state enqueues.
+"""The loop: changes of a batch's state, and when the next batch is due.
 
-    selecting → (ready →) open → training → done        and from selecting and training: failed → (retry) → where it was
+`table.py` says what each event does to a batch, and `advance` does it, alone. Unless the project waits for the newest
+model, the next batch is picked ahead, while annotators still answer the current batch. It stays `ready` until the
+current batch has no free task. When the model of the current batch is trained, the next batch's tasks without an
+assignment are picked again. No annotator answers a batch of items imported with labels, so it never opens.
 
-Unless the project waits for the newest model, the next batch is picked ahead, while annotators still answer the current
-batch. The next batch stays `ready` until the current batch has no free task. When the model of the current batch is
-trained, the next batch's tasks without an assignment are picked again.
-
-    importing → training → done        a batch of items imported with labels: no annotator answers, so it never opens
-
-Each function is one transaction (or joins its caller's). A change of state is a conditional update; the request whose
-update changes the row enqueues the next background step in the same transaction.
+Each function is one transaction (or joins its caller's).
 """
 
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, QuerySet, Sum
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from labeling.models import Annotation, Batch, Event, EventType, Finish, ItemImport, Job, LogKind, ModelVersion, Project
+from labeling.loop.table import GUARDS, STEPS, TRANSITIONS, BatchEvent, Fact, Follow, State, Transition
+from labeling.models import Annotation, Batch, Event, Finish, ItemImport, Job, LogKind, ModelVersion, Project
 from labeling.models.batches import IMPORTED
 from labeling.models.refusals import StateConflict
 from labeling.observing import auditlog
 
 # The first batch waits this long for more items if the pool holds fewer than one batch.
-SETTLE_SECONDS = 8
+SETTLE = datetime.timedelta(seconds=8)
 
 # The number of batches before the newest that may be in training when the next batch is picked.
 MOST_UNTRAINED = 1
@@ -41,19 +41,63 @@ class BatchError(StateConflict):
 
 
 @transaction.atomic
+def advance(batch: Batch, event: BatchEvent, **values: Any) -> None:
+    """Change the batch's state as the table says for this event, and do what follows from the change.
+
+    `values`: further columns of the batch to change. A batch without a row is created. The change is one conditional
+    update. Raises `BatchError`, and changes nothing, if the table has no transition from the batch's state.
+    """
+    move = next((each for each in TRANSITIONS if each.event == event and _change(batch, each, values)), None)
+    if move is None:
+        state = Batch.objects.filter(pk=batch.pk).values_list("state", flat=True).first() or State.NONE
+        sentence = gettext("Batch %(number)s is %(state)s: its state does not allow this.")
+        raise BatchError(sentence % {"number": batch.number, "state": gettext(state)})
+    if move.before in (State.SELECTION_FAILED, State.TRAINING_FAILED):  # a batch has one job of a kind
+        batch.jobs.filter(Q(state=Job.State.FAILED) | Q(kind__in=STEPS[move.after])).delete()
+    follows = any(isinstance(each, Follow) for each in move.then)
+    project = lock_project(batch.project_id) if follows else batch.project
+    for each in move.then:
+        if isinstance(each, Follow):
+            FOLLOWS[each](project)
+            continue
+        kind = each.kind if each.fact is None or FACTS[each.fact](batch, project) else each.otherwise
+        if kind is not None:
+            Job.objects.enqueue(kind, project=project, batch=None if each.of_project else batch)
+    if move.announces is not None:
+        Event.objects.announce(move.announces, project, number=batch.number)
+
+
+def _change(batch: Batch, move: Transition, values: Mapping[str, Any]) -> bool:
+    """Change the batch's row by this transition. Return False if the row has another state, or the guard fails."""
+    if move.before == State.NONE:
+        if batch._state.adding:
+            batch.state = move.after.columns["state"]
+            batch.save(force_insert=True)
+            return True
+        return False
+    if move.project_first:
+        lock_project(batch.project_id)
+    rows = Batch.objects.filter(GUARDS[move.guard], pk=batch.pk, **move.before.columns)
+    if move.after == State.NONE:
+        return bool(rows.delete()[0])
+    times = {**dict.fromkeys(move.stamps, timezone.now()), **dict.fromkeys(move.cleared)}
+    return bool(rows.update(**{"reason": "", **move.after.columns, **times, **values}))
+
+
+@transaction.atomic
 def ensure_next(*, project: Project) -> Batch | None:
     """Create the next batch and enqueue its selection, if it is due, the loop is not stopped and an item is left.
 
     Repeated and concurrent calls create one batch: a database constraint allows one batch in selection per project.
     """
     # Wait for a transaction that is completing a batch: on PostgreSQL, only the lock does that.
-    project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    project = lock_project(project.pk)
     if project.loop == Project.Loop.STOPPED:
         return None
     last = project.batches.order_by("-number").first()
     is_first = last is None or (last.number == 1 and last.state == Batch.State.SELECTING)
     few = is_first and _is_less_than_a_batch(project)
-    if not _is_time(project):
+    if not _should_select_next(project):
         if is_first and not few:  # the first selection was delayed until the pool holds one batch
             Job.objects.waiting().filter(project=project, kind=Job.Kind.SELECT).update(run_after=timezone.now())
         if project.nothing_left_at and is_any_left(project):
@@ -65,20 +109,11 @@ def ensure_next(*, project: Project) -> Batch | None:
         return None
     if project.waits_for_predictions and not _has_newer_predictions(project, last):
         return None
-    batch = Batch.objects.create(project=project, number=last.number + 1 if last else 1, overlap=project.overlap)
-    begin_picking(batch, delay_seconds=SETTLE_SECONDS if few else 0)
+    batch = Batch(project=project, number=last.number + 1 if last else 1, overlap=project.overlap)
+    advance(batch, BatchEvent.DUE)
+    if few:
+        batch.jobs.filter(kind=Job.Kind.SELECT).update(run_after=timezone.now() + SETTLE)
     return batch
-
-
-def begin_picking(batch: Batch, *, by_chance: bool = False, delay_seconds: float = 0) -> None:
-    """Enqueue the first step of the batch's selection: the run over the pool, or without a version or `by_chance` the
-    selection, after this delay. Steps of an earlier attempt are forgotten.
-    """
-    batch.jobs.filter(kind__in=[Job.Kind.EMBED, Job.Kind.CLUSTER, Job.Kind.SELECT]).delete()
-    if batch.project.versions.exists() and not by_chance:
-        Job.objects.enqueue(Job.Kind.EMBED, project=batch.project, batch=batch)
-    else:
-        Job.objects.enqueue(Job.Kind.SELECT, project=batch.project, batch=batch, delay_seconds=delay_seconds)
 
 
 def _has_newer_predictions(project: Project, last: Batch | None) -> bool:
@@ -102,6 +137,11 @@ def _is_less_than_a_batch(project: Project) -> bool:
 def is_any_left(project: Project) -> bool:
     """Return whether the pool has an item for another batch: one to pick, or one to ask again."""
     return project.items.unlabeled().exists() or project.items.asked_again().exists()
+
+
+def lock_project(pk: int) -> Project:
+    """Lock the project's row, and return the project as it is now."""
+    return Project.objects.select_for_update(no_key=True).get(pk=pk)
 
 
 def lock(batches: QuerySet[Batch]) -> None:
@@ -135,7 +175,7 @@ def final() -> QuerySet[Batch]:
     return Batch.objects.exclude(project__nothing_left_at=None).exclude(Exists(coming)).exclude(Exists(newer))
 
 
-def _is_time(project: Project) -> bool:
+def _should_select_next(project: Project) -> bool:
     """Return whether the states of the project's active batches call for the next selection."""
     active = list(project.batches.active().order_by("number"))
     if not active:
@@ -170,13 +210,13 @@ def pick_ahead(*, project: Project, batch: Batch) -> None:
     looked = project.nothing_left_at
     if project.pick_ahead is None or (looked and timezone.now() - looked < LOOK_AGAIN):
         return
-    if _is_followed(batch) or not _is_time(project):
+    if _is_followed(batch) or not _should_select_next(project):
         return
     if is_any_left(project):
         ensure_next(project=project)
         return
     with transaction.atomic():
-        held = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+        held = lock_project(project.pk)
         # If items have come since, their import has changed the note or created the next batch.
         if held.nothing_left_at == looked and not _is_followed(batch):
             _note_what_is_left(held, any_left=False)
@@ -205,78 +245,32 @@ def set_loop(*, project: Project, loop: str) -> None:
         auditlog.record(LogKind.LOOP_CHANGED, project=project, before={"loop": before}, after={"loop": loop})
 
 
-@transaction.atomic
-def picked(*, batch: Batch) -> None:
-    """Make a batch whose tasks were written `ready`, and open it if no other batch of the project is open.
-
-    If a model version was trained during the selection, enqueue a second selection. Raises `BatchError` if the batch is
-    not in selection.
-    """
-    # Wait for a transaction that is completing the batch before: `complete` opens the ready batch.
-    project = Project.objects.select_for_update(no_key=True).get(pk=batch.project_id)
-    if not Batch.objects.filter(pk=batch.pk, state=Batch.State.SELECTING).update(state=Batch.State.READY):
-        raise BatchError(gettext("Batch %(number)s is not being selected.") % {"number": batch.number})
-    if not project.batches.open().exists():
-        open_ready(project=project)
-    newest = project.versions.newest()
-    if newest is not None and newest.number != batch.newest_version:  # trained during this selection
-        Job.objects.enqueue(Job.Kind.REPICK, project=project)
-
-
-@transaction.atomic
-def open_ready(*, project: Project) -> bool:
-    """Open the ready batch to annotators. Return False if no batch is ready, or another request opened it first."""
+def open_ready(project: Project) -> None:
+    """Open the ready batch to annotators, unless there is none or another request opens it at the same moment."""
     now, hours = timezone.now(), project.deadline_hours
-    batch = project.batches.filter(state=Batch.State.READY).first()
-    opened = batch is not None and Batch.objects.filter(pk=batch.pk, state=Batch.State.READY).update(
-        state=Batch.State.OPEN,
-        opened_at=now,
-        deadline_at=None if hours is None else now + datetime.timedelta(hours=hours),
-        complete_share=None if hours is None else project.complete_share,
-    )
-    if batch is not None and opened:
-        Job.objects.enqueue(Job.Kind.SURVEY, project=project, batch=batch)
-        Event.objects.announce(EventType.BATCH_OPENED, project, number=batch.number)
-    return bool(opened)
+    for batch in project.batches.filter(state=Batch.State.READY):
+        with suppress(BatchError):
+            advance(
+                batch,
+                BatchEvent.OPENED,
+                opened_at=now,
+                deadline_at=None if hours is None else now + datetime.timedelta(hours=hours),
+                complete_share=None if hours is None else project.complete_share,
+            )
 
 
 @transaction.atomic
-def complete(*, batch_id: int) -> bool:
-    """Close the batch if no task lacks answers, enqueue its one training job, and open the next batch if it is ready.
-
-    The transaction that writes an answer calls this function. If two transactions write the last two answers at once,
-    the second waits for the row lock of the first and then reads the count that the first wrote.
-    """
-    closed = Batch.objects.filter(pk=batch_id, state=Batch.State.OPEN, remaining=0, size__gt=0).update(
-        state=Batch.State.TRAINING, completed_at=timezone.now()
-    )
-    if closed:
-        batch = Batch.objects.get(pk=batch_id)
-        project = Project.objects.select_for_update(no_key=True).get(pk=batch.project_id)
-        Job.objects.enqueue(kind_after(project), project=project, batch=batch)
-        if not project.batches.open().exists():
-            open_ready(project=project)
-        if project.pick_ahead is not None:
-            ensure_next(project=project)
-        elif not is_any_left(project):
-            _note_what_is_left(project, any_left=False)
-    return bool(closed)
-
-
-@transaction.atomic
-def reopen(*, batch: Batch) -> bool:
-    """Open a complete batch again, for an annotator who undoes an answer in it. Return False if its training has begun,
-    or the batch ended before all answers came.
+def reopen(*, batch: Batch) -> None:
+    """Open a complete batch again, for an annotator who undoes an answer in it. Nothing happens if its training has
+    begun, or if the batch ended before all answers came.
     """
     extra = batch.tasks.aggregate(n=Sum("extra", default=0))["n"]
     answers = Annotation.objects.standing().filter(task__batch=batch).count()
-    if batch.dropped or answers < batch.size * batch.overlap + extra:
-        return False
-    due = Job.objects.waiting().filter(batch=batch, kind__in=[Job.Kind.TRAIN, Job.Kind.SETTLE], attempts=0)
-    if not due.delete()[0]:
-        return False
-    reopened = Batch.objects.filter(pk=batch.pk, state=Batch.State.TRAINING).exclude(strategy=IMPORTED)
-    return bool(reopened.update(state=Batch.State.OPEN, completed_at=None))
+    if batch.strategy == IMPORTED or batch.dropped or answers < batch.size * batch.overlap + extra:
+        return
+    due = Job.objects.waiting().filter(batch=batch, kind__in=STEPS[State.TRAINING], attempts=0)
+    if due.delete()[0]:
+        advance(batch, BatchEvent.UNDONE)
 
 
 @transaction.atomic
@@ -287,10 +281,9 @@ def for_import(*, item_import: ItemImport) -> Batch:
     """
     batch = Batch.objects.filter(imports=item_import, state=Batch.State.IMPORTING).first()
     if batch is None:
-        project = Project.objects.select_for_update(no_key=True).get(pk=item_import.project_id)
-        batch = Batch.objects.create(
-            project=project, number=_next_number(project), state=Batch.State.IMPORTING, strategy=IMPORTED
-        )
+        project = lock_project(item_import.project_id)
+        batch = Batch(project=project, number=_next_number(project), strategy=IMPORTED)
+        advance(batch, BatchEvent.LABELS_CAME)
         ItemImport.objects.filter(pk=item_import.pk).update(batch=batch)
     return batch
 
@@ -302,7 +295,7 @@ def arrived(*, project: Project) -> None:
     A second call changes nothing.
     """
     lock(project.batches.filter(state=Batch.State.IMPORTING))
-    project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    project = lock_project(project.pk)
     ended = [ItemImport.State.DONE, ItemImport.State.REFUSED]
     waiting = project.batches.filter(state=Batch.State.IMPORTING, imports__state__in=ended).order_by("number")
     for batch in waiting:
@@ -310,16 +303,9 @@ def arrived(*, project: Project) -> None:
             continue
         # A model version counts as trained on all batches up to its own number, so this batch moves behind newer ones.
         newer = project.batches.filter(number__gt=batch.number).exists()
-        batch.number = _next_number(project) if newer else batch.number
-        batch.state, batch.completed_at = Batch.State.TRAINING, timezone.now()
-        batch.save(update_fields=["number", "state", "completed_at"])
+        number = _next_number(project) if newer else batch.number
+        advance(batch, BatchEvent.ENCODED, number=number)
         _note_what_is_left(project, any_left=is_any_left(project))
-        Job.objects.enqueue(kind_after(project), project=project, batch=batch)
-
-
-def kind_after(project: Project) -> str:
-    """Return the kind of step that a complete batch waits for."""
-    return Job.Kind.TRAIN if project.trains else Job.Kind.SETTLE
 
 
 def _next_number(project: Project) -> int:
@@ -328,31 +314,7 @@ def _next_number(project: Project) -> int:
 
 
 @transaction.atomic
-def trained(*, batch: Batch) -> None:
-    """Move a batch whose training has ended from `training` to `done`, and enqueue the steps that follow.
-
-    These are the next selection, or else the step of the project's goal; the second selection of a batch that was
-    picked ahead (its tasks without an assignment); the baseline and the search for label errors.
-
-    Raises `BatchError` if the batch is not in training.
-    """
-    if not Batch.objects.filter(pk=batch.pk, state=Batch.State.TRAINING).update(
-        state=Batch.State.DONE, done_at=timezone.now()
-    ):
-        raise BatchError(gettext("Batch %(number)s is not being trained on.") % {"number": batch.number})
-    following = ensure_next(project=batch.project)
-    # The selection of a next batch advances the goal itself.
-    if following is None and Finish.objects.filter(project=batch.project, running=True).exists():
-        Job.objects.enqueue(Job.Kind.FINISH, project=batch.project)
-    version_came(project=batch.project)
-    if batch.project.trains:  # both train temporary models
-        Job.objects.enqueue(Job.Kind.BASELINE, project=batch.project, batch=batch)
-        Job.objects.enqueue(Job.Kind.MISLABELED, project=batch.project, batch=batch)
-    Event.objects.announce(EventType.BATCH_DONE, batch.project, number=batch.number)
-
-
-@transaction.atomic
-def version_came(*, project: Project) -> None:
+def version_came(project: Project) -> None:
     """Enqueue the selection of a batch that waits for a version from outside, and the second selection of one that was
     picked before the newest version came.
     """
@@ -360,3 +322,44 @@ def version_came(*, project: Project) -> None:
         ensure_next(project=project)
     if project.batches.on_offer().exists():
         Job.objects.enqueue(Job.Kind.REPICK, project=project)
+
+
+def _open_first(project: Project) -> None:
+    if not project.batches.open().exists():
+        open_ready(project)
+
+
+def _select_ahead(project: Project) -> None:
+    if project.pick_ahead is not None:
+        ensure_next(project=project)
+    elif not is_any_left(project):
+        _note_what_is_left(project, any_left=False)
+
+
+def _select_or_finish(project: Project) -> None:
+    following = ensure_next(project=project)
+    # The selection of a next batch advances the goal itself.
+    if following is None and Finish.objects.filter(project=project, running=True).exists():
+        Job.objects.enqueue(Job.Kind.FINISH, project=project)
+
+
+def _is_outrun(batch: Batch, project: Project) -> bool:
+    newest = project.versions.newest()
+    return newest is not None and newest.number != batch.newest_version
+
+
+FOLLOWS: dict[Follow, Callable[[Project], object]] = {
+    Follow.OPEN_READY: _open_first,
+    Follow.PICK_AHEAD: _select_ahead,
+    Follow.PICK_NEXT: lambda project: ensure_next(project=project),
+    Follow.PICK_NEXT_OR_FINISH: _select_or_finish,
+    Follow.VERSION_CAME: version_came,
+}
+FACTS: dict[Fact, Callable[[Batch, Project], bool]] = {
+    Fact.TRAINS: lambda batch, project: project.trains,
+    Fact.HAS_VERSION: lambda batch, project: project.versions.exists(),
+    Fact.IS_OUTRUN: _is_outrun,
+    Fact.CALIBRATES: lambda batch, project: project.versions.filter(
+        batch=batch, calibrating=ModelVersion.Calibrating.WAITING
+    ).exists(),
+}

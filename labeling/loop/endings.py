@@ -9,13 +9,16 @@ from __future__ import annotations
 import datetime
 import logging
 import signal
+from contextlib import suppress
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
+from labeling.loop import batches
+from labeling.loop.table import BatchEvent
 from labeling.loop.turns import MOVED
-from labeling.models import Job
+from labeling.models import Batch, Job
 from labeling.models.privacy import refusal_to_repeat
 
 logger = logging.getLogger(__name__)
@@ -37,7 +40,10 @@ def fail(job: Job, reason: str) -> str:
     row: Any = job
     for name in job.facts.fails.split("."):
         row = getattr(row, name, None)
-    if failed and row is not None:
+    if failed and isinstance(row, Batch):
+        with suppress(batches.BatchError):  # it is neither in selection nor in training any more
+            batches.advance(row, BatchEvent.FAILED, reason=reason[:500])
+    elif failed and row is not None:
         row.step_failed(reason)
     return "failed"
 

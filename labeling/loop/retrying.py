@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -12,49 +13,48 @@ from django.utils.translation import gettext, gettext_lazy
 
 from labeling.loop import batches
 from labeling.loop.batches import BatchError
-from labeling.models import Batch, Clustering, Job, LogKind
+from labeling.loop.table import BatchEvent
+from labeling.models import Batch, Clustering, LogKind
 from labeling.models.batches import SEED
 from labeling.observing import auditlog
 
 
 @dataclass(frozen=True, kw_only=True)
 class WayOut:
-    """A way out of a batch that failed in `state`. `applies`: whether it can help; `begin`: enqueue the step."""
+    """A way out of a batch that failed in `state`.
+
+    Parameters
+    ----------
+    event: the event that it is in the table of the loop.
+    applies: whether it can help.
+    prepare: called before the event; it returns columns of the batch that change with it.
+    """
 
     name: str
     state: str
     title: Promise
     meaning: Promise
-    begin: Callable[[Batch], None]
+    event: BatchEvent = BatchEvent.RETRIED
     applies: Callable[[Batch], bool] = lambda batch: True
+    prepare: Callable[[Batch], dict[str, Any]] = lambda batch: {}
 
 
-def _enqueue_training(batch: Batch) -> None:
-    Job.objects.enqueue(batches.kind_after(batch.project), project=batch.project, batch=batch)
-
-
-def _enqueue_settling(batch: Batch) -> None:
-    Job.objects.enqueue(Job.Kind.SETTLE, project=batch.project, batch=batch)
-
-
-def _cluster_again(batch: Batch) -> None:
+def _cluster_again(batch: Batch) -> dict[str, Any]:
     Clustering.objects.filter(project=batch.project, anew_at=None).update(anew_at=timezone.now())
-    batches.begin_picking(batch)
+    return {}
 
 
-def _draw_at_random(batch: Batch) -> None:
-    """Clear what a model's selection stored on the batch, and enqueue a draw by chance."""
+def _forget_selection(batch: Batch) -> dict[str, Any]:
     newest = batch.project.versions.newest()
-    Batch.objects.filter(pk=batch.pk).update(
-        selected_by=None,
-        choice=None,
-        strategy=SEED,
-        pool_rows=None,
-        features_hash="",
-        margins_hash="",
-        newest_version=newest and newest.number,  # or that version would pick the batch again at once
-    )
-    batches.begin_picking(batch, by_chance=True)
+    return {
+        "selected_by": None,
+        "choice": None,
+        "strategy": SEED,
+        "pool_rows": None,
+        "features_hash": "",
+        "margins_hash": "",
+        "newest_version": newest and newest.number,  # or that version would pick the batch again at once
+    }
 
 
 def _is_clustered(batch: Batch) -> bool:
@@ -67,14 +67,13 @@ WAYS = (
         state=Batch.State.SELECTING,
         title=gettext_lazy("Retry"),
         meaning=gettext_lazy("Picks the batch from the beginning, by the version that is in use now."),
-        begin=batches.begin_picking,
     ),
     WayOut(
         name="cluster",
         state=Batch.State.SELECTING,
         title=gettext_lazy("Cluster again and retry"),
         meaning=gettext_lazy("The same, with new clusters. It helps if clustering failed."),
-        begin=_cluster_again,
+        prepare=_cluster_again,
         applies=_is_clustered,
     ),
     WayOut(
@@ -82,21 +81,21 @@ WAYS = (
         state=Batch.State.SELECTING,
         title=gettext_lazy("Draw this batch at random"),
         meaning=gettext_lazy("Needs no model, predictions or clusters. It helps if nothing else does."),
-        begin=_draw_at_random,
+        event=BatchEvent.DRAWN,
+        prepare=_forget_selection,
     ),
     WayOut(
         name="again",
         state=Batch.State.TRAINING,
         title=gettext_lazy("Retry"),
         meaning=gettext_lazy("Trains on the batch again, with the present settings."),
-        begin=_enqueue_training,
     ),
     WayOut(
         name="skip",
         state=Batch.State.TRAINING,
         title=gettext_lazy("Go on without this training"),
         meaning=gettext_lazy("The labels stay, and the training after the next batch learns from them."),
-        begin=_enqueue_settling,
+        event=BatchEvent.SKIPPED,
         applies=lambda batch: batch.project.trains,
     ),
 )
@@ -107,7 +106,7 @@ def ways_out(batch: Batch) -> list[WayOut]:
     """Return the ways out of the batch, the most likely first; none unless it has failed."""
     if batch.state != Batch.State.FAILED:
         return []
-    return [way for way in WAYS if way.state == _failed_in(batch) and way.applies(batch)]
+    return [way for way in WAYS if way.state == batch.failed_in and way.applies(batch)]
 
 
 @transaction.atomic
@@ -116,26 +115,13 @@ def retry(*, batch: Batch, way: str = "again") -> None:
     does not apply to it.
     """
     batch = Batch.objects.select_related("project").get(pk=batch.pk)
-    state = _failed_in(batch)
+    values = {"number": batch.number, "state": gettext(batch.state)}
     if batch.state != Batch.State.FAILED:
-        raise _not_failed(batch)
+        raise BatchError(gettext("Batch %(number)s has not failed: it is %(state)s.") % values)
     chosen = next((each for each in ways_out(batch) if each.name == way), None)
     if chosen is None:
-        raise BatchError(gettext("Batch %(number)s cannot be continued this way.") % {"number": batch.number})
-    failed = Batch.objects.filter(pk=batch.pk, state=Batch.State.FAILED, failed_in=batch.failed_in)
-    if not failed.update(state=state, failed_in="", reason=""):
-        raise _not_failed(Batch.objects.get(pk=batch.pk))
-    batch.jobs.filter(state=Job.State.FAILED).delete()  # a batch has one job of a kind
-    chosen.begin(batch)
+        raise BatchError(gettext("Batch %(number)s cannot be continued this way.") % values)
+    batches.advance(batch, chosen.event, **chosen.prepare(batch))
     auditlog.record(
         LogKind.BATCH_RETRIED, project=batch.project, subject=f"batch {batch.number}", after={"way": chosen.name}
     )
-
-
-def _failed_in(batch: Batch) -> str:
-    return batch.failed_in or Batch.State.SELECTING
-
-
-def _not_failed(batch: Batch) -> BatchError:
-    values = {"number": batch.number, "state": gettext(batch.state)}
-    return BatchError(gettext("Batch %(number)s has not failed: it is %(state)s.") % values)

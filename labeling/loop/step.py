@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from labeling.loop import outside
 from labeling.loop.turns import MOVED, QUICK_SECONDS
-from labeling.models import Job, Removal
+from labeling.models import Batch, Job, Removal
 from labeling.models.jobs import JobQuerySet
 from labeling.observing.traces import NO_SPAN
 from labeling.storage.db import outages
@@ -124,6 +124,12 @@ class Step:
             raise StepLost
 
     @property
+    def batch(self) -> Batch:
+        """The job's batch. Only for kinds of steps that have one."""
+        assert self.job.batch is not None
+        return self.job.batch
+
+    @property
     def seconds(self) -> float:
         return time.monotonic() - self._started
 
@@ -160,6 +166,17 @@ class Step:
         if self.urgent_work_is_due() or any(jobs.awaited().exists() for jobs in (self._due(), self._beside())):
             raise GaveWay
         return True
+
+    def patient_progress(self, phase: str, *, start: float = 0.0, end: float = 1.0) -> Callable[[float], None]:
+        """Begin a phase of a patient step, and return a function that reports the finished share as `progress` does,
+        and gives way as `patiently` does.
+        """
+        report = self.progress(phase, start=start, end=end)
+
+        def watch(share: float) -> None:
+            self.patiently(lambda: report(share))
+
+        return watch
 
     @cached_property
     def _is_outside(self) -> bool:

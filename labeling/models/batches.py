@@ -203,14 +203,6 @@ class Batch(SelectionFacts):
     def __str__(self) -> str:
         return f"{self.project} batch {self.number}"
 
-    def step_failed(self, reason: str) -> None:
-        """Move the batch to `failed` with this reason, if it is in selection or training. Called when a step fails."""
-        current = Batch.objects.get(pk=self.pk)
-        if current.state in (Batch.State.SELECTING, Batch.State.TRAINING):
-            Batch.objects.filter(pk=self.pk, state=current.state).update(
-                state=Batch.State.FAILED, failed_in=current.state, reason=reason[:500]
-            )
-
     @property
     def takes_one_answer(self) -> bool:
         """Whether each task takes exactly one answer."""

@@ -18,7 +18,9 @@ class JobKind:
     first. They begin steps with `no one`, the patient steps, last, and these give way to all others.
     """
     fails: str = ""
-    """The row that fails with the step, as a path of attributes from the job. Its `step_failed` stores the reason."""
+    """The row that fails with the step, as a path of attributes from the job. Its `step_failed` stores the reason; a
+    batch changes its state by the table of the loop.
+    """
     settings: tuple[str, ...] = ()
     """The fields of the project that the step depends on. If one changes, the step is ended and starts again."""
     long: bool = False

@@ -296,39 +296,21 @@ def give_back(pending: AssignmentQuerySet, *, most: int | None = None) -> int:
     return len(rows)
 
 
-def answer(tasks: Sequence[Task], user: User) -> tuple[list[int], set[int]]:
-    """Mark the user's assignments of these locked tasks as answered; also those that have ended, if the task is free.
+def answer(held: Sequence[int], ended: Sequence[int], user: User) -> None:
+    """Mark the user's assignments of these locked tasks as answered: the `held` ones, and `ended` ones of free tasks.
 
-    Return the ids of the tasks whose assignments were marked, and the ids of the tasks that the user never held. Raises
-    `TasksChanged` if another request changed the assignments.
+    Raises `TasksChanged` if another request changed the assignments or the tasks.
     """
-    if not tasks:
-        return [], set()
-    ids = [task.pk for task in tasks]
-    ended = dict(
-        rows(
-            "SELECT task_id, CASE WHEN ended_at IS NOT NULL THEN 1 WHEN answered_at IS NULL THEN 0 END "
-            f"FROM labeling_assignment WHERE user_id = %s AND task_id IN ({marks(len(ids))})",
-            [user.pk, *ids],
+    if held:
+        marked = change(
+            "UPDATE labeling_assignment SET answered_at = %s WHERE user_id = %s AND answered_at IS NULL "
+            f"AND ended_at IS NULL AND task_id IN ({marks(len(held))})",
+            [stored_time(timezone.now()), user.pk, *held],
         )
-    )
-    held = [pk for pk in ids if ended.get(pk) == 0]
-    free = [task.pk for task in tasks if ended.get(task.pk) == 1 and task.free > 0]
-    if held and not mark_answered(held, user):  # cannot happen while the tasks are locked
-        raise TasksChanged
-    if free:
-        _answer_again(free, user)
-    return held + free, set(ids) - ended.keys()
-
-
-def mark_answered(ids: Sequence[int], user: User) -> bool:
-    """Mark the user's assignments of these tasks as answered. Return False if the user does not hold all of them."""
-    marked = change(
-        "UPDATE labeling_assignment SET answered_at = %s WHERE user_id = %s AND answered_at IS NULL "
-        f"AND ended_at IS NULL AND task_id IN ({marks(len(ids))})",
-        [stored_time(timezone.now()), user.pk, *ids],
-    )
-    return marked == len(ids)
+        if marked != len(held):
+            raise TasksChanged
+    if ended:
+        _answer_again(ended, user)
 
 
 def _answer_again(ids: Sequence[int], user: User) -> None:

@@ -21,6 +21,7 @@ from django.utils.translation import gettext
 from labeling.labels import counting, item_labels
 from labeling.loop import batches
 from labeling.loop.batches import BatchError
+from labeling.loop.table import BatchEvent
 from labeling.models import Annotation, Batch, LogKind, Project, Task
 from labeling.models.batches import answers_needed
 from labeling.models.tasks import TaskQuerySet
@@ -95,7 +96,7 @@ def end_early(*, batch: Batch) -> int:
                 # An undo updates the batch first, so from here on no undo can remove the answer.
                 if not Annotation.objects.standing().filter(pk=answer).exists():
                     raise TasksChanged
-                batches.complete(batch_id=batch.pk)
+                batches.advance(batch, BatchEvent.ANSWERED)
                 auditlog.record(LogKind.BATCH_ENDED, project=batch.project, subject=f"batch {batch.number}")
         except TasksChanged:
             time.sleep(PAUSE_SECONDS)

@@ -142,7 +142,7 @@ def _assign(
         if room < 1 or (person is not people[-1] and not assignments.any_for(person)):
             continue
         if person.batch.state == Batch.State.READY:
-            batches.open_ready(project=project)
+            batches.open_ready(project)
         taken += _take_new(person, room, among, held=len(own_tasks))
     if not any(own) and not taken:
         # Take tasks from an annotator who does not answer, or who holds more than a fair share.

@@ -14,6 +14,7 @@ from __future__ import annotations
 import datetime
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -25,7 +26,8 @@ from django.utils.translation import gettext
 
 from labeling.labels import counting, item_labels
 from labeling.loop import batches
-from labeling.models import Batch, Event, EventType, Item, Project, Removal, Task, User
+from labeling.loop.table import BatchEvent
+from labeling.models import Batch, Item, Project, Removal, Task, User
 from labeling.models.items import ItemQuerySet
 from labeling.models.tasks import TaskQuerySet
 from labeling.queue import closing
@@ -210,12 +212,7 @@ def _count(closed: Mapping[int, _Closed], labeled: Mapping[int, int]) -> None:
             raise TasksChanged  # the batch ended early meanwhile, which also closes these tasks
 
 
-@transaction.atomic
 def settle_batch(batch: Batch) -> None:
     """Complete the batch, which is open or ready, if nothing is left to answer."""
-    if batches.complete(batch_id=batch.pk):
-        return
-    now, empty = timezone.now(), Batch.objects.on_offer().filter(pk=batch.pk, size=0)
-    if empty.update(state=Batch.State.DONE, completed_at=now, done_at=now):
-        batches.ensure_next(project=batch.project)  # an empty batch has nothing to train on
-        Event.objects.announce(EventType.BATCH_DONE, batch.project, number=batch.number)
+    with suppress(batches.BatchError):
+        batches.advance(batch, BatchEvent.ANSWERED)

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from labeling.labels import comments, counting, item_labels
 from labeling.loop import batches
+from labeling.loop.table import BatchEvent
 from labeling.models import Annotation, Batch, ClassProposal, Job, Project, User
 from labeling.models.classes import folded
 from labeling.queue import copy_answers, rechecking
@@ -37,10 +38,11 @@ def store(project: Project, answers: Mapping[Batch, Mapping[int, Answer]], user:
     finished = {batch: _store(project, batch, of_batch, user) for batch, of_batch in answers.items()}
     labels = {batch: _label(project, batch, answers[batch], tasks) for batch, tasks in finished.items() if tasks}
     full = _count(finished, [each.changes for each in labels.values()])
-    completed = [batches.complete(batch_id=batch) for batch in full]
-    if project.replace_skips and any(each.skipped for batch, each in labels.items() if batch.pk not in full):
+    for batch in full:
+        batches.advance(batch, BatchEvent.ANSWERED)
+    if project.replace_skips and any(each.skipped for batch, each in labels.items() if batch not in full):
         Job.objects.enqueue(Job.Kind.REPLACE, project=project)
-    return any(completed)
+    return bool(full)
 
 
 def _store(project: Project, batch: Batch, answers: Mapping[int, Answer], user: User) -> list[_Counted]:
@@ -136,7 +138,13 @@ class _Labels(NamedTuple):
 
 
 def _label(project: Project, batch: Batch, answers: Mapping[int, Answer], finished: Sequence[_Counted]) -> _Labels:
-    """Write the labels of these tasks of one batch, which have all their answers."""
+    """Write the labels of the `finished` tasks of one batch, which have all their answers, and count them.
+
+    A task is of one of three sorts, and each has its own rule. A task that picked its item gives the item its label,
+    unless a manager has corrected it; the label counts in this batch. A task that asks an item again gives it a label,
+    too, but the label counts in the batch that picked the item: `counting.label_changes` finds that batch. A gold task
+    gives no label, because the answer was known before; its answers are kept to measure people.
+    """
     ids = [task.id for task in finished]
     picked = {task.id: task.picked for task in finished if task.picked is not None}
     again = {task.id: task.repeated for task in finished if task.repeated is not None and not task.is_gold}
@@ -151,26 +159,26 @@ def _label(project: Project, batch: Batch, answers: Mapping[int, Answer], finish
     return _Labels(changes, any(all(value is None for value in values[pk]) for pk in ids))
 
 
-def _count(finished: Mapping[Batch, Sequence[_Counted]], labels: Iterable[Counter[int]]) -> list[int]:
-    """Count the finished tasks and the changes of labels on their batches. Return the ids of batches without an open
-    task.
+def _count(finished: Mapping[Batch, Sequence[_Counted]], labels: Iterable[Counter[int]]) -> list[Batch]:
+    """Count the finished tasks and the changes of labels on their batches. Return the batches without an open task.
 
     Call it last, because other submits wait for these rows until the transaction ends. Updates the batches in the order
     of `batches.lock`.
     """
-    tasks = {batch.pk: len(of_batch) for batch, of_batch in finished.items() if of_batch}
+    tasks = {batch.pk: (batch, len(of_batch)) for batch, of_batch in finished.items() if of_batch}
     labeled = Counter[int]()
     for changes in labels:
         labeled.update(changes)
     full = []
-    for batch in sorted(tasks.keys() | labeled.keys()):
-        if batch not in tasks:  # a task of another batch asks an item of this one again
-            change("UPDATE labeling_batch SET labeled = labeled + %s WHERE id = %s", [labeled[batch], batch])
+    for pk in sorted(tasks.keys() | labeled.keys()):
+        if pk not in tasks:  # a task of another batch asks an item of this one again
+            change("UPDATE labeling_batch SET labeled = labeled + %s WHERE id = %s", [labeled[pk], pk])
             continue
+        batch, counted = tasks[pk]
         left = rows(
             "UPDATE labeling_batch SET remaining = remaining - %s, labeled = labeled + %s "
             "WHERE id = %s AND state = 'open' RETURNING remaining",
-            [tasks[batch], labeled[batch], batch],
+            [counted, labeled[pk], pk],
         )
         if not left:
             raise TasksChanged  # the batch has ended early since the tasks were read

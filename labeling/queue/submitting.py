@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 from django.db import IntegrityError, transaction
 
-from labeling.models import Annotation, Batch, Project, Removal, Task, User
+from labeling.models import Annotation, Batch, Project, Removal, User
 from labeling.queue import assignments, storing
 from labeling.queue.answer import Answer, Outcome, Refusal
 from labeling.queue.assignments import TasksChanged
-from labeling.queue.task_rows import BATCH, tasks_with_batches
+from labeling.queue.task_rows import Place, TaskOfUser, tasks_of_user
 from labeling.storage.db.statements import Columns, marks, rows, several_write, stored
 
 KNOWN = Columns(Annotation, "n", only=("id", "task_id", "user_id", "undone_at"))
@@ -26,87 +28,71 @@ def submit(*, project: Project, user: User, answers: Sequence[Answer]) -> Outcom
     A user can answer the tasks that the user has held. An answer after the end of the lease counts if the task is
     still free, so that no work is lost without need.
     """
-    try:
-        return _submit_held(project, user, answers)
-    except (IntegrityError, TasksChanged):
-        pass  # not the usual case: `_submit` examines each answer
-    try:
-        return _submit(project, user, answers)
-    except (IntegrityError, TasksChanged):
-        # Another request stored the same id for another task at the same moment. The second try reads it and refuses.
-        return _submit(project, user, answers)
+    # Judge the answers before the transaction, because other writers wait for its end; or else, if another request has
+    # changed these rows in between, under its locks. An id that another request stores for another task at the same
+    # moment makes the second try fail, too: the third one reads it.
+    for locked in (False, True):
+        with suppress(IntegrityError, TasksChanged):
+            return _submit(project, user, answers, locked=locked)
+    return _submit(project, user, answers, locked=True)
 
 
-def _submit_held(project: Project, user: User, answers: Sequence[Answer]) -> Outcome:
-    """Store the answers in the usual case: all are new, and the user holds all tasks. The write transaction is short.
+def _submit(project: Project, user: User, answers: Sequence[Answer], *, locked: bool) -> Outcome:
+    """Judge and store the answers. `locked`: judge them while their tasks are locked.
 
-    Raises `TasksChanged` or `IntegrityError`, and writes nothing, in any other case.
+    Raises `TasksChanged` or `IntegrityError`, and writes nothing, if the rows have changed since they were read.
     """
-    fresh = {answer.task: answer for answer in answers}
-    batch = _batch_of(project, fresh)
-    if batch is None or len(fresh) < len(answers):
-        raise TasksChanged
+    judged = None if locked else _judge(project, user, answers)
     with transaction.atomic():
-        _lock_tasks(fresh)
-        if not assignments.mark_answered(list(fresh), user):
-            raise TasksChanged
-        completed = storing.store(project, {batch: fresh}, user)
-    return Outcome(accepted=[answer.id for answer in answers], batch_completed=completed)
+        _lock_tasks({answer.task for answer in answers})
+        # After the locks: if two requests send the same answer at once, the second reads the first one's annotation.
+        judged = judged or _judge(project, user, answers)
+        assignments.answer(judged.held, judged.ended, user)
+        judged.outcome.batch_completed = storing.store(project, judged.answers, user)
+    return judged.outcome
 
 
-def _batch_of(project: Project, ids: Collection[int]) -> Batch | None:
-    """Return the open batch that has all these tasks; None without one."""
-    if not ids:
-        return None
-    batches_open = rows(
-        f"""
-        SELECT {BATCH.sql} FROM labeling_batch b WHERE b.project_id = %s AND b.state = 'open' AND %s = (
-            SELECT COUNT(*) FROM labeling_task t WHERE t.batch_id = b.id AND t.id IN ({marks(len(ids))})
-        )
-        """,
-        [project.pk, len(ids), *ids],
-    )
-    return BATCH.read(batches_open[0]) if batches_open else None
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """The outcome, the answers to store by batch and task id, and these tasks by the user's assignment."""
+
+    outcome: Outcome = field(default_factory=Outcome)
+    answers: dict[Batch, dict[int, Answer]] = field(default_factory=dict)
+    held: list[int] = field(default_factory=list)
+    ended: list[int] = field(default_factory=list)
 
 
-@transaction.atomic
-def _submit(project: Project, user: User, answers: Sequence[Answer]) -> Outcome:
-    outcome = Outcome()
-    ids = {answer.task for answer in answers}
-    _lock_tasks(ids)
-    tasks = tasks_with_batches(project, ids)
-    # Read after the locks: if two requests send the same answer at once, the second reads the first one's annotation.
+def _judge(project: Project, user: User, answers: Sequence[Answer]) -> _Judged:
+    """Accept or refuse each answer by the rows as they are. Changes nothing."""
+    judged = _Judged()
+    tasks = tasks_of_user(project, {answer.task for answer in answers}, user)
     known = _known([answer.id for answer in answers])
-    fresh: dict[int, Answer] = {}
+    lacking = [answer.task for answer in answers if answer.task not in tasks]
     # An early end deletes the tasks it drops, so an answer to an unknown task may just be late.
-    missing = any(answer.task not in tasks for answer in answers)
-    ended_early = missing and project.batches.filter(dropped__gt=0).exists()
-    removed = _removed(project, {pk for pk in ids if pk not in tasks or not tasks[pk].outstanding})
+    ended_early = bool(lacking) and project.batches.filter(dropped__gt=0).exists()
+    removed = _removed(project, {*lacking, *(pk for pk, (task, _) in tasks.items() if not task.outstanding)})
+    fresh = set[int]()
     for answer in answers:
         refusal = _refusal(answer, known, tasks, user, ended_early=ended_early, removed=removed)
-        if refusal is None and answer.id not in known and answer.task in fresh:
-            refusal = Refusal(answer.id, "taken", "This request has another answer to the same task.")
-        if refusal:
-            outcome.rejected.append(refusal)
-        elif answer.id in known:
-            outcome.accepted.append(answer.id)
+        if refusal is None and answer.id not in known:
+            task, place = tasks[answer.task]
+            if task.pk in fresh:
+                refusal = Refusal(answer.id, "taken", "This request has another answer to the same task.")
+            elif place is None:
+                detail = "This task is not assigned to you. Claim tasks first."
+                refusal = Refusal(answer.id, "not_assigned", detail)
+            elif place == Place.ANSWERED or (place == Place.ENDED and not task.free):
+                detail = "This task was already answered, by you or by another person."
+                refusal = Refusal(answer.id, "taken", detail)
+            else:
+                (judged.held if place == Place.HELD else judged.ended).append(task.pk)
+                judged.answers.setdefault(task.batch, {})[task.pk] = answer
+            fresh.add(task.pk)
+        if refusal is None:
+            judged.outcome.accepted.append(answer.id)
         else:
-            fresh[answer.task] = answer
-    held, strange = assignments.answer([tasks[pk] for pk in fresh], user)
-    for task_id, answer in fresh.items():
-        if task_id in held:
-            outcome.accepted.append(answer.id)
-        elif task_id in strange:
-            detail = "This task is not assigned to you. Claim tasks first."
-            outcome.rejected.append(Refusal(answer.id, "not_assigned", detail))
-        else:
-            detail = "This task was already answered, by you or by another person."
-            outcome.rejected.append(Refusal(answer.id, "taken", detail))
-    by_batch: dict[Batch, dict[int, Answer]] = {}
-    for pk in sorted(held):
-        by_batch.setdefault(tasks[pk].batch, {})[pk] = fresh[pk]
-    outcome.batch_completed = storing.store(project, by_batch, user)
-    return outcome
+            judged.outcome.rejected.append(refusal)
+    return judged
 
 
 def _lock_tasks(ids: Collection[int]) -> None:
@@ -137,14 +123,14 @@ def _known(ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Annotation]:
 def _refusal(
     answer: Answer,
     known: dict[uuid.UUID, Annotation],
-    tasks: dict[int, Task],
+    tasks: Mapping[int, TaskOfUser],
     user: User,
     *,
     ended_early: bool,
     removed: Collection[int],
 ) -> Refusal | None:
     """Return the reason to refuse this answer, judged by the rows that were read; None without one."""
-    task = tasks.get(answer.task)
+    task = tasks[answer.task].task if answer.task in tasks else None
     if answer.task in removed and answer.id not in known:
         return Refusal(answer.id, "item_removed", TAKEN_OUT)
     if task is None or task.batch.opened_at is None:  # a task of an unopened batch has not been handed out

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from enum import StrEnum
+from typing import NamedTuple
 
-from labeling.models import Batch, Item, Project, Task
+from labeling.models import Batch, Item, Project, Task, User
 from labeling.storage.db.statements import Columns, marks, rows
 
 # The columns that annotators' requests and the code for assignments read.
@@ -44,20 +46,38 @@ def tasks_with_items(ids: Sequence[int]) -> list[Task]:
     return [tasks[pk] for pk in ids if pk in tasks]
 
 
-def tasks_with_batches(project: Project, ids: Collection[int]) -> dict[int, Task]:
-    """Return the project's tasks with these ids, by id, with their batches."""
+class Place(StrEnum):
+    """The state of a user's assignment of a task."""
+
+    HELD = "held"
+    ENDED = "ended"
+    ANSWERED = "answered"
+
+
+class TaskOfUser(NamedTuple):
+    """A task with its batch, and the state of the user's assignment; None if the user never held the task."""
+
+    task: Task
+    place: Place | None
+
+
+def tasks_of_user(project: Project, ids: Collection[int], user: User) -> dict[int, TaskOfUser]:
+    """Return the project's tasks with these ids, by id."""
     if not ids:
         return {}
     task_rows = rows(
         f"""
-        SELECT {TASK.sql}, {BATCH.sql} FROM labeling_task t JOIN labeling_batch b ON b.id = t.batch_id
+        SELECT CASE WHEN a.id IS NULL THEN NULL WHEN a.ended_at IS NOT NULL THEN 'ended'
+            WHEN a.answered_at IS NULL THEN 'held' ELSE 'answered' END, {TASK.sql}, {BATCH.sql}
+        FROM labeling_task t JOIN labeling_batch b ON b.id = t.batch_id
+        LEFT JOIN labeling_assignment a ON a.task_id = t.id AND a.user_id = %s
         WHERE t.id IN ({marks(len(ids))}) AND b.project_id = %s
         """,
-        [*ids, project.pk],
+        [user.pk, *ids, project.pk],
     )
     tasks = {}
-    for row in task_rows:
+    for place, *row in task_rows:
         task = TASK.read(row[: len(TASK)])
         task.batch = BATCH.read(row[len(TASK) :])
-        tasks[task.pk] = task
+        tasks[task.pk] = TaskOfUser(task, None if place is None else Place(place))
     return tasks

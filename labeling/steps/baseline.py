@@ -56,7 +56,7 @@ def _baseline(step: Step, project: Project, version: ModelVersion, first_picked:
         return
     partial = files.baseline.with_suffix(".partial.npz")
     baseline = _begin(labeled, sizes, version.number, stored.load(partial, Baseline))
-    watch = _watch(step)
+    watch = step.patient_progress("estimating what uniform labels would do")
     for answers in _answers(project, labeled, sizes, n_classes, baseline.done, watch):
         baseline.said[answers.size, answers.items] = answers.best
         baseline = replace(baseline, done=baseline.done + 1)
@@ -91,13 +91,3 @@ def _answers(
     training_set = training_set_of(project, labeled, open_features(project, encoder), encoder, n_classes)
     recipe = recipe_of(project, encoder, n_classes, seed=seed_for(project, "baseline", len(labeled.rows)))
     return cross_fit(training_set, sizes, recipe, skip=skip, progress=watch)
-
-
-def _watch(step: Step) -> Callable[[float], None]:
-    """Return a callback that reports the share done, and raises `GaveWay` when a more urgent step is due."""
-    report = step.progress("estimating what uniform labels would do")
-
-    def watch(share: float) -> None:
-        step.patiently(lambda: report(share))
-
-    return watch

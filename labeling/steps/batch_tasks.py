@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from django.db.models import Max
 from django.utils import timezone
 
 from labeling.finishing.audits import Draw
@@ -269,6 +270,12 @@ def _insert_draws(batch: Batch, picked: Picked, places: np.ndarray, ranks: np.nd
             AuditDraw(audit=draw.audit, place=draw.place, task_id=pk, value=whole(draw.value), is_decoy=draw.is_decoy)
             for pk, draw in drawn
         )
+
+
+def next_rank(batch: Batch) -> int:
+    """Return the rank after the batch's last task. If tasks were dropped, it is more than the number of tasks."""
+    last = batch.tasks.aggregate(last=Max("rank"))["last"]
+    return 0 if last is None else int(last) + 1
 
 
 def _known(value: np.integer) -> int | None:

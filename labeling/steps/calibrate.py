@@ -46,16 +46,15 @@ class _NotAnyMore(Exception):
 
 def calibrate(step: Step) -> None:
     """Calibrate the job's version once, store the calibration beside it, then rewrite its confidences."""
-    batch = step.job.batch
-    assert batch is not None
+    batch = step.batch
     version = ModelVersion.objects.select_related("project").get(batch=batch)
     try:
         if version.calibrating == ModelVersion.Calibrating.WAITING:
             _calibrate(step, version, batch)
         usable = not version.damaged and not is_outdated(version.project, version)
         if version.calibrating == ModelVersion.Calibrating.DONE and usable:
-            report = step.progress("telling how sure the model is", start=0.9)
-            rewrite_confidence(version.project, version, progress=lambda share: step.patiently(lambda: report(share)))
+            watch = step.patient_progress("telling how sure the model is", start=0.9)
+            rewrite_confidence(version.project, version, progress=watch)
     except _NotAnyMore as over:
         with step.finish():
             version.not_calibrated(str(over))

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from django.utils import timezone
 
+from labeling.loop import batches
 from labeling.loop.step import Step
-from labeling.models import Batch, Clustering, Job, ModelVersion, Project
+from labeling.loop.table import BatchEvent
+from labeling.models import Batch, Clustering, ModelVersion, Project
 from labeling.projects.version_in_use import is_outdated
 from labeling.steps.compute import compute
 from labeling.steps.drift import described, draw_pairs
@@ -38,18 +40,17 @@ def cluster(step: Step) -> None:
 
     A new dendrogram has files of its own: until the transaction writes its row, the project keeps the old one.
     """
-    batch = step.job.batch
-    assert batch is not None
+    batch = step.batch
     assert batch.selected_by is not None
     assert batch.pool_rows is not None
     if batch.selected_by.damaged or is_outdated(step.job.project, batch.selected_by):  # another version picks it
         with step.finish():
-            Job.objects.enqueue(Job.Kind.SELECT, project=step.job.project, batch=batch)
+            batches.advance(batch, BatchEvent.CLUSTERED)
         return
     clustered = Clustered(step, batch, batch.selected_by, batch.pool_rows)
     with step.finish():
         clustered.save()
-        Job.objects.enqueue(Job.Kind.SELECT, project=step.job.project, batch=batch)
+        batches.advance(batch, BatchEvent.CLUSTERED)
     clustered.clean_up()
 
 

@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from labeling.loop import batches
 from labeling.loop.step import Step
-from labeling.models import Batch, Clustering, Job, ModelVersion, Project
+from labeling.loop.table import BatchEvent
+from labeling.models import Batch, Clustering, ModelVersion, Project
 from labeling.projects.version_in_use import InUse, in_use
 from labeling.steps.cluster import is_over, reaches
 from labeling.steps.compute import compute
@@ -43,18 +45,17 @@ class Look(NamedTuple):
 
 def embed(step: Step) -> None:
     """Run the version in use over the pool, store the arrays that the strategy needs, enqueue the next step."""
-    batch, project = step.job.batch, step.job.project
-    assert batch is not None
+    batch, project = step.batch, step.job.project
     used = in_use(project)
     assert used is not None
     if used.version.damaged:  # so are all others: this batch is drawn at random, and the next version will be whole
         with step.finish():
-            Job.objects.enqueue(Job.Kind.SELECT, project=project, batch=batch)
+            batches.advance(batch, BatchEvent.LOOKED)
         return
     look = look_at_pool(project, used, project.strategy, progress=step.progress("looking at the pool"))
     with step.finish():
         Batch.objects.filter(pk=batch.pk).update(**look.facts)
-        Job.objects.enqueue(Job.Kind.CLUSTER if look.clustered else Job.Kind.SELECT, project=project, batch=batch)
+        batches.advance(batch, BatchEvent.LOOKED_TO_CLUSTER if look.clustered else BatchEvent.LOOKED)
     drop_wide_arrays(project, used.version)
 
 

@@ -66,16 +66,10 @@ def _measure(step: Step, project: Project, comparison: EncoderComparison) -> Non
     facts = {"labels": len(labeled.rows), "drawn": drawn_alone, "labels_hash": labeled.hash}
     for number in range(len(results), len(comparison.choices)):
         share = number / len(comparison.choices)
-        report = step.progress("measuring encoders", start=share, end=share + 1 / len(comparison.choices))
-        watch = _patient(step, report)
+        watch = step.patient_progress("measuring encoders", start=share, end=share + 1 / len(comparison.choices))
         results = [*results, asdict(_measured(step, project, comparison.choices[number], labeled, tested, watch))]
         with step.write():
             EncoderComparison.objects.filter(pk=comparison.pk).update(results=results, **facts)
-
-
-def _patient(step: Step, report: Callable[[float], None]) -> Callable[[float], object]:
-    """Return a callback that reports the share done, and raises `GaveWay` when a more urgent step is due."""
-    return lambda share: step.patiently(lambda: report(share))
 
 
 def _measured(

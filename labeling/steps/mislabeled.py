@@ -66,8 +66,7 @@ def _look(step: Step, project: Project) -> list[Doubt]:
     if len(labeled.rows) < FEWEST:
         return []
     targets = labeled.targets.dense(slice(None)) if isinstance(labeled.targets, ClassSets) else labeled.targets
-    report = step.progress("looking for label errors")
-    p = _held_out(project, labeled, n_classes, lambda share: step.patiently(lambda: report(share)))
+    p = _held_out(project, labeled, n_classes, step.patient_progress("looking for label errors"))
     doubts = questions.named(project.question).doubts(targets, p, least=LEAST)
     labels = [np.flatnonzero(each).tolist() if each.ndim else each.item() for each in targets[doubts.places]]
     rows = labeled.rows[doubts.places].tolist()

@@ -29,6 +29,6 @@ def add(version: ModelVersion) -> None:
     if not trainings.keep_waiting() or next_number(project) != version.number:
         raise GaveWay
     version.save()
-    batches.version_came(project=project)
+    batches.version_came(project)
     judged = EventType.MODEL_HELD_BACK if version.held_back else EventType.MODEL_PASSED
     Event.objects.announce(judged, project, number=version.number)

@@ -1,20 +1,29 @@
-"""The steps by name. Importing this module loads torch: only the worker imports it."""
+"""The steps by name, and the shortest of them. Importing this module loads torch: only the worker imports it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from django.conf import settings
+from django.utils import timezone
+
+from labeling.finishing.advance import advance
 from labeling.intake.run import import_items
 from labeling.intake.watching.looking import look
+from labeling.labels.items.filter import FilterError
+from labeling.loop import batches
 from labeling.loop.step import GaveWay, Step, StepFailed
-from labeling.models import Job
+from labeling.models import DatasetVersion, Job, TrackedVersion
+from labeling.outgoing.datasets.creating import write
+from labeling.outgoing.datasets.freeze import freeze
+from labeling.outgoing.tracking import Tracker, TrackingError
+from labeling.projects import quota
+from labeling.projects.version_in_use import in_use
 from labeling.steps.baseline import baseline
 from labeling.steps.calibrate import calibrate
 from labeling.steps.cluster import cluster
-from labeling.steps.dataset import dataset
 from labeling.steps.embed import embed
 from labeling.steps.encode import encode
-from labeling.steps.finish import finish
 from labeling.steps.given import given
 from labeling.steps.measure_encoders import measure_encoders
 from labeling.steps.mislabeled import mislabeled
@@ -25,11 +34,55 @@ from labeling.steps.repick import repick
 from labeling.steps.replace import replace
 from labeling.steps.resolve import relabel
 from labeling.steps.select import select
-from labeling.steps.settle import settle
 from labeling.steps.survey import survey
-from labeling.steps.track import track
-from labeling.steps.train import train
+from labeling.steps.train import settle, train
 from models_store.networks import GraphError
+
+
+def finish(step: Step) -> None:
+    """Do what the project's goal needs now. See `labeling.finishing.advance`."""
+    project = step.job.project
+    advance(step, project)
+    with step.finish():
+        batches.ensure_next(project=project)  # items of a suspended certificate are in the pool again
+
+
+def dataset(step: Step) -> None:
+    """Write the dataset version that a person asked for."""
+    version: DatasetVersion = step.job.dataset
+    step.progress("reading the labels")(0)
+    try:
+        draft = f"job-{step.job.pk}"
+        write(version, freeze(version, draft=draft), draft=draft, writing=step.finish)
+    except FilterError as error:  # a batch that it names is gone
+        raise StepFailed(" ".join(error.fields.values())) from error
+    except quota.NoRoom as error:
+        raise StepFailed(str(error.message)) from error
+
+
+def track(step: Step) -> None:
+    """Register the version of the job's row, or record there why that is not possible."""
+    tracked = TrackedVersion.objects.select_related("version__project", "version__batch", "version__parent").get(
+        job=step.job
+    )
+    version, used = tracked.version, in_use(tracked.project)
+    step.progress("sending the version to MLflow")(0)
+    try:
+        tracker = Tracker(version.project, uri=settings.MLFLOW_TRACKING_URI)
+        found = tracker.register(version, in_use=used is not None and used.version == version)
+    except TrackingError as error:
+        with step.finish():
+            tracked.step_failed(str(error))
+        return
+    with step.finish():
+        TrackedVersion.objects.filter(pk=tracked.pk).update(
+            state=TrackedVersion.State.DONE,
+            model_name=found.name,
+            model_version=found.number,
+            reason="",
+            finished_at=timezone.now(),
+        )
+
 
 STEPS: dict[str, Callable[[Step], None]] = {
     Job.Kind.IMPORT: import_items,

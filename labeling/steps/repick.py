@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from django.db.models import Max
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -28,7 +27,7 @@ from labeling.queue import removing
 from labeling.queue.gold import is_below
 from labeling.queue.prompting import suggests
 from labeling.steps import batch_copies
-from labeling.steps.batch_tasks import PART, SHOWN, TASK_FACTS, Picked, TaskFacts
+from labeling.steps.batch_tasks import PART, SHOWN, TASK_FACTS, Picked, TaskFacts, next_rank
 from labeling.steps.cluster import Clustered
 from labeling.steps.embed import drop_wide_arrays, look_at_pool
 from labeling.steps.further import suggested_among
@@ -113,7 +112,7 @@ def _repick(step: Step, project: Project, batch: Batch, used: InUse, strategy: s
     facts = {
         **look.facts,
         **picked.facts,
-        "kept": _ranges(_ranks_of(batch), untouched.ranks),
+        "kept": _ranges(next_rank(batch), untouched.ranks),
         "control_tasks": batch.control_tasks,  # until the tasks are written
         "select_seconds": step.seconds,
         "selection": number,
@@ -122,7 +121,7 @@ def _repick(step: Step, project: Project, batch: Batch, used: InUse, strategy: s
         Selection.objects.create(batch=batch, number=batch.selection, **{name: getattr(batch, name) for name in FACTS})
         Batch.objects.filter(pk=batch.pk).update(**facts)
     batch_copies.hide(step, batch)
-    facts_of = TaskFacts(project, batch, picked, size=_ranks_of(batch), further=_by_kind(kept))
+    facts_of = TaskFacts(project, batch, picked, size=next_rank(batch), further=_by_kind(kept))
     _show(step, batch, kept, facts_of)  # first: after a kill, `_is_picked_by` reads what `_replace` has written
     _replace(step, batch, picked, untouched, facts_of, number)
     of_copies = batch_copies.choose(step, batch, picked.facts)
@@ -137,12 +136,6 @@ def _untouched(batch: Batch) -> Untouched:
     tasks = _replaceable(batch).order_by("rank").values_list("pk", "rank", "item__row")
     values = np.fromiter(tasks.iterator(chunk_size=2000), [("key", np.int64), ("rank", np.int64), ("row", np.int64)])
     return Untouched(values["key"], values["rank"], values["row"])
-
-
-def _ranks_of(batch: Batch) -> int:
-    """Return the number of ranks of the batch: more than its tasks if some were dropped."""
-    last = batch.tasks.aggregate(last=Max("rank"))["last"]
-    return 0 if last is None else int(last) + 1
 
 
 def _ranges(size: int, ranks: np.ndarray) -> list[list[int]]:

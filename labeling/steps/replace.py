@@ -12,14 +12,14 @@ from __future__ import annotations
 import datetime
 
 import numpy as np
-from django.db.models import F, Max
+from django.db.models import F
 from django.utils import timezone
 
 from labeling.loop.step import Step
 from labeling.models import Batch, Clustering, Job, Project, Task
 from labeling.models.tasks import TaskQuerySet
 from labeling.steps import batch_copies
-from labeling.steps.batch_tasks import Picked, TaskFacts
+from labeling.steps.batch_tasks import Picked, TaskFacts, next_rank
 from labeling.steps.cluster import clusters_at
 from labeling.steps.further import choose_gold
 from labeling.steps.replacing import choose_rows
@@ -77,7 +77,7 @@ def _replace(step: Step, project: Project, batch: Batch) -> None:
     pairs = list(zip(skipped, picked.plan.rows.tolist(), strict=False))
     gold = _gold(project, batch, sum(task.is_gold for task, _ in pairs))
     facts_of = TaskFacts(
-        project, batch, picked, size=_next_rank(batch) + len(pairs),
+        project, batch, picked, size=next_rank(batch) + len(pairs),
         further=[np.array([row for _, row in gold], np.int64)], sureness=_sureness(batch),
     )  # fmt: skip
     with step.write():
@@ -95,7 +95,7 @@ def _replace(step: Step, project: Project, batch: Batch) -> None:
         by_picked = [n for n in places if n not in by_gold]
         _grow(batch, len(places), int(picked.plan.is_control[by_picked].sum()), len(by_gold))
         _keep_selections_off(project)
-        first = _next_rank(batch)
+        first = next_rank(batch)
         ranks = {n: first + i for i, n in enumerate(places)}
         facts = dict(zip(by_picked, facts_of(by_picked, [ranks[n] for n in by_picked]), strict=True))
         for n, (item, row) in by_gold.items():
@@ -128,7 +128,7 @@ def _gold(project: Project, batch: Batch, number: int) -> list[tuple[int, int]]:
     if not number:
         return []
     shown = {key for key in batch.tasks.further().values_list("repeats", flat=True) if key is not None}
-    rng = np.random.default_rng(int.from_bytes(project.keyed("replace", f"{batch.number}/{_next_rank(batch)}"), "big"))
+    rng = np.random.default_rng(int.from_bytes(project.keyed("replace", f"{batch.number}/{next_rank(batch)}"), "big"))
     return choose_gold(project, number, shown, rng, pool_rows=_pool_rows(project, batch), beside=_picked_rows(batch))
 
 
@@ -147,11 +147,6 @@ def _sureness(batch: Batch) -> np.ndarray:
     """Return the model's confidence on the first thousand picked tasks of the batch, (n,) float."""
     chosen = batch.tasks.picked().filter(is_control=False, asked=False, confidence__isnull=False).order_by("rank")
     return np.array(list(chosen.values_list("confidence", flat=True)[:1000]), np.float64)
-
-
-def _next_rank(batch: Batch) -> int:
-    last = batch.tasks.aggregate(last=Max("rank"))["last"]
-    return 0 if last is None else int(last) + 1
 
 
 def _grow(batch: Batch, tasks: int, control: int, gold: int) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from labeling.finishing.advance import advance
 from labeling.loop import batches
 from labeling.loop.step import Step, StepFailed
+from labeling.loop.table import BatchEvent
 from labeling.models import Batch, Clustering, Job, ModelVersion, Project
 from labeling.models.batches import SEED
 from labeling.models.items import ItemQuerySet
@@ -38,8 +39,7 @@ POOL = [("row", np.int64), ("reserved", bool), ("key", np.float64)]
 
 def select(step: Step) -> None:
     """Plan the batch and write its tasks; then write the selection's facts and open the batch in one transaction."""
-    batch, project = step.job.batch, step.job.project
-    assert batch is not None
+    batch, project = step.batch, step.job.project
     report = step.progress("picking the batch", end=PICKING_SHARE)
     report(0)
     if batch.selected_by is not None and (batch.selected_by.damaged or is_outdated(project, batch.selected_by)):
@@ -50,8 +50,7 @@ def select(step: Step) -> None:
     draws = audit_draws.due(project)
     if not batches.is_any_left(project):  # the rest of the pool has just been certified
         with step.finish():
-            batch.delete()
-            batches.ensure_next(project=project)  # notes that no batch follows
+            batches.advance(batch, BatchEvent.NOTHING_LEFT)
         return
     if pool_rows < project.encoded_rows and not project.items.unlabeled().filter(row__lt=pool_rows).exists():
         _draw_at_random(step, batch)  # predictions from outside cover earlier items alone
@@ -88,7 +87,7 @@ def select(step: Step) -> None:
             remaining=size,
             select_seconds=step.seconds,
         )
-        batches.picked(batch=batch)
+        batches.advance(batch, BatchEvent.PICKED)
 
 
 def _advance(step: Step, project: Project) -> None:

@@ -22,8 +22,7 @@ ROWS = 50_000
 
 def survey(step: Step) -> None:
     """Store a sample of the pool, from which pages forecast the next batch, and the map of the batch in the pool."""
-    batch, project = step.job.batch, step.job.project
-    assert batch is not None
+    batch, project = step.batch, step.job.project
     if batch.selected_by is not None:
         _survey(step, project, batch)
     with step.finish():

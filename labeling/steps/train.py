@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from labeling.intake import prediction_sets
 from labeling.loop import batches
 from labeling.loop.step import GaveWay, Step, StepFailed
-from labeling.models import Batch, DatasetVersion, Event, EventType, Job, ModelVersion, PrivateTraining, Project
+from labeling.loop.table import BatchEvent
+from labeling.models import Batch, DatasetVersion, Event, EventType, ModelVersion, PrivateTraining, Project
 from labeling.models.items import ItemQuerySet
 from labeling.outgoing.datasets.creating import for_training
 from labeling.projects import quota
@@ -38,7 +40,6 @@ from labeling.steps.model_inputs import (
     training_set_of,
 )
 from labeling.steps.resolve import resolve
-from labeling.steps.settle import settle
 from labeling.storage.arrays.files import Features, ProjectFiles
 from labeling.storage.disk.files import FileDamaged
 from models_store import artifact
@@ -54,21 +55,17 @@ logger = logging.getLogger(__name__)
 
 def train(step: Step) -> None:
     """Train a version on the labels so far, measure it, compare it with the version before it, and end the batch."""
-    batch, project = step.job.batch, step.job.project
-    assert batch is not None
+    batch, project = step.batch, step.job.project
     if not project.trains:  # since the batch was complete
         settle(step)
         return
-    deadlines.clear_unanswered(batch=batch, writing=step.write)
-    resolve(step, project)
+    _settle_labels(step, batch)
     n_classes = project.classes.count()
-    with step.write():
-        batch_copies.update_radius(project)
     dataset, labeled = frozen_labels(step, batch, n_classes)
     if not len(labeled.rows):
         # All tasks so far were skipped or control tasks: the loop goes on without a version.
         with step.finish():
-            batches.trained(batch=batch)
+            batches.advance(batch, BatchEvent.TRAINED)
         return
     change = ready_change(step, project)
     encoder = load_encoder(project, change.generation if change else None)
@@ -102,14 +99,31 @@ def train(step: Step) -> None:
             raise GaveWay  # the next attempt trains with the present encoder
         if in_ledger is not None:
             ledger.record_version(training=in_ledger, version=version)
-        batches.trained(batch=batch)
-        if trained.later:
-            Job.objects.enqueue(Job.Kind.CALIBRATE, project=project, batch=batch)
+        batches.advance(batch, BatchEvent.TRAINED)
         judged = EventType.MODEL_HELD_BACK if version.held_back else EventType.MODEL_PASSED
         Event.objects.announce(judged, project, number=number)
     forget(ProjectFiles(project).checkpoint)
     if project.encoder_since and project.encoder_since < number:
         ProjectFiles(project).forget_features(project.features_generation)
+
+
+def settle(step: Step) -> None:
+    """End a complete batch without a training, in a project that trains no models: settle its labels, and ask the
+    project's server for newer predictions, if it has one.
+    """
+    batch, project = step.batch, step.job.project
+    _settle_labels(step, batch)
+    with step.finish():
+        batches.advance(batch, BatchEvent.TRAINED)
+        prediction_sets.ask_after_batch(project)
+
+
+def _settle_labels(step: Step, batch: Batch) -> None:
+    """Clear the tasks that an early end left without answers, and write the batch's final labels."""
+    deadlines.clear_unanswered(batch=batch, writing=step.write)
+    resolve(step, batch.project)
+    with step.write():
+        batch_copies.update_radius(batch.project)
 
 
 def _described(batch: Batch, number: int, labeled: LabeledRows, trained: Trained, n_classes: int) -> ModelVersion:

@@ -230,7 +230,12 @@ class _Plan:
         return Graph.of(np.concatenate([self.training_set.features, self.training_set.pool]))
 
     def teacher(self, reports: Iterator[Report]) -> Teacher | None:
-        """Return what tells the classes of the pool's items: fitted to labels that further networks did not learn.
+        """Return what tells the classes of the pool's items, from which another network then learns (`pupil`).
+
+        Labels spread along the graph from labeled items to their neighbours (label propagation). How far they do, and
+        how much the graph counts beside the network, is fitted to labels that neither has seen: the labeled items are
+        divided into `FOLDS` parts, and for each part a network is trained on the other parts alone (cross-fitting). To
+        fit them to labels that the network has learned would trust the network too much.
 
         None if the labels alone are learned, or if the graph does not help.
         """

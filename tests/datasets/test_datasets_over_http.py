@@ -22,7 +22,7 @@ from labeling.models import DatasetVersion, Job, Project, ProjectStorage, Role
 from labeling.models.jobs import worker_name
 from labeling.outgoing import layers
 from labeling.outgoing.datasets import comparing, creating
-from labeling.steps.dataset import dataset as write_dataset
+from labeling.steps.registry import dataset as write_dataset
 from labeling.storage.arrays.files import ProjectFiles
 from tests.exports.labeled import answer, make_batch, make_items, train
 from tests.extent import some

@@ -16,7 +16,7 @@ from labeling.finishing.goal import Goal, start
 from labeling.labels import counting
 from labeling.loop.step import Step
 from labeling.models import Annotation, Audit, AuditDraw, Batch, Item, Job, ModelVersion, Project, Task
-from labeling.steps.finish import finish
+from labeling.steps.registry import finish
 from labeling.storage.arrays.files import ProjectFiles, save_array
 
 GOAL: dict[str, Any] = {"error": 0.05, "confidence": 0.95, "by_class": False, "within": 0}

@@ -15,6 +15,7 @@ from labeling.intake.uploads import register
 from labeling.kinds.text import Text
 from labeling.loop import batches
 from labeling.loop.step import Step
+from labeling.loop.table import BatchEvent
 from labeling.models import Annotation, Batch, Correction, Item, ItemImport, Job, Membership, Project, User
 from labeling.models.jobs import worker_name
 from labeling.outgoing.exports.rows import pages
@@ -163,7 +164,7 @@ def test_labels_that_come_in_while_a_batch_is_open_are_learned_beside_it(tmp_pat
     first, second = project.batches.order_by("number")
     assert (first.state, second.state, project.versions.get().batch) == ("open", "done", second)
     Batch.objects.filter(pk=first.pk).update(remaining=0)
-    assert batches.complete(batch_id=first.pk)
+    batches.advance(first, BatchEvent.ANSWERED)
     drain()
     assert project.versions.newest().labels >= 10  # the later batch was learned already, and stays so
 

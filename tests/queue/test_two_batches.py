@@ -14,6 +14,7 @@ from rest_framework.test import APIClient
 
 from labeling.insight.progress import progress_of
 from labeling.loop import batches
+from labeling.loop.table import BatchEvent
 from labeling.models import Annotation, Assignment, Batch, Item, ItemImport, Job, Project, Task, User
 from labeling.queue import deadlines, queue, submitting
 from labeling.queue.answer import Answer, Outcome
@@ -149,7 +150,7 @@ def test_it_is_picked_ahead_of_people_who_answer_faster_than_a_model_is_trained(
         answer(project, ann, queue.claim(project=project, user=ann, count=3).tasks)
     assert list(Batch.objects.order_by("number").values_list("state", flat=True)) == ["training"] * 3
     assert not queue.claim(project=project, user=ann, count=3).tasks
-    batches.trained(batch=Batch.objects.get(number=1))
+    batches.advance(Batch.objects.get(number=1), BatchEvent.TRAINED)
     assert state(Batch.objects.get(number=4)) == "selecting"
 
 
@@ -162,7 +163,7 @@ def _open(project: Project, number: int) -> None:
         for rank, item in enumerate(project.items.order_by("row")[first : first + 3])
     )
     Batch.objects.filter(pk=batch.pk).update(size=3, remaining=3)
-    batches.picked(batch=batch)
+    batches.advance(batch, BatchEvent.PICKED)
 
 
 def test_trainings_of_a_project_come_one_after_the_other() -> None:

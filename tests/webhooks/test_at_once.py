@@ -73,7 +73,7 @@ def test_a_claim_and_an_answer_that_open_the_same_batch_do_not_wait_for_each_oth
                 Project.objects.select_for_update(no_key=True).get(pk=project.pk)
                 locked.set()
                 time.sleep(0.5)
-                batches.open_ready(project=project)
+                batches.open_ready(project)
         except OperationalError as error:
             faults.append(error)
         connection.close()
@@ -81,7 +81,7 @@ def test_a_claim_and_an_answer_that_open_the_same_batch_do_not_wait_for_each_oth
     def claim() -> None:
         locked.wait()
         try:
-            batches.open_ready(project=project)
+            batches.open_ready(project)
         except OperationalError as error:
             faults.append(error)
         connection.close()

@@ -147,7 +147,10 @@ def begins(outlooks: Sequence[Outlook]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What to do with a running audit.
+    """What to do with a running audit: ask people on, or end it and issue what is proven.
+
+    An audit goes on while it may still prove a larger set with fewer answers than people would need to label the items
+    that the set adds. `advise` compares the sets.
 
     proof : the largest set that is proven; None if there is none.
     left : the answers after which it is expected to end; 0 if it ends now, with a certificate of `proof`, or without

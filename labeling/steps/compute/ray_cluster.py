@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import logging
 import socket
+import tempfile
 import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 from django.conf import settings
 
 from labeling.loop.step import ComputeAway, StepFailed
 from labeling.observing import traces
-from labeling.steps.compute.addresses import head_of, host_and_port
 from models_store.nodes import OtherRelease, Outcome, Rows, bytes_of, release_here
 from models_store.ray_driver import LOOK_SECONDS, RETRIES, CallCrashed, DriverGone, Kept, Line
 from models_store.training.together import own_address
@@ -294,3 +296,20 @@ class RayCluster:
 def _as_steps_raise(error: BaseException) -> BaseException:
     """Return the error of a call in the form that steps raise: `StepFailed` for a node of another release."""
     return StepFailed(str(error)) if isinstance(error, OtherRelease) else error
+
+
+def head_of(where: str) -> tuple[str, int] | None:
+    """Return host and port of the head that Ray will connect to; None if unknown. Ray itself tries for many minutes."""
+    if where.startswith("ray://"):
+        return host_and_port(where)
+    if where == "ray":
+        return None
+    if settings.RAY_ADDRESS:
+        return host_and_port(settings.RAY_ADDRESS)
+    latest = Path(tempfile.gettempdir()) / "ray" / "ray_current_cluster"
+    return host_and_port(latest.read_text().strip()) if latest.exists() else None
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    parts = urlsplit(address if "://" in address else f"//{address}")
+    return str(parts.hostname), int(parts.port or 0)

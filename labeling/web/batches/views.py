@@ -78,7 +78,7 @@ def batch_detail(request: HttpRequest, membership: Membership, number: int) -> H
         "failed_in": STATES[Batch.State(batch.failed_in)] if batch.failed_in else "",
         "left_out": left_out(batch),
         "picked_by": picked_by(batch),
-        "states": _states(batch),
+        "states": _state_history(batch),
         "is_open": batch.state == Batch.State.OPEN,
         "can_end": batch.state == Batch.State.OPEN and batch.remaining < batch.size,
         "ways_out": retrying.ways_out(batch) if membership.can(Ability.BATCHES_CHANGE) else [],
@@ -126,7 +126,7 @@ def end_batch(request: HttpRequest, membership: Membership, number: int) -> Http
     return redirect("project", membership.project.slug)
 
 
-def _states(batch: Batch) -> list[dict[str, Any]]:
+def _state_history(batch: Batch) -> list[dict[str, Any]]:
     """List the states that the batch has passed, each with its start and its duration."""
     begun = [
         (gettext("Selecting"), batch.created_at, batch.opened_at),
