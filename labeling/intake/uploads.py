@@ -33,13 +33,13 @@ from django.utils.translation import gettext, gettext_noop, override
 
 from labeling.intake.readers import PLAIN, Layout, UnreadableFile, check_form
 from labeling.intake.run import import_items
+from labeling.loop import running
 from labeling.loop.step import Step
 from labeling.models import ItemImport, Job, LogKind, PredictionRun, PredictionSet, Project, Registration, User
 from labeling.models.jobs import worker_name
 from labeling.observing import auditlog
 from labeling.observing.metrics import UPLOAD_BYTES
 from labeling.projects import quota
-from labeling.steps.running import running
 from labeling.storage import media
 from labeling.storage.db.statements import among
 from labeling.storage.disk.files import is_full
