@@ -134,6 +134,6 @@ def _with_files(
             if isinstance(file, BadFile):
                 yield record, bad_file(record, rules, file)
                 continue
-            pictures = {"preview": file.preview, "thumbnail": file.thumbnail}
-            result = result._replace(file=file.content, suffix=file.suffix, **pictures)
+            result = result._replace(file=file.content, suffix=file.suffix)
+            result = result._replace(preview=file.preview, thumbnail=file.thumbnail)
         yield record, result

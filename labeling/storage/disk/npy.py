@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tokenize import TokenError
-from typing import BinaryIO, NamedTuple
+from typing import IO, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -168,7 +168,7 @@ def _header_length(head: bytes) -> int:
     return 12 + int.from_bytes(head[8:12], "little")
 
 
-def read_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
+def read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     """Return the shape of the array, whether it is in Fortran's order, and its type. Raises one of NOT_A_HEADER."""
     version = np.lib.format.read_magic(file)
     if version == (1, 0):
