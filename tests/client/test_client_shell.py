@@ -48,7 +48,7 @@ def test_values_are_json_or_text(shell: Callable[..., Any], project: Project) ->
         1,
         "batch_size: Ensure this value is greater than or equal to 1.\n",
     )
-    assert "There is no" in shell("GET", "projects/birds/")[1]
+    assert "does not exist" in shell("GET", "projects/birds/")[1]
 
 
 def test_a_goal_is_forecast_started_and_stopped(

@@ -15,7 +15,6 @@ from django.utils import timezone
 from factories import make_member
 from goals import advance, answer_draws, answer_until_proven, make_goal
 
-from labeling.finishing import certificates
 from labeling.finishing.goal import Goal, start, stop
 from labeling.insight import pool_counts, status
 from labeling.labels import corrections, counting
@@ -36,6 +35,7 @@ from labeling.models import (
     Project,
     Role,
 )
+from labeling.outgoing import documents
 from labeling.projects import duplicating, erasing_items, erasing_projects, lifecycle
 from labeling.projects.classes import changing as classes
 from labeling.queue import removing
@@ -96,7 +96,7 @@ def test_labels_that_a_killed_step_wrote_do_not_count(project: Project, monkeypa
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(certificates, "replace_file", killed)
+        patch.setattr(documents, "replace_file", killed)
         with pytest.raises(KeyboardInterrupt):
             answer_until_proven(project)
     Job.objects.filter(kind=Job.Kind.FINISH).update(state=Job.State.FAILED)
