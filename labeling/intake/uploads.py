@@ -11,7 +11,6 @@ import hashlib
 import logging
 import os
 import re
-import threading
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
@@ -33,11 +32,11 @@ from django.utils.translation import gettext, gettext_noop, override
 
 from labeling.intake.readers import PLAIN, Layout, UnreadableFile, check_form
 from labeling.intake.run import import_items
-from labeling.loop import running
-from labeling.loop.step import Step
+from labeling.loop import endings
+from labeling.loop.step import Step, StepFailed, StepLost
 from labeling.models import ItemImport, Job, LogKind, PredictionRun, PredictionSet, Project, Registration, User
 from labeling.models.jobs import worker_name
-from labeling.observing import auditlog
+from labeling.observing import auditlog, logs
 from labeling.observing.metrics import UPLOAD_BYTES
 from labeling.projects import quota
 from labeling.storage import media
@@ -313,8 +312,17 @@ def _import_at_once(job: Job) -> None:
     As a worker does, it stores its reasons in English.
     """
     deadline = time.monotonic() + AT_ONCE_SECONDS
-    with override(settings.LANGUAGE_CODE):
-        running.run(Step(job, stopping=lambda: time.monotonic() > deadline), import_items, threading.Event())
+    with logs.about(job_id=job.pk, job_kind=job.kind), override(settings.LANGUAGE_CODE):
+        try:
+            import_items(Step(job, stopping=lambda: time.monotonic() > deadline))
+        except StepLost:
+            logger.warning("A worker took %s over.", job)
+        except StoreAway as error:
+            logger.error("%s is put off: %s", job, error)
+            Job.objects.put_back(job, reason=str(error)[:500], run_after=timezone.now())
+        except StepFailed as failure:
+            logger.error("%s failed: %s", job, failure)
+            endings.fail(job, str(failure))
 
 
 @transaction.atomic

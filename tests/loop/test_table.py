@@ -47,7 +47,10 @@ def expected(before: State, event: BatchEvent, size: int) -> Transition | None:
 
 @pytest.mark.parametrize("trains", [True, False])
 @pytest.mark.parametrize("versions", [0, 2])
-def test_every_event_in_every_state(trains: bool, versions: int) -> None:
+def test_every_event_in_every_state(trains: bool, versions: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    followed: list[Follow] = []
+    # What they do to the project's other batches has tests of its own.
+    monkeypatch.setattr(batches, "FOLLOWS", {each: lambda _, each=each: followed.append(each) for each in Follow})
     project = project_with(trains=trains, versions=versions)
     holds = {
         None: True,
@@ -70,12 +73,14 @@ def test_every_event_in_every_state(trains: bool, versions: int) -> None:
             batch.refresh_from_db()
             assert {"state": batch.state, "failed_in": batch.failed_in} == before.columns, pair
             assert not project.jobs.exists(), pair
+            assert not followed, pair
         else:
             advance(batch, event)
             jobs = [each for each in move.then if isinstance(each, Enqueue)]
             kinds = [each.kind if holds[each.fact] else each.otherwise for each in jobs]
             of_project = [each.kind for each in jobs if each.of_project]
             assert sorted(project.jobs.values_list("kind", flat=True)) == sorted(filter(None, kinds)), pair
+            assert followed == [each for each in move.then if isinstance(each, Follow)], pair
             assert not batch.jobs.filter(kind__in=of_project).exists(), pair
             assert Event.objects.filter(type=move.announces).count() == int(move.announces is not None), pair
             if move.after == State.NONE:
@@ -84,6 +89,7 @@ def test_every_event_in_every_state(trains: bool, versions: int) -> None:
                 batch.refresh_from_db()
                 assert {"state": batch.state, "failed_in": batch.failed_in} == move.after.columns, pair
                 assert all(getattr(batch, name) is not None for name in move.stamps), pair
+        followed.clear()
         project.jobs.all().delete()
         Event.objects.all().delete()
         project.batches.filter(number=batch.number).delete()
