@@ -11,10 +11,10 @@ from multiprocessing.connection import Connection
 
 from django.db import close_old_connections
 
-from labeling.loop import running
 from labeling.loop.step import Step
 from labeling.models import Job
 from labeling.observing import traces
+from labeling.steps.running import running
 from labeling.storage.db import outages
 
 # `prepare` runs after this time without a step, so that it does not delay steps that follow each other.

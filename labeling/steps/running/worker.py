@@ -19,13 +19,14 @@ from typing import TypeVar
 
 from django.utils import timezone
 
-from labeling.loop import endings, running
+from labeling.loop import endings
 from labeling.loop.step import Step
 from labeling.models import Job
 from labeling.models.jobs import HEARTBEAT_SECONDS, MAX_ATTEMPTS, JobQuerySet, worker_name
 from labeling.observing.metrics import JOB_SECONDS, WEBHOOK_TRIES
 from labeling.queue import deadlines
 from labeling.queue.rechecking import close_unanswerable
+from labeling.steps.running import running
 from labeling.steps.running.lanes import Lanes
 from labeling.steps.running.meanwhile import Meanwhile
 from labeling.storage.db import outages
