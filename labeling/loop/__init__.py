@@ -1,3 +1,5 @@
-"""The worker: which job it takes, where it runs it, and what follows its end. What a step computes is in
-`labeling.steps`.
+"""What everybody may know of the background: the states of a batch with their jobs, and what a step may rely on.
+
+`table` declares the states, and `batches.advance` alone changes them. What a step computes, and the worker that runs
+it, are in `labeling.steps`.
 """

@@ -1,3 +1,1 @@
-"""The queue of tasks, the answers to them and the labels that follow, from a batch's opening to its last answer. No
-models, no trainings.
-"""
+"""The queue: tasks out to people, and their answers in. The labels that follow are in `labeling.labels`."""
