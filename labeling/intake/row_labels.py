@@ -128,7 +128,8 @@ def item_fields(fields: Mapping[str, Any]) -> dict[str, Any] | None:
     not see it. A near-copy has no label and a certified label is a suggestion: no person has answered.
     """
     origin, data, proposed = unanswered(fields), fields.get("data"), fields.get("proposed")
-    without_answer, is_text = COLUMNS[:1], False
+    without_answer: tuple[str, ...] = COLUMNS[:1]
+    is_text = False
     if is_exported(fields):
         data, without_answer = answer_cells.as_json(data), COLUMNS
         kept = {name: fields[name] for name in (*_IDS, *COLUMNS, *kinds.KINDS, "file_name") if name in fields}
