@@ -105,6 +105,7 @@ class Source(ABC):
     may be its class.
     """
 
+    layout: Layout = PLAIN
     columns: tuple[str, ...] = ()
     columns_of_numbers: tuple[str, ...] = ()
     number_columns: tuple[str, ...] = ()
