@@ -109,6 +109,11 @@ class QuestionOf(ABC, Generic[Value]):
         is_name = isinstance(shown, str | int) and not isinstance(shown, bool)
         return {str(shown)} if is_name and len(str(shown)) <= MAX_NAME and "\x00" not in str(shown) else set()
 
+    @staticmethod
+    def names_sent(shown: Any) -> int:
+        """Return the number of class names that a client sent in a value, whether or not the question takes several."""
+        return len(shown) if isinstance(shown, list) else 1
+
     @abstractmethod
     def parse(self, shown: Any, indices: Mapping[str, int]) -> Value:
         """Turn a client's value into a stored value. Raises `InvalidValue`.

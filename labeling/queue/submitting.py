@@ -28,9 +28,9 @@ def submit(*, project: Project, user: User, answers: Sequence[Answer]) -> Outcom
     A user can answer the tasks that the user has held. An answer after the end of the lease counts if the task is
     still free, so that no work is lost without need.
     """
-    # Judge the answers before the transaction, because other writers wait for its end; or else, if another request has
-    # changed these rows in between, under its locks. An id that another request stores for another task at the same
-    # moment makes the second try fail, too: the third one reads it.
+    # In the usual case the answers are judged before the transaction, because other writers wait for its end; else
+    # under its locks. An id that another request stores for another task at the same moment makes the second try fail,
+    # too: the third one reads it.
     for locked in (False, True):
         with suppress(IntegrityError, TasksChanged):
             return _submit(project, user, answers, locked=locked)
@@ -40,9 +40,10 @@ def submit(*, project: Project, user: User, answers: Sequence[Answer]) -> Outcom
 def _submit(project: Project, user: User, answers: Sequence[Answer], *, locked: bool) -> Outcome:
     """Judge and store the answers. `locked`: judge them while their tasks are locked.
 
-    Raises `TasksChanged` or `IntegrityError`, and writes nothing, if the rows have changed since they were read.
+    Raises `TasksChanged` or `IntegrityError`, and writes nothing, if the rows have changed since they were read, or if
+    unlocked answers are not the usual case.
     """
-    judged = None if locked else _judge(project, user, answers)
+    judged = None if locked else _accept_held(project, user, answers)
     with transaction.atomic():
         _lock_tasks({answer.task for answer in answers})
         # After the locks: if two requests send the same answer at once, the second reads the first one's annotation.
@@ -60,6 +61,21 @@ class _Judged:
     answers: dict[Batch, dict[int, Answer]] = field(default_factory=dict)
     held: list[int] = field(default_factory=list)
     ended: list[int] = field(default_factory=list)
+
+
+def _accept_held(project: Project, user: User, answers: Sequence[Answer]) -> _Judged:
+    """Accept the answers in the usual case, in one query: to different tasks, all of which the user holds, in an open
+    batch. Raises `TasksChanged` in any other case. An id that is stored already raises `IntegrityError` when written.
+    """
+    tasks = tasks_of_user(project, {answer.task for answer in answers}, user)
+    is_usual = all(place == Place.HELD and task.batch.state == Batch.State.OPEN for task, place in tasks.values())
+    if len(tasks) < len(answers) or not is_usual:
+        raise TasksChanged
+    judged = _Judged(held=list(tasks))
+    for answer in answers:
+        judged.answers.setdefault(tasks[answer.task].task.batch, {})[answer.task] = answer
+        judged.outcome.accepted.append(answer.id)
+    return judged
 
 
 def _judge(project: Project, user: User, answers: Sequence[Answer]) -> _Judged:

@@ -98,9 +98,22 @@ def correct(world: World) -> None:
 
 CORRECT = next(door for door in DOORS if (door.name, door.method) == ("api:item-correction", "put"))
 GOOSE = {"key": "goose", "name": "goose"}
+
+
+def fail_batches(world: World) -> None:
+    Batch.objects.update(state="failed", failed_in="selecting")
+
+
 PREPARED = [
-    Prepared("api:batch-retry", "post", "batch.retried", lambda w: Batch.objects.update(state="failed")),
-    Prepared("project-retry", "post", "batch.retried", lambda w: Batch.objects.update(state="failed")),
+    Prepared(
+        "api:batch-retry",
+        "post",
+        "batch.retried",
+        lambda w: Batch.objects.update(state="failed", failed_in="selecting"),
+    ),
+    Prepared(
+        "project-retry", "post", "batch.retried", lambda w: Batch.objects.update(state="failed", failed_in="selecting")
+    ),
     Prepared(
         "api:class-archive",
         "delete",

@@ -50,7 +50,6 @@ ENGLISH = {
             "insight/readiness.py",
             "intake/numbering.py",
             "labels/counting.py",
-            "questions/errors.py",
         ),
         *("management/", "migrations/", "observing/metrics.py", "outgoing/datasets/manifest.py"),
         *("storage/backups/", "storage/db/replica.py", "web/admin.py", "web/gate/operators.py"),

@@ -177,7 +177,7 @@ def test_what_an_early_end_leaves_goes_in_parts_and_on_after_a_kill(
     batch, _ = half_answered(40, overlap=overlap)
     monkeypatch.setattr(deadlines, "CHUNK", 6)
     deadlines.end_early(batch=batch)
-    with killed_after(monkeypatch, deadlines, "_settle", 2):
+    with killed_after(monkeypatch, deadlines, "_settle_tasks", 2):
         deadlines.clear_unanswered(batch=batch)
     assert 0 < Task.objects.unanswered().count() < 40
 

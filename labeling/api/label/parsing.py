@@ -42,7 +42,7 @@ def parse_answers(project: Project, annotations: list[Any]) -> tuple[list[Answer
 def names_sent(project: Project, annotations: list[Any]) -> int:
     """Return the number of class names in the values of these annotations; at least one each."""
     values = (each.get("value") if isinstance(each, dict) else None for each in annotations)
-    return sum(max(project.asks.weight(value), 1) for value in values)
+    return sum(map(project.asks.names_sent, values))
 
 
 def parse_skip(project: Project, values: Mapping[str, Any]) -> Answer:

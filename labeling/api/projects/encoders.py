@@ -73,7 +73,7 @@ class EncoderSerializer(serializers.Serializer[Any]):
     meaning = serializers.CharField(
         help_text="What it makes of an item. Registered models get these features, and not the item's content."
     )
-    reason_for_encoder = serializers.CharField(
+    why = serializers.CharField(
         allow_blank=True, help_text="Why the server took it. Empty if a manager or an earlier release chose it."
     )
     settled = serializers.BooleanField(help_text="Items are encoded: another encoder takes `POST encoder/change/`.")
