@@ -20,7 +20,7 @@ from factories import make_items, make_member, make_project
 
 from labeling.models import Annotation, Assignment, Batch, Item, Project, Task, User
 from labeling.outgoing.exports.rows import pages
-from labeling.projects.people import visible_files
+from labeling.projects import visible_files
 from labeling.projects.people.access import find_membership
 from labeling.queue import assignments, grids, queue, submitting
 from labeling.queue.answer import Answer

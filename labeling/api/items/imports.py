@@ -29,7 +29,8 @@ from labeling.kinds import KINDS
 from labeling.models import Ability, ItemImport, Project, RejectedRow
 from labeling.outgoing.formats.csv import csv_lines
 from labeling.outside import references
-from labeling.projects.people import access, visible_files
+from labeling.projects import visible_files
+from labeling.projects.people import access
 from labeling.storage import media
 from labeling.storage.disk.files import FileDamaged
 

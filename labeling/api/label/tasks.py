@@ -7,7 +7,7 @@ from typing import Any
 
 from labeling.labels.items.records import content_of
 from labeling.models import Item, Project, Task, User
-from labeling.projects.people import visible_files
+from labeling.projects import visible_files
 from labeling.queue import copy_answers
 from labeling.queue.prompting import SUGGESTED, shown_answer, suggested_classes
 
