@@ -147,7 +147,7 @@ def load(folder: str | os.PathLike[str], *, digest: str | None = None, calibrati
         raise ArtifactError(f"{source}: weights and manifest do not fit together ({error})") from error
 
 
-def check(folder: str | os.PathLike[str], *, digest: str, calibration: str) -> None:
+def check_files(folder: str | os.PathLike[str], *, digest: str, calibration: str) -> None:
     """Check every byte of a folder as `load` does, without building the model. Raises `ArtifactError`."""
     try:
         source = folder_at(folder)

@@ -105,7 +105,7 @@ def new_items(project: Project, n: int, *, first: int = 0, **fields: Any) -> lis
             values["proposed"] = truth
         if project.kind == "image":
             values["media"] = media.file_name(project.pk, "images", digit_png(number % 1797), ".png")
-            media.write(values["media"], digit_png(number % 1797))
+            media.write_content(values["media"], digit_png(number % 1797))
         elif project.kind == "text":
             values["data"] = {"text": f"This is text number {number}."}
         else:
@@ -117,7 +117,7 @@ def new_items(project: Project, n: int, *, first: int = 0, **fields: Any) -> lis
 def make_guidelines_image(project: Project, name: str, alt_text: str = "A digit") -> GuidelinesImage:
     """Create an image of a digit for the guidelines, with this name."""
     path = f"{project.pk}/guidelines/{name}"
-    media.write(path, digit_png(0))
+    media.write_content(path, digit_png(0))
     return GuidelinesImage.objects.create(
         project=project, name=name, alt_text=alt_text, media=path, bytes=len(digit_png(0))
     )

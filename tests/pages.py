@@ -11,7 +11,7 @@ from django.test import Client
 from factories import make_items, make_member, make_open_batch
 
 from labeling.models import Batch, DatasetVersion, Job, ModelVersion, PredictionRun, Project, Role, User
-from labeling.outgoing.datasets.freeze import freeze, keep
+from labeling.outgoing.datasets.freeze import freeze, store_frozen
 
 CONTROL = {"accuracy": 0.9, "low": 0.8, "high": 0.95, "n": 40}
 
@@ -66,7 +66,7 @@ def make_dataset(project: Project, name: str = "", **filters: str) -> DatasetVer
     """Create a dataset version of the labels, as the worker does."""
     number = project.datasets.count() + 1
     dataset = DatasetVersion(project=project, number=number, name=name or f"v{number}", filters=filters)
-    keep(dataset, freeze(dataset, draft="test"))
+    store_frozen(dataset, freeze(dataset, draft="test"))
     return dataset
 
 

@@ -30,7 +30,7 @@ def freeze_labels(changed: float, items: int) -> Result:
     from django.utils import timezone
 
     from labeling.models import DatasetVersion, Item, Project
-    from labeling.outgoing.datasets.freeze import freeze, keep
+    from labeling.outgoing.datasets.freeze import freeze, store_frozen
 
     project = Project.objects.get(slug=TEXTS)
     keys = list(project.items.labeled().values_list("pk", flat=True))
@@ -42,7 +42,7 @@ def freeze_labels(changed: float, items: int) -> Result:
     def written() -> Iterator[bytes]:
         frozen = freeze(dataset, draft="measured")
         with transaction.atomic():
-            keep(dataset, frozen)
+            store_frozen(dataset, frozen)
         yield b""
 
     result = measured(written)

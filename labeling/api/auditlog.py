@@ -12,7 +12,7 @@ from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.request import Request
 
 from labeling.api.shared.endpoints import Endpoint, ProjectView, private_file, record_download
-from labeling.api.shared.fields import read
+from labeling.api.shared.fields import read_body
 from labeling.models import Ability, LogKind, Project, User
 from labeling.observing.auditlog import reading
 from labeling.projects.people import access
@@ -36,7 +36,7 @@ def _file(request: Request, project: Project | None, name: str) -> StreamingHttp
     texts = request.query_params.dict()
     if unknown := sorted(texts.keys() - LogQuery().fields.keys()):  # misspelt, it would filter nothing
         raise ValidationError({unknown[0][:60]: ["There is no such filter."]})
-    query = read(LogQuery, texts)
+    query = read_body(LogQuery, texts)
     texts.pop("person", None)  # the log names no people
     record_download(request, LogKind.LOG_EXPORTED, project, after=texts or None)
     lines = reading.lines(reading.entries_of(project, **query))

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.api.shared.endpoints import ProjectListView, ProjectView, find_or_404
-from labeling.api.shared.fields import StrictFloat, StrictText, read, words
+from labeling.api.shared.fields import StrictFloat, StrictText, read_body, words
 from labeling.api.shared.visible import VisibleToMember
 from labeling.loop import retrying
 from labeling.models import Ability, Batch, Project, Selection, User
@@ -160,7 +160,7 @@ class BatchRetry(OneBatch):
         # Clients of earlier releases send no body, or an empty form, which needs another parser.
         is_json = request.content_type.partition(";")[0].strip().lower() == "application/json"
         sent = request.data if is_json else {}
-        retrying.retry(batch=batch, **read(WayOutSerializer, sent or {}))
+        retrying.retry(batch=batch, **read_body(WayOutSerializer, sent or {}))
         return self.shown(number)
 
 
@@ -211,7 +211,7 @@ class BatchParts(OneBatch):
     @extend_schema(request=PartRequest, responses={201: Part})
     def post(self, request: Request, slug: str, number: int) -> Response:
         """Reserve a share of the batch's unassigned tasks for one member or a group."""
-        values = read(PartRequest, request.data)
+        values = read_body(PartRequest, request.data)
         if ("username" in values) == ("group" in values):
             raise ValidationError({"group": "Name either a member or a group."})
         batch, user = self.find(number), None

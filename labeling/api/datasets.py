@@ -15,7 +15,7 @@ from rest_framework.response import Response
 
 from labeling.api.shared.endpoints import ProjectListView, ProjectView, attachment, find_or_404, record_download
 from labeling.api.shared.errors import Conflict, Error
-from labeling.api.shared.fields import StrictText, read, words
+from labeling.api.shared.fields import StrictText, read_body, words
 from labeling.labels.items.filter import FilterError
 from labeling.models import Ability, DatasetVersion, LogKind
 from labeling.models.datasets import DatasetVersionQuerySet
@@ -76,7 +76,7 @@ class DatasetList(ProjectListView):
     )
     def post(self, request: Request, slug: str) -> Response:
         """Make a dataset version of the present labels."""
-        body = read(DatasetBody, request.data)
+        body = read_body(DatasetBody, request.data)
         try:
             dataset = creating.create(self.project, self.user, **body)
         except FilterError as error:

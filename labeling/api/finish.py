@@ -16,7 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.api.shared.endpoints import ProjectListView, ProjectView, find_or_404, record_download
-from labeling.api.shared.fields import Body, read, words
+from labeling.api.shared.fields import Body, read_body, words
 from labeling.api.shared.ranges import file_response
 from labeling.finishing import goal as goals
 from labeling.finishing.goal import GOAL, Goal
@@ -162,12 +162,12 @@ class ProjectFinish(ProjectView):
     @extend_schema(parameters=[GoalOptions], responses=FinishSerializer)
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Return the forecast for a goal, and the state of the goal that was started."""
-        return self.shown(read(GoalOptions, request.query_params.dict()))
+        return self.shown(read_body(GoalOptions, request.query_params.dict()))
 
     @extend_schema(request=GoalBody, responses=FinishSerializer)
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Start the goal, or go on with a stopped one. Audits that were planned for another goal end."""
-        goal = replace(Goal(), **read(GoalBody, request.data))
+        goal = replace(Goal(), **read_body(GoalBody, request.data))
         goals.start(self.project, self.user, goal)
         return self.shown()
 

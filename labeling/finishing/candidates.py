@@ -102,7 +102,7 @@ def load(audit: Audit) -> Candidates:
     than those of the plan.
     """
     path = ProjectFiles(audit.project).owned(audit)
-    found = stored.read(path, Candidates)
+    found = stored.read_stored(path, Candidates)
     forms = OWN_FORMS | {"values": FORMS[audit.project.asks.answer_arrays[0]]}
     for name, form in forms.items():
         array = getattr(found, name)

@@ -13,7 +13,7 @@ from django.db.models import Max, Q, Sum
 
 from labeling.finishing.certifying.forecast import Option, cheapest, options
 from labeling.finishing.certifying.plan import Plan, of_attempt, stratify
-from labeling.finishing.goal import Goal, check
+from labeling.finishing.goal import Goal, check_goal
 from labeling.finishing.people import PeopleErrors
 from labeling.finishing.planning import Part, copied_labels, most_wrong_of, price_of
 from labeling.finishing.pool_sample import PoolSample, SampleFacts, sample_facts, sample_of
@@ -117,7 +117,7 @@ class _Terms:
 
 def forecast_of(project: Project, goal: Goal, errors: PeopleErrors) -> Forecast:
     """Return the forecast with the version in use. Raises `FinishRefused` if there is nothing to forecast from."""
-    facts = sample_facts(project, check(project, goal, errors))
+    facts = sample_facts(project, check_goal(project, goal, errors))
     errors = errors.stated_for(goal.by_class)
     under_way = project.batches.active().aggregate(n=Sum("remaining", default=0))["n"]
     attempts = project.audits.aggregate(n=Max("attempt"))["n"] or 0

@@ -51,7 +51,7 @@ def start(project: Project, user: User | None, goal: Goal) -> Finish:
     Audits that were planned for another goal end. Raises `FinishRefused`.
     """
     project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
-    check(project, goal, errors_of(project))
+    check_goal(project, goal, errors_of(project))
     finish = Finish.objects.select_for_update(no_key=True).filter(project=project).first()
     before = {name: getattr(finish, name) for name in (*GOAL, "running")} if finish else None
     values: dict[str, Any] = asdict(goal)
@@ -82,7 +82,7 @@ def stop(project: Project) -> None:
         auditlog.record(LogKind.FINISH_CHANGED, project=project, before={"running": True}, after={"running": False})
 
 
-def check(project: Project, goal: Goal, errors: PeopleErrors) -> InUse:
+def check_goal(project: Project, goal: Goal, errors: PeopleErrors) -> InUse:
     """Return the project's versions in use. Raises `FinishRefused` if the project cannot start this goal."""
     try:
         Finish(**asdict(goal)).clean_fields(exclude={field.name for field in Finish._meta.fields}.difference(GOAL))

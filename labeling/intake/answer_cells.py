@@ -51,7 +51,7 @@ def as_answer(value: Any, rules: Rules) -> Any:
     return plain(value)
 
 
-def read(value: Any, column: str, rules: Rules) -> Any:
+def read_answer(value: Any, column: str, rules: Rules) -> Any:
     """Return the answer in this column; None for an empty value. Raises `BadValue`."""
     value = as_answer(value, rules)
     if isinstance(value, ClassIndex):

@@ -169,7 +169,7 @@ def _store_media(project: Project, block_name: str, drafts: list[Draft], items: 
     for draft, item in zip(drafts, items, strict=True):
         if draft.file is not None:
             item.media = media.file_name(project.pk, kind.folder, draft.file, draft.suffix)
-            media.write(item.media, draft.file, preview=draft.preview, thumbnail=draft.thumbnail)
+            media.write_content(item.media, draft.file, preview=draft.preview, thumbnail=draft.thumbnail)
         elif draft.kept is not None:
             item.media = references.name_of(project.pk, draft.kept, draft.external_id, draft.suffix)
         elif draft.vector is not None:

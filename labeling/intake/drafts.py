@@ -104,7 +104,7 @@ def _draft(record: Record, fields: dict[str, Any], rules: Rules, source: Source)
     external_id = external_id or _place_id(record, rules, source)
     truth, proposed = _pop_truth(left, rules, source)
     labeled = row_labels.pop_labels(left, rules)
-    gold = answer_cells.read(plain(left.pop("gold", None)), "gold", rules)
+    gold = answer_cells.read_answer(plain(left.pop("gold", None)), "gold", rules)
     suggestion = _pop_suggestion(left, rules)
     around = Surroundings(
         number_columns=source.number_columns,
@@ -190,13 +190,13 @@ def _pop_truth(left: dict[str, Any], rules: Rules, source: Source) -> tuple[Show
             )
         if proposed is None:
             raise BadValue('column "class" is missing or empty: it names the class to be verified')
-        return answer_cells.read(truth, "truth", rules), answer_cells.one_of(proposed, "class", rules)
+        return answer_cells.read_answer(truth, "truth", rules), answer_cells.one_of(proposed, "class", rules)
     column = source.layout.folders_as
     if column == "truth":
         truth = folder if is_blank(truth) else truth
     elif column and folder is not None:  # a file of a folder alone has no columns of its own
         left[column] = folder
-    return answer_cells.read(truth, "truth", rules), None
+    return answer_cells.read_answer(truth, "truth", rules), None
 
 
 def _pop_suggestion(left: dict[str, Any], rules: Rules) -> Shown | None:
@@ -204,7 +204,7 @@ def _pop_suggestion(left: dict[str, Any], rules: Rules) -> Shown | None:
     if "suggestion" not in left:
         return None
     value = plain(left.pop("suggestion"))
-    return answer_cells.read(value, "suggestion", rules) if rules.with_truth else None
+    return answer_cells.read_answer(value, "suggestion", rules) if rules.with_truth else None
 
 
 def class_of_folder(name: Any, rules: Rules) -> str | None:

@@ -56,7 +56,7 @@ def _make(project: Project, items: dict[str, int], made: Made) -> None:
         if isinstance(opened, BadFile):
             made.unreadable += 1
         elif opened.preview or opened.thumbnail:
-            media.write(name, files[name], preview=opened.preview, thumbnail=opened.thumbnail)
+            media.write_content(name, files[name], preview=opened.preview, thumbnail=opened.thumbnail)
             made.pictures += 1
             more += items[name] * (len(opened.preview) + len(opened.thumbnail))
     if more:

@@ -176,7 +176,7 @@ def pop_labels(left: dict[str, Any], rules: Rules) -> Labels | None:
 
 def _labels(fields: Mapping[str, Any], rules: Rules) -> Labels | None:
     lists = {name: _list(fields[name], name) for name in LISTS if name in fields}
-    label = answer_cells.read(plain(fields.get("label")), "label", rules)
+    label = answer_cells.read_answer(plain(fields.get("label")), "label", rules)
     if not lists:
         return None if label is None else Labels(label)
     every = tuple(_answer(each, name, rules) for name, listed in lists.items() for each in listed)
@@ -212,7 +212,7 @@ def _answer(each: Any, column: str, rules: Rules) -> ImportedAnswer:
     if not isinstance(each, dict):
         raise BadValue(f'column "{column}" must be a list of objects, not of {type_name(each)}')
     is_skip = column == "skips"
-    value = None if is_skip else answer_cells.read(plain(each.get("value")), "annotation", rules)
+    value = None if is_skip else answer_cells.read_answer(plain(each.get("value")), "annotation", rules)
     if value is None and not is_skip:
         raise BadValue("an annotation has no value")
     return ImportedAnswer(
@@ -288,7 +288,7 @@ def _distribution(value: Any, rules: Rules) -> Distribution:
 def _likely(pair: Any, column: str, rules: Rules) -> tuple[Any, float]:
     if not isinstance(pair, list) or len(pair) != 2 or is_blank(pair[1]):
         raise BadValue(f'column "{column}" must be a list of pairs: an answer and its probability')
-    return answer_cells.read(pair[0], column, rules), _probability(pair[1], column) or 0.0
+    return answer_cells.read_answer(pair[0], column, rules), _probability(pair[1], column) or 0.0
 
 
 def _moment(value: Any, column: str) -> datetime.datetime | None:

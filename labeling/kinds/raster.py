@@ -99,7 +99,7 @@ def examine(
     before_large: called before a large image is decoded.
     """
     try:
-        longest = _check(data, max_pixels, before_large)
+        longest = _check_image(data, max_pixels, before_large)
         with _loaded(data) as image:
             if image.format != "TIFF":
                 return Shown(SUFFIXES[image.format or ""], b"", *(_smaller(image, longest) if smaller else ()))
@@ -109,7 +109,7 @@ def examine(
         raise Unfit("takes too much memory to be opened: make it smaller") from error
 
 
-def _check(data: bytes, max_pixels: int, before_large: Callable[[], None]) -> int:
+def _check_image(data: bytes, max_pixels: int, before_large: Callable[[], None]) -> int:
     """Check the image by its header, and return its longest side in pixels. Raises `Unfit`."""
     with _damage_is_unfit(data), Image.open(io.BytesIO(data), formats=_FORMATS) as image:
         _check_pixels(image, max_pixels)

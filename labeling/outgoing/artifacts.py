@@ -14,7 +14,7 @@ from labeling.storage.arrays import damage
 from labeling.storage.arrays.files import ProjectFiles
 from models_store.folders import Folder, FolderError, folder_at
 
-__all__ = ["Artifact", "FolderError", "FolderFile", "as_zip", "read", "report"]
+__all__ = ["Artifact", "FolderError", "FolderFile", "as_zip", "read_artifact", "report"]
 
 SPOOL_BYTES = 8 << 20
 MANIFEST = "manifest.json"
@@ -39,7 +39,7 @@ class Artifact:
     files: list[FolderFile]
 
 
-def read(version: ModelVersion) -> Artifact | None:
+def read_artifact(version: ModelVersion) -> Artifact | None:
     """Return the version's files by its manifest. If the manifest is missing or damaged, report that and return
     None. Predictions from outside have no files.
     """

@@ -62,7 +62,7 @@ class Index:
         return np.where(self.items[places] == items, places, -1)
 
 
-def write(path: Path, batches: Iterable[pa.RecordBatch]) -> int:
+def write_layer(path: Path, batches: Iterable[pa.RecordBatch]) -> int:
     """Write rows to a new file; return their number."""
     written = 0
     with replacing(path) as file, pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer:

@@ -88,7 +88,7 @@ def ask(
     return run
 
 
-def remove(run: PredictionRun) -> None:
+def remove_run(run: PredictionRun) -> None:
     """Remove the file, if it still waits, and the result."""
     discard(run)
     auditlog.record(LogKind.PREDICTION_REMOVED, project=run.project, subject=f"prediction {run.pk}")

@@ -306,5 +306,5 @@ def _remove_files(items: list[Item]) -> int:
     for name in names:
         size += media.size_of(name) * sum(item.media == name for item in items)
         if name not in shared:
-            references.remove(name)
+            references.remove_content(name)
     return size

@@ -205,7 +205,7 @@ def raw_contents(project: Project, items: Sequence[ItemColumns]) -> list[Any]:
         try:
             if item.media in lost:
                 raise lost[item.media]
-            contents.append(kind.raw(item.data, references.read(item.media, item.media_offset, blocks)))
+            contents.append(kind.raw(item.data, references.read_content(item.media, item.media_offset, blocks)))
         except (OSError, FileDamaged) as error:
             contents.append(error)
     return contents

@@ -172,10 +172,10 @@ def _predictions(project: Project, place: _Place, asked: list[_Task]) -> list[di
     if not isinstance(results, list) or len(results) != len(asked):
         n = len(results) if isinstance(results, list) else "no"
         raise StepFailed(f"The server was asked about {len(asked)} items, and answered with {n} results.")
-    return [_row(project, each, result) for each, result in zip(asked, results, strict=True)]
+    return [_prediction_row(project, each, result) for each, result in zip(asked, results, strict=True)]
 
 
-def _row(project: Project, asked: _Task, result: Any) -> dict[str, Any]:
+def _prediction_row(project: Project, asked: _Task, result: Any) -> dict[str, Any]:
     """Return the prediction of an item as a row of a file of predictions. Raises `StepFailed` if it is none."""
     several = result if isinstance(result, list) else [result]
     item = f"The answer of the server for the item “{excerpt(asked.external_id)}”"

@@ -107,7 +107,7 @@ def rebuild_version(version: ModelVersion) -> None:
                 fitted_to=found["labels"],
                 measured=found["measured"],
             )
-        artifact.check(location, digest=version.digest, calibration=version.calibration_at())
+        artifact.check_files(location, digest=version.digest, calibration=version.calibration_at())
     except (artifact.ArtifactError, FolderError) as error:
         raise VersionDamaged(version, error) from error
 

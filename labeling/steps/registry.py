@@ -14,7 +14,7 @@ from labeling.labels.items.filter import FilterError
 from labeling.loop import batches
 from labeling.loop.step import GaveWay, Step, StepFailed
 from labeling.models import DatasetVersion, Job, TrackedVersion
-from labeling.outgoing.datasets.creating import write
+from labeling.outgoing.datasets.creating import store_dataset
 from labeling.outgoing.datasets.freeze import freeze
 from labeling.outgoing.tracking import Tracker, TrackingError
 from labeling.projects import quota
@@ -53,7 +53,7 @@ def dataset(step: Step) -> None:
     step.progress("reading the labels")(0)
     try:
         draft = f"job-{step.job.pk}"
-        write(version, freeze(version, draft=draft), draft=draft, writing=step.finish)
+        store_dataset(version, freeze(version, draft=draft), draft=draft, writing=step.finish)
     except FilterError as error:  # a batch that it names is gone
         raise StepFailed(" ".join(error.fields.values())) from error
     except quota.NoRoom as error:

@@ -96,7 +96,7 @@ def _version(project: Project, version: ModelVersion) -> StoredFile:
     def check() -> None:
         location = ProjectFiles(project).artifact_at(version.artifact)
         try:
-            artifact.check(location, digest=version.digest, calibration=version.calibration_at())
+            artifact.check_files(location, digest=version.digest, calibration=version.calibration_at())
         except artifact.ArtifactError as error:
             raise FileDamaged(Path(location), str(error).removeprefix(f"{location}/")) from error
 
@@ -169,7 +169,7 @@ def _surveys(project: Project) -> Iterator[StoredFile]:
     kinds += [(files.map(number), PoolMap) for number in project.batches.values_list("number", flat=True)]
     for path, kind in kinds:
         if store().exists(path):
-            check = partial(stored.read, path, kind)
+            check = partial(stored.read_stored, path, kind)
             yield StoredFile(damage.name_of(project, path), check, _removal_of(path))
 
 
@@ -177,7 +177,7 @@ def _media(project: Project) -> Iterator[StoredFile]:
     names = project.items.exclude(media="").order_by("media").values_list("media", flat=True).distinct()
     for name in names.iterator(chunk_size=2000):
         if not is_reference(name):  # that file is at its source
-            yield StoredFile(f"media/{name}", partial(read_whole, media.path_of(name), media.check))
+            yield StoredFile(f"media/{name}", partial(read_whole, media.path_of(name), media.check_file))
         for size in ("preview", "thumbnail"):
             smaller = media.path_of(media.smaller(name, size))
             if not name.endswith(".npy") and store().exists(smaller):

@@ -56,7 +56,7 @@ def _is_whole_copy(path: Path, inode: int, size: int) -> bool:
     The result is cached: a truncated copy has another size, and a copy that was fetched again has another inode.
     """
     try:
-        check_smaller(path) if "." in path.stem else check(path)
+        check_smaller(path) if "." in path.stem else check_file(path)
     except FileDamaged:
         return False
     return True
@@ -94,7 +94,7 @@ class Unread:
         return bytes, (bytes(self),)
 
 
-def read(name: str, offset: int, blocks: dict[str, np.ndarray]) -> bytes | Unread | np.ndarray | None:
+def read_content(name: str, offset: int, blocks: dict[str, np.ndarray]) -> bytes | Unread | np.ndarray | None:
     """Return the stored file or vector of an item; None for an item without either. Raises OSError or `FileDamaged`.
 
     `blocks` keeps the opened blocks of vectors for the next calls.
@@ -109,17 +109,17 @@ def read(name: str, offset: int, blocks: dict[str, np.ndarray]) -> bytes | Unrea
 
 
 def _read_file(path: Path) -> bytes | Unread:
-    check(path)
+    check_file(path)
     return Unread(path.read_bytes) if path.stat().st_size > HELD_BYTES else path.read_bytes()
 
 
-def check(path: Path) -> None:
+def check_file(path: Path) -> None:
     """Read the file, and compare its content with the hash in its name, or with the checksums in a block of vectors.
 
     Raises `FileDamaged`.
     """
     if path.suffix == ".npy":
-        npy.check(path)
+        npy.check_array(path)
         return
     with reading(path) as file:
         if hashlib.file_digest(file, "sha256").hexdigest() != path.stem:
@@ -135,7 +135,7 @@ def check_smaller(path: Path) -> None:
         raise FileDamaged(path, f"it has {length:,} bytes, and not {stated:,}")
 
 
-def write(name: str, content: bytes, *, preview: bytes = b"", thumbnail: bytes = b"") -> None:
+def write_content(name: str, content: bytes, *, preview: bytes = b"", thumbnail: bytes = b"") -> None:
     """Store `content` under `name`, and its smaller pictures. Existing files stay. The files are safe after `flush`."""
     parts = {name: content, smaller(name, "preview"): preview, smaller(name, "thumbnail"): thumbnail}
     for each, part in parts.items():
@@ -173,7 +173,7 @@ def _size(path: Path) -> int:
     return 0
 
 
-def remove(name: str) -> None:
+def remove_content(name: str) -> None:
     """Remove the file and its smaller pictures, if they exist."""
     for path in reversed(_all_of(name)):  # the file last: while the file exists, the removal can be repeated
         store().remove(path)
@@ -191,7 +191,7 @@ def write_block(name: str, vectors: np.ndarray) -> None:
     An existing block is replaced: it is from an attempt that failed, and may hold other rows.
     """
     buffer = io.BytesIO()
-    npy.write(buffer, vectors.astype(np.float32))
+    npy.write_array(buffer, vectors.astype(np.float32))
     replace_file(path_of(name), buffer.getvalue())
     store().publish(path_of(name))
 

@@ -31,7 +31,7 @@ def tones(classes: int = 2, n: int = 4) -> Project:
         sound = recording(400 * (1 + number), SECONDS, ("WAV", "FLAC", "OGG", "MP3")[number % 4])
         suffix = (".wav", ".flac", ".ogg", ".mp3")[number % 4]
         item.media = media.file_name(project.pk, "audio", sound, suffix)
-        media.write(item.media, sound)
+        media.write_content(item.media, sound)
         item.save(update_fields=["media"])
     make_open_batch(project, items)
     return project

@@ -38,7 +38,7 @@ def project_with(images: list[bytes], **settings: Any) -> Project:
     items = make_items(project, len(images))
     for item, opened in zip(items, ImageKind().open(images, smaller=True), strict=True):
         item.media = media.file_name(project.pk, "images", opened.content, opened.suffix)
-        media.write(item.media, opened.content, preview=opened.preview, thumbnail=opened.thumbnail)
+        media.write_content(item.media, opened.content, preview=opened.preview, thumbnail=opened.thumbnail)
     Item.objects.bulk_update(items, ["media"])
     make_open_batch(project, items)
     return project

@@ -30,7 +30,7 @@ def project() -> Project:
     [item] = make_items(project, 1, first=100)
     item.media = media.file_name(project.pk, "images", b"content", ".png")
     item.save()
-    media.write(item.media, b"content")
+    media.write_content(item.media, b"content")
     media.flush()
     project.versions.update(artifact="models/v1")
     return project

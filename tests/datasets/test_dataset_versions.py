@@ -19,8 +19,8 @@ from labeling.labels.corrections import correct, withdraw
 from labeling.models import Batch, Copy, CopyAnswer, DatasetFile, DatasetVersion, Item, Project, User
 from labeling.outgoing.datasets import erasing
 from labeling.outgoing.datasets.comparing import compare
-from labeling.outgoing.datasets.creating import for_training, write
-from labeling.outgoing.datasets.freeze import Superseded, freeze, keep
+from labeling.outgoing.datasets.creating import for_training, store_dataset
+from labeling.outgoing.datasets.freeze import Superseded, freeze, store_frozen
 from labeling.outgoing.datasets.manifest import verify
 from labeling.outgoing.exports import choose, export
 from labeling.outgoing.exports.frozen_rows import NOT_FROZEN, dataset_pages, manifest_of
@@ -346,8 +346,8 @@ def test_an_erasure_while_a_version_is_written_leaves_nothing_behind(project: Pr
     assert erase_items(timezone.now() + datetime.timedelta(days=31), forget=erasing.forget) == 1
     for dataset, then in ((second, frozen), (third, beside)):
         with pytest.raises(Superseded), transaction.atomic():
-            keep(dataset, then)
-        write(dataset, then, draft="again", writing=transaction.atomic)
+            store_frozen(dataset, then)
+        store_dataset(dataset, then, draft="again", writing=transaction.atomic)
     for dataset in project.datasets.all():
         assert verify(dataset, each_row=True) == []
         assert items[0].pk not in rows_of(dataset)

@@ -91,7 +91,7 @@ def facts(project: Project) -> dict[str, Any]:
 
 
 def _content(item: Item) -> Any:
-    content = media.read(item.media, item.media_offset, {}) if item.media else None
+    content = media.read_content(item.media, item.media_offset, {}) if item.media else None
     return content.tolist() if isinstance(content, np.ndarray) else content
 
 

@@ -164,7 +164,7 @@ def test_no_more_than_a_piece_is_in_memory(settings: Any) -> None:
     project = labeled([0, 1], ["a.png", "b.png"])
     large = bytes(3 * PIECE + 7)
     name = media.file_name(project.pk, "images", large, ".png")
-    media.write(name, large)
+    media.write_content(name, large)
     Item.objects.filter(source="a.png").update(media=name)
     chunks = export(project, "zip")
     sizes = [len(chunk) for chunk in chunks]

@@ -122,7 +122,7 @@ def test_recordings_are_inside(load: Load) -> None:
 
     project = labeled([0], kind="audio", classes=["cat", "dog"])
     name = media.file_name(project.pk, "audio", b"RIFF", ".wav")
-    media.write(name, b"RIFF")
+    media.write_content(name, b"RIFF")
     Item.objects.update(media=name)
     [rows] = load(project).values()
     assert isinstance(rows.features["audio"], datasets.Audio)

@@ -96,7 +96,7 @@ def test_an_item_of_several_classes_is_there_once(load: Load, monkeypatch: pytes
 def test_recordings_are_beside_their_table(tmp_path: Path) -> None:
     project = labeled([0], kind="audio")
     name = media.file_name(project.pk, "audio", b"RIFF", ".wav")
-    media.write(name, b"RIFF")
+    media.write_content(name, b"RIFF")
     Item.objects.update(media=name)
     with zipfile.ZipFile(io.BytesIO(b"".join(export(project, "imagefolder")))) as archive:
         split = split_of("item-0000")

@@ -141,7 +141,7 @@ def test_images_are_inside(tmp_path: Path) -> None:
     path = tmp_path / "tasks.json"
     path.write_bytes(files["tasks-00000.json"])
     second = again(first, path)
-    assert media.read(second.items.get(external_id="item-0001").media, 0, {}) == digit_png(1)
+    assert media.read_content(second.items.get(external_id="item-0001").media, 0, {}) == digit_png(1)
 
 
 def test_lists_are_cut_by_their_size(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -286,10 +286,10 @@ def test_images_that_were_imported_before_get_theirs_by_a_command(tmp_path: Path
 def test_large_files_are_read_when_they_are_asked_for_and_travel_as_bytes() -> None:
     content = bytes(media.HELD_BYTES + 1)
     name = media.file_name(0, "images", content, ".png")
-    media.write(name, content)
-    unread = media.read(name, 0, {})
+    media.write_content(name, content)
+    unread = media.read_content(name, 0, {})
     assert isinstance(unread, media.Unread)
     assert bytes(unread) == pickle.loads(pickle.dumps(unread)) == content
-    media.remove(name)
+    media.remove_content(name)
     with pytest.raises(FileNotFoundError):
-        media.read(name, 0, {})
+        media.read_content(name, 0, {})

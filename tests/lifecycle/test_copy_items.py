@@ -144,7 +144,7 @@ def test_media_stay_when_either_project_is_removed(kind: str) -> None:
 
 
 def read(item: Item) -> Any:
-    stored = media.read(item.media, item.media_offset, {})
+    stored = media.read_content(item.media, item.media_offset, {})
     return stored.tolist() if isinstance(stored, np.ndarray) else stored
 
 

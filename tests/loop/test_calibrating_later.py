@@ -67,7 +67,7 @@ def test_it_comes_to_what_one_training_would_have_found(labeled: tuple[Project, 
     assert {job.kind for job in Job.objects.waiting()} >= {"calibrate"}
     sealed = load_model(project, version)
     before = {name: np.array(load_array(files.pool(version, name))) for name in ("margins", "confidence")}
-    names = [each.name for each in artifacts.read(version).files]
+    names = [each.name for each in artifacts.read_artifact(version).files]
 
     given = []
     real = calibrating.compute.calibrate

@@ -243,7 +243,7 @@ def test_an_item_whose_file_is_damaged_is_named_where_its_features_are_lost(proj
     batch = project.batches.get(number=3)
     assert batch.state == Batch.State.FAILED
     assert batch.reason == (
-        "The rows 0 to 300 of the features are damaged, and cannot be encoded again: Its file cannot be read: its "
+        "The rows 0 to 128 of the features are damaged, and cannot be encoded again: Its file cannot be read: its "
         "content does not match its name. Restore their files from a backup, then retry."
     )
     flip(media.path_of(item.media))

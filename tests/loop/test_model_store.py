@@ -100,7 +100,7 @@ def test_a_store_that_is_not_there_fails_the_batch_with_the_reason_and_a_retry_m
 @pytest.mark.long
 def test_the_manifest_says_how_it_was_measured_where_it_comes_from_and_how_private_it_is(project: Project) -> None:
     label(project)
-    first, second = (artifacts.read(version).manifest for version in project.versions.all())
+    first, second = (artifacts.read_artifact(version).manifest for version in project.versions.all())
     assert (first["parents"], second["parents"]) == ([], [1])
     assert second["privacy"] == {"private": False}
     assert second["calibration"]["n"] == second["metrics"]["control"]["n"] == 16

@@ -220,7 +220,7 @@ def test_removed_while_a_worker_is_at_it(project: Project) -> None:
     class Removing(Step):
         def report(self, phase: str, share: float) -> None:
             if phase.startswith("predicting"):
-                predictions.remove(PredictionRun.objects.get())
+                predictions.remove_run(PredictionRun.objects.get())
             super().report(phase, share)
 
     Worker(run_step).execute(Removing(job))

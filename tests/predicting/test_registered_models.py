@@ -53,7 +53,7 @@ def test_a_graph_picks_the_next_batch_and_the_gate_decides_about_the_next_versio
     assert batch.selected_by == version
     found, truth = on_file(project), dict(project.items.values_list("external_id", "truth"))
     assert np.mean([each["best"] == truth[name] for name, each in found.items()]) > 0.8
-    manifest = artifacts.read(version).manifest  # type: ignore[union-attr]
+    manifest = artifacts.read_artifact(version).manifest  # type: ignore[union-attr]
     assert manifest["source"]["registered_by"] == f"manager of {project}"
     assert manifest["source"]["file"] == "model.zip"
     assert not Upload.objects.exists()

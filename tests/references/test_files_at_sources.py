@@ -39,7 +39,7 @@ def kept(store: Store, project: Project) -> Kept:
 
 
 def content_of(item: Item) -> bytes:
-    return bytes(references.read(item.media, 0, {}) or b"")
+    return bytes(references.read_content(item.media, 0, {}) or b"")
 
 
 def test_a_file_is_read_once_and_its_smaller_pictures_are_stored(kept: Kept) -> None:
@@ -202,7 +202,7 @@ def test_each_reader_has_copies_of_their_own(kept: Kept) -> None:
     paths: list[Path] = [references.local(item.media, reader=reader) for reader in (0, 7, 7, 8)]
     assert kept.reads("a.png") == 3
     assert len(set(paths)) == 3
-    references.remove(item.media)
+    references.remove_content(item.media)
     assert not any(path.exists() for path in paths)
 
 

@@ -101,12 +101,12 @@ def test_a_source_stays_while_files_of_items_are_there(store: Store, project: Pr
     source = make_source(project, f"s3://{bucket}", store.options, by_reference=True)
     work()
     with pytest.raises(changing.SourceRefused, match="1 item has its file at this source"):
-        changing.remove(source=source)
+        changing.remove_source(source=source)
     ids = list(project.items.values_list("pk", flat=True))
     removing.remove_items(project=project, ids=ids, user=make_member(project, "mona", Role.MANAGER), delete=True)
     with pytest.raises(changing.SourceRefused, match="deleted ones that can be restored included"):
-        changing.remove(source=source)
-    changing.remove(source=source, lose_files=True)
+        changing.remove_source(source=source)
+    changing.remove_source(source=source, lose_files=True)
     assert not Source.objects.exists()
     assert Reference.objects.get().source is None
 
@@ -188,7 +188,10 @@ def test_rows_of_a_web_server_name_files(web: str, project: Project, tmp_path: P
     work()
     items = list(project.items.order_by("external_id"))
     assert [item.source for item in items] == [f"{web}/set/my images/{number}.png" for number in (1, 2)]
-    assert [bytes(references.read(item.media, 0, {}) or b"") for item in items] == [photo(seed=1), photo(seed=2)]
+    assert [bytes(references.read_content(item.media, 0, {}) or b"") for item in items] == [
+        photo(seed=1),
+        photo(seed=2),
+    ]
     (tmp_path / "set" / "my images" / "1.png").write_bytes(photo(seed=3))
     copies.remove_copies(items[0].media)
     with pytest.raises(references.Lost, match="it has changed at its source"):

@@ -109,12 +109,12 @@ def test_rows_that_the_store_has_lost_are_written_again(project: Project, settin
 @pytest.mark.parametrize("damage", WAYS)
 def test_a_copy_of_an_item_s_file_is_fetched_anew(project: Project, damage: Damage) -> None:
     name = media.file_name(project.pk, "images", b"content of it", ".png")
-    media.write(name, b"content of it")
+    media.write_content(name, b"content of it")
     media.flush()
     damage(media.path_of(name))
     assert media.local(name).read_bytes() == b"content of it"
     damage(media.path_of(name))
-    assert media.read(name, 0, {}) == b"content of it"
+    assert media.read_content(name, 0, {}) == b"content of it"
 
 
 @pytest.mark.parametrize("damage", WAYS)

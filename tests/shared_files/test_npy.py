@@ -25,7 +25,7 @@ ARRAYS = [
 
 def written(path: Path, array: np.ndarray) -> Path:
     with replacing(path) as file:
-        npy.write(file, array)
+        npy.write_array(file, array)
     return path
 
 
@@ -35,14 +35,14 @@ def test_what_is_written_is_read_by_numpy_too(tmp_path: Path, array: np.ndarray)
     for read in (npy.load(path), npy.load(path, mmap=True), np.load(path)):
         assert read.dtype == array.dtype
         np.testing.assert_array_equal(read, array)
-    npy.check(path)
+    npy.check_array(path)
 
 
 @given(place=st.floats(0, 1, exclude_max=True))
 def test_no_changed_bit_passes(tmp_path_factory: pytest.TempPathFactory, place: float) -> None:
     path = written(tmp_path_factory.mktemp("npy") / "a.npy", ARRAYS[0])
     flip_at(path, int(place * path.stat().st_size))
-    for read in (npy.load, npy.check):
+    for read in (npy.load, npy.check_array):
         with pytest.raises(FileDamaged, match=r"a\.npy: "):
             read(path)
 
@@ -62,7 +62,7 @@ def test_files_of_earlier_releases_are_read(tmp_path: Path) -> None:
     path = tmp_path / "a.npy"
     np.save(path, ARRAYS[0])
     np.testing.assert_array_equal(npy.load(path), ARRAYS[0])
-    npy.check(path)
+    npy.check_array(path)
     os.truncate(path, 1000)
     with pytest.raises(FileDamaged, match=r"it has 1,000 bytes, and not 2,400,128"):
         npy.load(path, mmap=True)

@@ -505,7 +505,7 @@ def test_removing_a_source_keeps_its_items(store: Store, texts: Project) -> None
     job = Job.objects.filter(kind=Job.Kind.SOURCE).unfinished().get()
     Job.objects.take(job, "test", timezone.now())
     looking.look(Step(job))
-    changing.remove(source=source)
+    changing.remove_source(source=source)
     work()
     assert (texts.items.count(), texts.imports.count(), Source.objects.count()) == (1, 1, 0)
     assert fetching.fetch(texts.imports.get()) is None

@@ -255,7 +255,7 @@ def test_predictions_count_until_they_are_removed(settings: Any) -> None:
     result = ask(project, size=MIB, state="done")
     with pytest.raises(ValidationError, match=r"predictions 1\.0 MB"):
         uploads.store_upload(project=project, name="a.csv", chunks=[b"x"], length=1)
-    predictions.remove(result)
+    predictions.remove_run(result)
     uploads.store_upload(project=project, name="a.csv", chunks=[b"x"], length=1)
     consistent(project)
 

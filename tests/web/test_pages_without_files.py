@@ -169,7 +169,7 @@ def test_a_damaged_image_is_no_error_of_the_server(damage: Damage) -> None:
     project = make_project()
     [item] = make_items(project, 1)
     name = media.file_name(project.pk, "images", b"content of it", ".png")
-    media.write(name, b"content of it", thumbnail=b"RIFF....WEBP")
+    media.write_content(name, b"content of it", thumbnail=b"RIFF....WEBP")
     media.flush()
     item.media = name
     item.save()

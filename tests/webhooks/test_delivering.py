@@ -439,7 +439,7 @@ def test_a_webhook_goes_with_its_deliveries_and_old_events_go(project: Project, 
     webhook, _ = add(project, server)
     add(project, server)
     announce(project, 1, 2)
-    changing.remove(webhook=webhook)
+    changing.remove_webhook(webhook=webhook)
     assert Delivery.objects.count() == 2
     server.statuses = [204, 500]
     delivering.deliver()

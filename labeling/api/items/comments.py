@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.api.shared.endpoints import ProjectView
-from labeling.api.shared.fields import Moment, StrictText, read
+from labeling.api.shared.fields import Moment, StrictText, read_body
 from labeling.labels import comments
 from labeling.models import Ability
 from labeling.models.reviews import MAX_COMMENT
@@ -70,7 +70,7 @@ class ItemComments(ProjectView):
         Respond with 409 if the annotator in `to` has not answered the item.
         """
         item = get_object_or_404(self.project.items, pk=item_id)
-        body = read(CommentRequest, request.data)
+        body = read_body(CommentRequest, request.data)
         made = comments.write_reviewers_comment(item=item, user=self.user, text=body["text"], to=body["to"])
         return Response(CommentResponse(made).data, status=status.HTTP_201_CREATED)
 

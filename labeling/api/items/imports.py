@@ -19,7 +19,7 @@ from labeling import kinds
 from labeling.api.shared.bodies import PARSERS, ROW_BODIES, ROWS, file_bodies, sent, two_texts
 from labeling.api.shared.endpoints import ProjectView, find_or_404
 from labeling.api.shared.errors import Error
-from labeling.api.shared.fields import read, words
+from labeling.api.shared.fields import read_body, words
 from labeling.api.shared.ranges import media_response
 from labeling.intake import parked, uploads
 from labeling.intake.drafts import Draft
@@ -261,7 +261,7 @@ class RejectedRows(ProjectView):
     def get(self, request: Request, slug: str, import_id: int) -> StreamingHttpResponse:
         item_import = _import(self.project, import_id)
         rows = item_import.rejected_rows.all()
-        if not read(RejectedOptions, request.query_params.dict())["existing"]:
+        if not read_body(RejectedOptions, request.query_params.dict())["existing"]:
             rows = rows.exclude(reason__in=EXISTING)
         response = StreamingHttpResponse(_rejected_csv(rows), content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = f'attachment; filename="rejected-{item_import.pk}.csv"'
@@ -312,7 +312,7 @@ class ItemMedia(ProjectView):
         responses={(200, media_type): OpenApiTypes.BINARY for media_type in sorted(MEDIA_TYPES)},
     )
     def get(self, request: Request, slug: str, item_id: int) -> HttpResponseBase:
-        options = read(MediaOptions, request.query_params.dict())
+        options = read_body(MediaOptions, request.query_params.dict())
         size, kind = options["size"], kinds.of(self.project)
         name = visible_files.file_name(self.membership, item_id, options["key"])
         content_type = kind.content_types.get(Path(name).suffix)

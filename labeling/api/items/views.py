@@ -25,7 +25,7 @@ from labeling.api.items.shapes import (
     summary_json,
 )
 from labeling.api.shared.endpoints import ProjectView, parameter
-from labeling.api.shared.fields import read
+from labeling.api.shared.fields import read_body
 from labeling.labels import corrections
 from labeling.labels.items import search
 from labeling.labels.items.filter import FilterError
@@ -161,7 +161,7 @@ class ItemChanges(ProjectView):
         in the next minutes, also from all dataset versions, and nobody can restore them. A repeated request has no
         further effect. Items that the change does not fit stay as they are.
         """
-        body = read(ChangeRequest, request.data)
+        body = read_body(ChangeRequest, request.data)
         change = Change(body["action"], body.get("items", ()), body["reason"])
         if ("items" in body) == ("filter" in body):
             raise ValidationError({"items": ["Name the items, or give a filter; not both."]})
@@ -223,7 +223,7 @@ class ItemCorrection(_OneItem):
     def put(self, request: Request, slug: str, item_id: int) -> Response:
         """Correct the item's label, or confirm the label by sending it again."""
         item = self.record(item_id).item
-        correction = read(CorrectionRequest, request.data)
+        correction = read_body(CorrectionRequest, request.data)
         try:
             value = read_value(self.project, correction["value"])
         except InvalidValue as error:

@@ -26,7 +26,7 @@ from labeling.api.label.shapes import (
 )
 from labeling.api.label.tasks import tasks_json
 from labeling.api.shared.endpoints import ProjectView
-from labeling.api.shared.fields import read
+from labeling.api.shared.fields import read_body
 from labeling.api.shared.visible import visible
 from labeling.insight.progress import progress_of
 from labeling.models import Ability, Project
@@ -45,7 +45,7 @@ class Claim(ProjectView):
 
     @extend_schema(request=ClaimRequest, responses=ClaimResponse)
     def post(self, request: Request, slug: str) -> Response:
-        request_values = read(ClaimRequest, request.data)
+        request_values = read_body(ClaimRequest, request.data)
         claim = queue.ON_HOLD
         if self.membership.paused_at is None:
             limit = daily_limit_of(self.membership)
@@ -102,7 +102,7 @@ class Skip(ProjectView):
 
     @extend_schema(request=SkipRequest, responses=SubmitResponse)
     def post(self, request: Request, slug: str) -> Response:
-        values = read(SkipRequest, request.data)
+        values = read_body(SkipRequest, request.data)
         try:
             answer = parse_skip(self.project, values)
         except InvalidValue as error:
@@ -120,7 +120,7 @@ class Release(ProjectView):
 
     @extend_schema(request=ReleaseRequest, responses=ReleaseResponse)
     def post(self, request: Request, slug: str) -> Response:
-        values = read(ReleaseRequest, request.data)
+        values = read_body(ReleaseRequest, request.data)
         released = queue.release(
             project=self.project,
             user=self.user,

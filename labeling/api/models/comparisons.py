@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from labeling.api.models.versions import ControlFigures
 from labeling.api.projects.agreement import IntervalFigures
 from labeling.api.shared.endpoints import ProjectView, find_or_404
-from labeling.api.shared.fields import MAX_INT, read
+from labeling.api.shared.fields import MAX_INT, read_body
 from labeling.insight.versions_compared import OnControl, OnPool, Side, compare_versions
 from labeling.models import Ability, Project
 from labeling.storage.db.replica import reads
@@ -114,7 +114,7 @@ class VersionComparison(ProjectView):
     @extend_schema(parameters=PARAMETERS, responses=ComparisonResponse)
     @reads()
     def get(self, request: Request, slug: str) -> Response:
-        versions = read(VersionPair, request.query_params)
+        versions = read_body(VersionPair, request.query_params)
         a, b = (
             find_or_404(self.project.versions.all(), f"There is no model version {number} here.", number=number)
             for number in (versions["a"], versions["b"])

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from labeling.api.shared.bodies import PARSERS, file_bodies, line_bodies, sent
 from labeling.api.shared.endpoints import ProjectView, find_or_404
-from labeling.api.shared.fields import Secret, StrictText, read, words
+from labeling.api.shared.fields import Secret, StrictText, read_body, words
 from labeling.intake import prediction_sets
 from labeling.intake.prediction_files import SUFFIXES
 from labeling.models import Ability, PredictionServer, PredictionSet
@@ -147,7 +147,7 @@ class ServerDetail(_Sets):
     @extend_schema(request=PredictionServerSerializer, responses=PredictionServerSerializer)
     def put(self, request: Request, slug: str) -> Response:
         """Set the server of the project. In a project that trains no models, it is asked after each batch."""
-        fields = read(PredictionServerSerializer, request.data)
+        fields = read_body(PredictionServerSerializer, request.data)
         return Response(PredictionServerSerializer(prediction_sets.set_server(project=self.project, **fields)).data)
 
     @extend_schema(responses={204: None})

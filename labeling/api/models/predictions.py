@@ -121,7 +121,7 @@ class PredictionDetail(_Predictions):
     @extend_schema(responses={204: None})
     def delete(self, request: Request, slug: str, prediction_id: int) -> Response:
         """Delete a prediction run with its file and its result; a run in progress stops."""
-        predictions.remove(self.find(prediction_id))
+        predictions.remove_run(self.find(prediction_id))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

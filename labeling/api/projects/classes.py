@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.api.shared.endpoints import ProjectView, find_or_404
-from labeling.api.shared.fields import MAX_INT, StrictInteger, StrictText, read
+from labeling.api.shared.fields import MAX_INT, StrictInteger, StrictText, read_body
 from labeling.models import Ability, ClassChange, Item, LabelClass
 from labeling.models.classes import MAX_ALIASES, MAX_DESCRIPTION
 from labeling.projects.classes import changing as classes
@@ -142,7 +142,7 @@ class ClassList(_Classes):
     @extend_schema(request=NewClass, responses={201: ProjectClass})
     def post(self, request: Request, slug: str) -> Response:
         """Add a class. The next training learns it."""
-        details = self.fields_of(read(NewClass, request.data))
+        details = self.fields_of(read_body(NewClass, request.data))
         return self.shown(classes.add(project=self.project, user=self.user, **details), status.HTTP_201_CREATED)
 
 
@@ -161,7 +161,7 @@ class ClassDetail(_Classes):
     def patch(self, request: Request, slug: str, index: int) -> Response:
         """Rename, describe or move a class. Labels and models refer to the class by its index and do not change."""
         self.find(index)
-        details = self.fields_of(read(ClassEdit, request.data))
+        details = self.fields_of(read_body(ClassEdit, request.data))
         position = details.pop("position", None)
         if details:
             classes.edit(project=self.project, user=self.user, index=index, **details)
@@ -178,7 +178,7 @@ class ClassMerge(_Classes):
     @extend_schema(request=MergeRequest, responses=ProjectClass)
     def post(self, request: Request, slug: str, index: int) -> Response:
         self.find(index)
-        into = read(MergeRequest, request.data)["into"]
+        into = read_body(MergeRequest, request.data)["into"]
         classes.merge(project=self.project, user=self.user, index=index, into=into)
         return self.shown(self.find(index))
 
@@ -195,7 +195,7 @@ class ClassSplit(_Classes):
     @extend_schema(request=SplitRequest, responses=ProjectClass(many=True))
     def post(self, request: Request, slug: str, index: int) -> Response:
         self.find(index)
-        into = read(SplitRequest, request.data)["into"]
+        into = read_body(SplitRequest, request.data)["into"]
         parts = classes.split(project=self.project, user=self.user, index=index, into=into)
         rows = self.project.classes.select_related("parent").filter(pk__in=[part.pk for part in parts])
         return Response(ProjectClass(rows.order_by("position"), many=True, context={"merges": {}, "examples": {}}).data)
@@ -265,5 +265,5 @@ class ClassUndo(_Classes):
 
     @extend_schema(request=UndoRequest, responses=Change)
     def post(self, request: Request, slug: str) -> Response:
-        revision = read(UndoRequest, request.data)["revision"]
+        revision = read_body(UndoRequest, request.data)["revision"]
         return Response(Change(classes.undo(project=self.project, user=self.user, revision=revision)).data)

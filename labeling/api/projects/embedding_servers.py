@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.api.shared.endpoints import ProjectView, find_or_404
-from labeling.api.shared.fields import Secret, StrictText, read
+from labeling.api.shared.fields import Secret, StrictText, read_body
 from labeling.models import Ability, EmbeddingServer
 from labeling.outside.outbound import validate_address
 from labeling.projects.encoders import embedding_servers
@@ -70,7 +70,7 @@ class ProjectEmbeddingServers(ProjectView):
         """Add a server, or change the key and the price of the one with this address. Then the encoder `endpoint` takes
         its address.
         """
-        fields = read(EmbeddingServerSerializer, request.data)
+        fields = read_body(EmbeddingServerSerializer, request.data)
         return Response(self._shown(embedding_servers.set_server(project=self.project, **fields)))
 
     def _shown(self, server: EmbeddingServer) -> dict[str, Any]:

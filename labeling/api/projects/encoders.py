@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.api.shared.endpoints import ProjectView
-from labeling.api.shared.fields import StrictText, read
+from labeling.api.shared.fields import StrictText, read_body
 from labeling.intake.registering import encoder_of
 from labeling.models import Ability, EncoderComparison
 from labeling.projects.encoders import encoder_change, encoder_comparison
@@ -157,7 +157,7 @@ class ProjectEncoder(_Encoder):
     @extend_schema(request=EncoderChoiceSerializer, responses=EncoderSerializer)
     def put(self, request: Request, slug: str) -> Response:
         """Choose an encoder, before the first item is encoded."""
-        choose_encoder(project=self.project, choice=read(EncoderChoiceSerializer, request.data))
+        choose_encoder(project=self.project, choice=read_body(EncoderChoiceSerializer, request.data))
         return self.shown()
 
 
@@ -183,7 +183,9 @@ class ProjectEncoderChange(_Encoder):
         """Encode all items with another encoder in the background. The next version whose training begins after that
         learns from it. Labels, batches and versions stay; versions of an earlier encoder pick no batch any more.
         """
-        encoder_change.ask(project=self.project, choice=read(EncoderChoiceSerializer, request.data), user=self.user)
+        encoder_change.ask(
+            project=self.project, choice=read_body(EncoderChoiceSerializer, request.data), user=self.user
+        )
         return self.shown()
 
     @extend_schema(request=None, responses={200: EncoderSerializer})
@@ -212,7 +214,7 @@ class ProjectEncoderComparison(ProjectView):
         """Measure the encoders in the background, unless that is under way. It trains five models with each encoder on
         at most 3,000 labels. Respond with 409 for a private project, or with fewer than 50 labels.
         """
-        also = read(EncodersToCompareSerializer, request.data).get("also", [])
+        also = read_body(EncodersToCompareSerializer, request.data).get("also", [])
         return self._shown(encoder_comparison.ask(project=self.project, also=also))
 
     def _shown(self, comparison: EncoderComparison) -> Response:

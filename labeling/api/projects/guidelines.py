@@ -17,7 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.api.shared.endpoints import ProjectListView, ProjectView, find_or_404
-from labeling.api.shared.fields import read, words
+from labeling.api.shared.fields import read_body, words
 from labeling.api.shared.ranges import media_response
 from labeling.intake import uploads
 from labeling.kinds.image import Image
@@ -117,7 +117,7 @@ class ImageList(ProjectView):
         data: Any = request.data  # the form is spooled as it is taken apart
         if problem := getattr(request._request, "upload_problem", ""):
             raise serializers.ValidationError({"file": problem})
-        values = read(ImageUpload, data)
+        values = read_body(ImageUpload, data)
         file = values["file"]
         if file.size > guidelines_images.MOST_BYTES:
             problem = too_large(guidelines_images.MOST_BYTES)

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 
 from labeling.api.shared.endpoints import ProjectView
 from labeling.api.shared.errors import refusals_as_conflicts
-from labeling.api.shared.fields import StrictBoolean, StrictChoice, StrictInteger, StrictText, read
+from labeling.api.shared.fields import StrictBoolean, StrictChoice, StrictInteger, StrictText, read_body
 from labeling.models import Ability, Invitation, Role
 from labeling.projects.people import invitations
 from labeling.projects.people.invitations import MOST_BY_LINK
@@ -101,7 +101,7 @@ class InvitationList(ProjectView):
         With `to_account`, the account with the username `name` also finds the invitation on its home page. The response
         does not depend on whether this account exists. Respond with 409 after invitations for 100 people in 7 days.
         """
-        fields = read(InvitationBody, request.data)
+        fields = read_body(InvitationBody, request.data)
         with refusals_as_conflicts():
             invitation, token = invitations.invite(project=self.project, user=self.user, **fields)
         url = invitations.deliver(token, request.build_absolute_uri)

@@ -14,7 +14,7 @@ from labeling.api.projects.members import NO_MEMBER, MemberSerializer
 from labeling.api.projects.views import ProjectSerializer
 from labeling.api.shared.endpoints import SIGNED_IN, Endpoint, ProjectView, find_or_404
 from labeling.api.shared.errors import refusals_as_conflicts
-from labeling.api.shared.fields import StrictBoolean, StrictChoice, StrictText, read
+from labeling.api.shared.fields import StrictBoolean, StrictChoice, StrictText, read_body
 from labeling.insight.affected import contents_of
 from labeling.models import Ability, Membership, Project, Role, User
 from labeling.models.projects import MAX_SLUG, slug_validator
@@ -134,7 +134,7 @@ class ProjectDeletion(_Lifecycle):
         """Delete the project for all members at once. Send its name to confirm. Its managers can restore it for 30
         days.
         """
-        name = read(DeletionRequest, request.data)["name"]
+        name = read_body(DeletionRequest, request.data)["name"]
         with refusals_as_conflicts():
             lifecycle.delete(project=self.project, user=self.user, name=name)
         self.project.refresh_from_db(fields=["deleted_at", "deleted_by"])
@@ -151,7 +151,7 @@ class ProjectCopy(_Lifecycle):
 
     @extend_schema(request=CopyRequest, responses={201: CopiedProject})
     def post(self, request: Request, slug: str) -> Response:
-        values = read(CopyRequest, request.data)
+        values = read_body(CopyRequest, request.data)
         values["slug"] = slug_for(self.user, values["slug"])
         with refusals_as_conflicts():
             made = duplicate(project=self.project, user=self.user, **values)
@@ -168,7 +168,7 @@ class ProjectTransfer(ProjectView):
 
     @extend_schema(request=TransferRequest, responses=MemberSerializer)
     def post(self, request: Request, slug: str) -> Response:
-        values = read(TransferRequest, request.data)
+        values = read_body(TransferRequest, request.data)
         members = self.project.memberships.select_related("user")
         successor = find_or_404(members, NO_MEMBER, user__username=values["username"])
         with refusals_as_conflicts():
@@ -191,7 +191,7 @@ class DeletedProjects(Endpoint):
     @extend_schema(request=RestoreRequest, responses=ProjectSerializer)
     def post(self, request: Request) -> Response:
         """Restore a project that was deleted less than 30 days ago."""
-        slug = read(RestoreRequest, request.data)["slug"]
+        slug = read_body(RestoreRequest, request.data)["slug"]
         project = next((each for each in self._restorable(request) if each.slug == slug), None)
         if project is None:
             raise Http404(self.missing)

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from labeling.api.shared.endpoints import ProjectView, find_or_404
 from labeling.api.shared.errors import refusals_as_conflicts
-from labeling.api.shared.fields import StrictChoice, StrictInteger, StrictText, read
+from labeling.api.shared.fields import StrictChoice, StrictInteger, StrictText, read_body
 from labeling.models import Ability, Membership, Role, User
 from labeling.models.accounts import MAX_DAILY_LIMIT, MAX_GROUP
 from labeling.projects.people.members import remove_member, set_role, set_work
@@ -61,7 +61,7 @@ class MemberList(ProjectView):
         Respond with 404 for people who are not members, whether they have an account or not: invite them. Superusers
         may also add any account as a member, up to the limit of members (`PROJECT_MEMBERS`): then respond with 409.
         """
-        fields = read(MemberSerializer, request.data)
+        fields = read_body(MemberSerializer, request.data)
         username = fields["user"]["username"]
         people = (
             User.objects.all() if self.user.is_superuser else User.objects.filter(memberships__project=self.project)

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.api.shared.endpoints import ProjectView
-from labeling.api.shared.fields import MAX_INT, StrictInteger, StrictText, read
+from labeling.api.shared.fields import MAX_INT, StrictInteger, StrictText, read_body
 from labeling.models import Ability
 from labeling.models.classes import MAX_PROPOSAL
 from labeling.projects.classes import proposals
@@ -83,7 +83,7 @@ class ProposalAccept(_Proposals):
 
     @extend_schema(request=AcceptRequest, responses=AcceptResponse)
     def post(self, request: Request, slug: str) -> Response:
-        values = read(AcceptRequest, request.data)
+        values = read_body(AcceptRequest, request.data)
         group = self.group(values["key"])
         accepted = proposals.accept(
             project=self.project,
@@ -102,5 +102,5 @@ class ProposalDismiss(_Proposals):
 
     @extend_schema(request=DismissRequest, responses=DismissResponse)
     def post(self, request: Request, slug: str) -> Response:
-        group = self.group(read(DismissRequest, request.data)["key"])
+        group = self.group(read_body(DismissRequest, request.data)["key"])
         return Response({"dismissed": proposals.dismiss(project=self.project, user=self.user, key=group.key)})

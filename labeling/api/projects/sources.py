@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.api.shared.endpoints import ProjectView, find_or_404
-from labeling.api.shared.fields import StrictBoolean, StrictChoice, StrictText, read
+from labeling.api.shared.fields import StrictBoolean, StrictChoice, StrictText, read_body
 from labeling.intake.readers.layout import Layout, LayoutError
 from labeling.intake.watching import changing
 from labeling.models import Ability, Project, Source
@@ -153,7 +153,7 @@ class SourceList(ProjectView):
     @extend_schema(request=SourceSerializer, responses={201: SourceSerializer})
     def post(self, request: Request, slug: str) -> Response:
         """Add a source, which a worker looks at. Respond with 409 if the project has 50 sources."""
-        fields = {"layout": None, **read(SourceSerializer, request.data)}
+        fields = {"layout": None, **read_body(SourceSerializer, request.data)}
         source = changing.add(project=self.project, user=self.user, **_given(fields, fields["address"]))
         return _shown(self.project, source, status.HTTP_201_CREATED)
 
@@ -182,7 +182,7 @@ class SourceDetail(_OneSource):
     def patch(self, request: Request, slug: str, source_id: int) -> Response:
         """Change a source, pause it or let it go on. After new credentials, imports that failed continue."""
         source = self.find(source_id)
-        changing.change(source=source, **_given(read(SourceChange, request.data), source.address))
+        changing.change(source=source, **_given(read_body(SourceChange, request.data), source.address))
         return _shown(self.project, self.find(source_id))
 
     @extend_schema(parameters=[RemovalOptions], responses={204: None})
@@ -190,8 +190,8 @@ class SourceDetail(_OneSource):
         """Remove the source and its imports that are not done. Its items stay. Respond with 409 if files of items are
         there, unless `lose_files` is true.
         """
-        options = read(RemovalOptions, request.query_params.dict())
-        changing.remove(source=self.find(source_id), **options)
+        options = read_body(RemovalOptions, request.query_params.dict())
+        changing.remove_source(source=self.find(source_id), **options)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -201,7 +201,7 @@ class SourceLook(_OneSource):
     @extend_schema(request=LookRequest, responses={202: SourceSerializer})
     def post(self, request: Request, slug: str, source_id: int) -> Response:
         source = self.find(source_id)
-        changing.look_now(source=source, full=read(LookRequest, request.data)["full"])
+        changing.look_now(source=source, full=read_body(LookRequest, request.data)["full"])
         return _shown(self.project, self.find(source_id), status.HTTP_202_ACCEPTED)
 
 

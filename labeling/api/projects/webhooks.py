@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.api.shared.endpoints import ProjectListView, ProjectView, find_or_404
-from labeling.api.shared.fields import ShortList, StrictBoolean, StrictChoice, StrictText, read, words
+from labeling.api.shared.fields import ShortList, StrictBoolean, StrictChoice, StrictText, read_body, words
 from labeling.models import Ability, Delivery, EventType, Webhook
 from labeling.models.webhooks import MAX_URL
 from labeling.outside.outbound import validate_address
@@ -86,7 +86,7 @@ class WebhookList(ProjectView):
     @extend_schema(request=WebhookSerializer, responses={201: NewSecret})
     def post(self, request: Request, slug: str) -> Response:
         """Add a webhook. Only this response has its secret. Respond with 409 if the project has 20 webhooks."""
-        fields = read(WebhookSerializer, request.data)
+        fields = read_body(WebhookSerializer, request.data)
         return _with_secret(*changing.add(project=self.project, **fields), status.HTTP_201_CREATED)
 
 
@@ -116,13 +116,13 @@ class WebhookDetail(_OneWebhook):
         address.
         """
         webhook = self.find(webhook_id)
-        changing.change(webhook=webhook, **read(WebhookChange, request.data))
+        changing.change(webhook=webhook, **read_body(WebhookChange, request.data))
         return Response(WebhookSerializer(self.find(webhook_id)).data)
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, slug: str, webhook_id: int) -> Response:
         """Remove the webhook with its deliveries."""
-        changing.remove(webhook=self.find(webhook_id))
+        changing.remove_webhook(webhook=self.find(webhook_id))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

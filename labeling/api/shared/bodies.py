@@ -11,7 +11,7 @@ from rest_framework import serializers
 from rest_framework.parsers import BaseParser, FileUploadParser, MultiPartParser
 from rest_framework.request import Request
 
-from labeling.api.shared.fields import read
+from labeling.api.shared.fields import read_body
 from labeling.intake import uploads
 from labeling.kinds import KINDS
 from labeling.models import Project
@@ -118,7 +118,7 @@ def sent(request: Request, project: Project, options: type[serializers.Serialize
     Raises DRF's `ValidationError` if the request has no file, or if the file cannot be stored.
     """
     in_address = request.query_params.dict()
-    read(options, in_address)
+    read_body(options, in_address)
     uploads.admit(request._request, project, proven=True)
     data: Any = request.data  # a raw body, or a form, whose file is spooled while it is parsed
     file = data.get("file")
@@ -128,4 +128,4 @@ def sent(request: Request, project: Project, options: type[serializers.Serialize
         raise serializers.ValidationError({"file": "Send the file in the field 'file'."})
     in_form = {name: data.get(name) for name in options().fields if data.get(name) is not None}
     upload = {"chunks": file.chunks(), "length": file.size, "spooled_at": uploads.spooled(file)}
-    return Sent({"name": file.name or "upload", **upload}, read(options, {**in_form, **in_address}))
+    return Sent({"name": file.name or "upload", **upload}, read_body(options, {**in_form, **in_address}))

@@ -20,7 +20,7 @@ from labeling.questions import QUESTIONS
 MAX_INT, MAX_ID = 2**31 - 1, 2**63 - 1
 
 
-def read(shape: type[serializers.Serializer[Any]], data: Any) -> dict[str, Any]:
+def read_body(shape: type[serializers.Serializer[Any]], data: Any) -> dict[str, Any]:
     """Return the validated data of the serializer `shape`. Raises DRF's `ValidationError`, which answers 400."""
     if data is None:
         raise ValidationError("No data provided")

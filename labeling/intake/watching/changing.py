@@ -234,7 +234,7 @@ def _secrets_of(source: Source) -> Mapping[str, str]:
 
 
 @transaction.atomic
-def remove(*, source: Source, lose_files: bool = False) -> None:
+def remove_source(*, source: Source, lose_files: bool = False) -> None:
     """Remove the source, and its imports that are not done. Items stay.
 
     Raises `SourceRefused` if files of items stay there, unless `lose_files`: these can then no longer be read.

@@ -15,7 +15,7 @@ from labeling.labels.items.filter import FilterError
 from labeling.models import Batch, DatasetVersion, Job, LogKind, Project, User
 from labeling.models.datasets import NUMBERED
 from labeling.observing import auditlog
-from labeling.outgoing.datasets.freeze import Frozen, Superseded, discard, freeze, keep, next_number
+from labeling.outgoing.datasets.freeze import Frozen, Superseded, discard, freeze, next_number, store_frozen
 from labeling.outgoing.exports.choice import FILTERS, OF_THE_FILE, choose, spans
 from labeling.projects import quota
 
@@ -96,10 +96,10 @@ def for_training(
         discard(dataset, before)
     whole = project.datasets.whole().defer("manifest")
     same = whole.filter(automatic=True, filters=filters, layers=frozen.layers).first()
-    return same or write(dataset, frozen, draft=draft, writing=writing), value
+    return same or store_dataset(dataset, frozen, draft=draft, writing=writing), value
 
 
-def write(
+def store_dataset(
     dataset: DatasetVersion, frozen: Frozen, *, draft: str, writing: Callable[[], AbstractContextManager[None]]
 ) -> DatasetVersion:
     """Store a frozen version in the transaction `writing`; freeze it again if items were removed for good meanwhile.
@@ -108,7 +108,7 @@ def write(
     while True:
         try:
             with writing():
-                keep(dataset, frozen)
+                store_frozen(dataset, frozen)
             return dataset
         except quota.NoRoom:
             discard(dataset, frozen)

@@ -81,7 +81,7 @@ def _without(file: DatasetFile, items: np.ndarray) -> DatasetFile | None:
     if not layers.among(items, layers.items_of(path)).any():
         return file
     draft = path.with_suffix(f".{uuid.uuid4().hex}")
-    written = layers.write(draft, layers.without(path, items))
+    written = layers.write_layer(draft, layers.without(path, items))
     if not written:
         draft.unlink()
         return None

@@ -102,7 +102,7 @@ def _frozen(dataset: DatasetVersion, base: Base, draft: str) -> Frozen:
     return Frozen(files, manifest(dataset, facts, files), purges)
 
 
-def keep(dataset: DatasetVersion, frozen: Frozen) -> None:
+def store_frozen(dataset: DatasetVersion, frozen: Frozen) -> None:
     """Store a frozen version and its new files; a version without a number gets the next one. Call it in a
     transaction. Raises `NoRoom`, and `Superseded` if items were removed for good meanwhile.
     """
@@ -219,7 +219,7 @@ def _with_changes(
     as often as the number of rows after it doubles.
     """
     path = ProjectFiles(project).root / DatasetFile.noun / f"{draft}.draft"
-    written = layers.write(path, layers.gathered(rows))
+    written = layers.write_layer(path, layers.gathered(rows))
     if not written:
         path.unlink()
         return files
@@ -229,7 +229,7 @@ def _with_changes(
         written += files[kept].rows
     if kept < len(files):
         merged = layers.stored([*paths_of_files(files[kept:]), path], keep_gone=kept > 0)
-        written = layers.write(path.with_suffix(".merged"), merged)
+        written = layers.write_layer(path.with_suffix(".merged"), merged)
         path.with_suffix(".merged").replace(path)
     if not written:
         path.unlink()

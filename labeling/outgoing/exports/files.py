@@ -159,9 +159,9 @@ def _vectors(page: Page) -> Iterator[np.ndarray | None]:
     references.bring(name for name, _ in places.values())
     blocks: dict[str, np.ndarray] = {}
     for row in page:
-        vector = references.read(*places.get(row["item"], ("", 0)), blocks)
+        vector = references.read_content(*places.get(row["item"], ("", 0)), blocks)
         yield vector if isinstance(vector, np.ndarray) else None
 
 
 def _file(name: str) -> bytes | None:
-    return bytes(references.read(name, 0, {}) or b"") if name else None
+    return bytes(references.read_content(name, 0, {}) or b"") if name else None

@@ -62,7 +62,7 @@ def dataset_pages(dataset: DatasetVersion, *, size: int, split: bool = False) ->
     chances = {batch["number"]: batch["control_probability"] for batch in manifest["batches"]}
     for table in layers.read_rows(paths_of_files(files_of(dataset)), size=size):
         _, pool_rows, splits, data, texts = (column.to_pylist() for column in table.columns)
-        page = [_row(text, fields) for text, fields in zip(texts, data, strict=True)]
+        page = [_frozen_row(text, fields) for text, fields in zip(texts, data, strict=True)]
         for row, pool_row, its_split in zip(page, pool_rows, splits, strict=True):
             row["control_weight"] = weights.of(pool_row)
             row["control_probability"] = chances.get(row["batch"]) if row["is_control"] else None
@@ -71,7 +71,7 @@ def dataset_pages(dataset: DatasetVersion, *, size: int, split: bool = False) ->
         yield page
 
 
-def _row(text: str, data: str) -> Row:
+def _frozen_row(text: str, data: str) -> Row:
     row: Row = orjson.loads(text)
     row["data"] = data
     for name in TIMES:

@@ -225,7 +225,7 @@ class _Reader:
             unlabeled = [task.item for task in tasks if task.label is None] if self.choice.get("certified") else []
             certified = certified_among(unlabeled, self.shown) if unlabeled else {}
             page = [
-                _row(
+                _export_row(
                     task,
                     answers[task.id],
                     corrections.get(task.item, UNCORRECTED),
@@ -277,7 +277,9 @@ def _columns() -> str:
             item.label_distribution, {moment("item.labeled_at")}"""
 
 
-def _row(task: _Task, answers: Answers, corrected: tuple[Row, str | None], facts: BatchFacts, shared: Export) -> Row:
+def _export_row(
+    task: _Task, answers: Answers, corrected: tuple[Row, str | None], facts: BatchFacts, shared: Export
+) -> Row:
     correction, corrected_to = corrected
     values = answers.values if corrected_to is None else [corrected_to]
     is_control, is_labeled = task.is_control, task.label is not None

@@ -30,7 +30,7 @@ def _named(*formats: Format) -> dict[str, Format]:
 FORMATS = _named(
     Format(
         "csv", "CSV", "for spreadsheets and people",
-        content_type="text/csv; charset=utf-8", write=csv.write, is_text=True,
+        content_type="text/csv; charset=utf-8", write=csv.write_csv, is_text=True,
     ),
     Format(
         "parquet", "Parquet", "typed and compact: the best choice for programs",
@@ -42,7 +42,7 @@ FORMATS = _named(
     ),
     Format(
         "jsonl", "JSONL", "one JSON object a line",
-        content_type="application/x-ndjson", write=jsonl.write, is_text=True,
+        content_type="application/x-ndjson", write=jsonl.write_jsonl, is_text=True,
     ),
 )  # fmt: skip
 """By name, in the order in which pages offer them."""
@@ -51,17 +51,17 @@ DATASETS = _named(
     Format(
         "huggingface", "Hugging Face dataset",
         "load_dataset loads the unpacked folder, with splits, classes and the files themselves",
-        ending="huggingface.zip", write=huggingface.write,
+        ending="huggingface.zip", write=huggingface.write_huggingface,
     ),
     Format(
         "webdataset", "WebDataset",
         "for a training that streams its samples: tar shards by split, with the files themselves",
-        ending="webdataset.zip", write=webdataset.write,
+        ending="webdataset.zip", write=webdataset.write_webdataset,
     ),
     Format(
         "croissant", "Croissant",
         "the shards of the Hugging Face dataset with metadata for mlcroissant and dataset search",
-        ending="croissant.zip", write=huggingface.write,
+        ending="croissant.zip", write=huggingface.write_huggingface,
     ),
 )  # fmt: skip
 """The formats of exports that hold the items themselves, for training."""
@@ -88,7 +88,7 @@ TOOLS = _named(
     ),
     Format(
         "doccano", "doccano texts", "texts with their labels, to go on in doccano",
-        ending="doccano.jsonl", content_type="application/x-ndjson", write=jsonl.write, is_text=True,
+        ending="doccano.jsonl", content_type="application/x-ndjson", write=jsonl.write_jsonl, is_text=True,
         takes=lambda kind: kind.can_be_typed, holds="texts",
     ),
 )  # fmt: skip

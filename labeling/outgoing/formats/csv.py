@@ -24,7 +24,7 @@ _AS_THEY_ARE = {int, float, type(None)}
 _YES_OR_NO = {True: "true", False: "false"}
 
 
-def write(pages: Iterable[Page], layout: Layout) -> Iterator[bytes]:
+def write_csv(pages: Iterable[Page], layout: Layout) -> Iterator[bytes]:
     """Write a header and the rows, with lists and objects as JSON."""
     names = layout.schema.names
     # Excel takes UTF-8 for another encoding without the mark. Some programs keep quoted texts from becoming numbers.

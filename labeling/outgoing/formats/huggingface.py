@@ -24,7 +24,7 @@ _UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
 GIT = (".gitattributes", b"*.parquet filter=lfs diff=lfs merge=lfs -text\n")
 
 
-def write(pages: Iterable[Page], layout: Layout) -> Iterator[bytes]:
+def write_huggingface(pages: Iterable[Page], layout: Layout) -> Iterator[bytes]:
     """Write Parquet shards; without rows, an empty one, which states the columns."""
     return write_shards(
         _batches(pages, layout),

@@ -10,7 +10,7 @@ from labeling.outgoing.formats.base import JSON_OPTIONS, Layout, Page
 from labeling.outgoing.formats.shards import write_shards
 
 
-def write(pages: Iterable[Page], layout: Layout) -> Iterator[bytes]:
+def write_jsonl(pages: Iterable[Page], layout: Layout) -> Iterator[bytes]:
     """Write each row as a JSON object on a line."""
     options = JSON_OPTIONS | orjson.OPT_APPEND_NEWLINE
     for page in pages:

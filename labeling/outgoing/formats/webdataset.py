@@ -15,7 +15,7 @@ _HEADER = tarfile.TarInfo().tobuf(tarfile.USTAR_FORMAT)
 _REST = sum(_HEADER[156:]) + 8 * ord(" ")
 
 
-def write(pages: Iterable[Page], layout: Layout) -> Iterator[bytes]:
+def write_webdataset(pages: Iterable[Page], layout: Layout) -> Iterator[bytes]:
     """Write tar shards; without rows, an empty one. The numbers of samples are unique in all shards."""
     return write_shards(
         _samples(pages, layout),

@@ -131,10 +131,10 @@ def _read_bytes(name: str) -> bytes:
         return file.read()
 
 
-def read(name: str, offset: int, blocks: dict[str, np.ndarray]) -> bytes | media.Unread | np.ndarray | None:
-    """Return the file or vector of an item, as `media.read` does. Errors as for `opened`."""
+def read_content(name: str, offset: int, blocks: dict[str, np.ndarray]) -> bytes | media.Unread | np.ndarray | None:
+    """Return the file or vector of an item, as `media.read_content` does. Errors as for `opened`."""
     if not is_reference(name):
-        return media.read(name, offset, blocks)
+        return media.read_content(name, offset, blocks)
     with opened(name) as file:
         content = file.read(media.HELD_BYTES + 1)
     return content if len(content) <= media.HELD_BYTES else media.Unread(partial(_read_bytes, name))
@@ -159,11 +159,11 @@ def share(names: Iterable[str], project_id: int) -> list[Reference]:
     return rows
 
 
-def remove(name: str) -> None:
+def remove_content(name: str) -> None:
     """Remove the file with its smaller pictures and copies; a file at a source stays there. The row of the reference
     stays, too: remove it with the item.
     """
-    media.remove(name)
+    media.remove_content(name)
     if is_reference(name):
         copies.remove_copies(name)
 

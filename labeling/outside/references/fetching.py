@@ -171,7 +171,7 @@ def _store_copies(outcomes: Sequence[tuple[Reference, bytes | Lost]], reader: in
             del contents[row]
             continue
         if not row.sha256:
-            media.write(row.name, b"", preview=file.preview, thumbnail=file.thumbnail)
+            media.write_content(row.name, b"", preview=file.preview, thumbnail=file.thumbnail)
         row.size, row.sha256 = len(contents[row]), digests[row]
         row.shown_sha256 = hashlib.sha256(file.content).hexdigest()
         contents[row] = file.content

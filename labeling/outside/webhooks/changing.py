@@ -108,7 +108,7 @@ def _new_secret() -> str:
 
 
 @transaction.atomic
-def remove(*, webhook: Webhook) -> None:
+def remove_webhook(*, webhook: Webhook) -> None:
     """Remove the webhook with its deliveries."""
     # Wait for transactions that write deliveries to it.
     Webhook.objects.select_for_update().get(pk=webhook.pk).delete()

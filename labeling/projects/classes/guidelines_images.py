@@ -45,13 +45,13 @@ def add(*, project: Project, user: User | None, file_name: str, content: bytes, 
         quota.check_room(project, len(shown))
     # A random name, not one from the content: no other image shares the file, so `remove_image` can remove it.
     path = f"{project.pk}/{FOLDER}/{uuid.uuid4().hex}{suffix}"
-    media.write(path, shown)
+    media.write_content(path, shown)
     media.flush()
     image = GuidelinesImage(project=project, alt_text=alt_text, media=path, bytes=len(shown), user=user)
     try:
         _record(image, slugify(file_name.rpartition(".")[0])[:MOST_NAME] or "image", suffix)
     except BaseException:
-        media.remove(path)
+        media.remove_content(path)
         raise
     return image
 
@@ -85,7 +85,7 @@ def remove_image(*, image: GuidelinesImage) -> None:
             gettext("A version of the guidelines shows %(name)s: it stays with that version.") % {"name": image.name}
         )
     # No error if another request removes the image at the same time.
-    media.remove(image.media)
+    media.remove_content(image.media)
     if GuidelinesImage.objects.filter(pk=image.pk).delete()[0]:
         quota.count(project, media=-image.bytes)
         auditlog.record(LogKind.IMAGE_REMOVED, project=project, before={"name": image.name, "bytes": image.bytes})

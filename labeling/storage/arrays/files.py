@@ -337,7 +337,7 @@ def rewrite_rows(path: Path, *, start: int, block: np.ndarray) -> None:
 def save_array(path: Path, array: np.ndarray) -> None:
     """Save an array as .npy, in one atomic step."""
     with replacing(path) as file:
-        npy.write(file, array)
+        npy.write_array(file, array)
     store().publish(path)
 
 
@@ -385,7 +385,7 @@ def load_checked(path: Path) -> np.ndarray:
 
 def check_array(path: Path) -> None:
     """Check every byte of a stored array, with little memory. Raises `FileMissing` or `FileDamaged`."""
-    read_whole(path, npy.check)
+    read_whole(path, npy.check_array)
 
 
 def sha256_of(array: np.ndarray) -> str:

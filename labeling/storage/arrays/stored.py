@@ -33,7 +33,7 @@ def load(path: Path, kind: type[Stored]) -> Stored | None:
     again.
     """
     try:
-        return read(path, kind)
+        return read_stored(path, kind)
     except FileMissing:
         return None
     except FileDamaged as damage:
@@ -41,7 +41,7 @@ def load(path: Path, kind: type[Stored]) -> Stored | None:
         return None
 
 
-def read(path: Path, kind: type[Stored]) -> Stored:
+def read_stored(path: Path, kind: type[Stored]) -> Stored:
     """Return the stored dataclass `kind`. Raises `FileMissing` or `FileDamaged`."""
     values = read_whole(path, lambda here: read_arrays(here, [field.name for field in fields(kind)]))  # type: ignore[arg-type]
     try:

@@ -35,7 +35,7 @@ def copy_to(folder: Path) -> Path:
     return path
 
 
-def check(folder: Path) -> None:
+def check_copy(folder: Path) -> None:
     """Read the whole copy in the folder. Raises `BackupRefused` if it is damaged, or no database of Marginalia."""
     path = folder / copy_name()
     if connection.vendor != "sqlite":

@@ -39,7 +39,7 @@ def restore(folder: Path) -> dict[str, Any]:
     made = _checked(folder)
     if connection.introspection.table_names():
         raise BackupRefused("The database has tables already. Restore into an empty database and a new DATA_DIR.")
-    databases.check(folder)
+    databases.check_copy(folder)
     draft = Path(settings.DATA_DIR, RESTORING)
     shutil.rmtree(draft, ignore_errors=True)
     try:
@@ -66,7 +66,7 @@ def _unpack(archive: Path, draft: Path) -> None:
     try:
         with tarfile.open(archive, "r:gz") as packed:
             for member in packed:
-                _check(member, names, archive)
+                _check_member(member, names, archive)
                 names.add(member.name)
                 room -= member.size + BLOCK_BYTES
                 if room < 0:
@@ -89,7 +89,7 @@ def _check_other_disks(draft: Path, places: Mapping[Path, Path]) -> None:
                 raise BackupRefused(f"The disk of {folder} has no room for its files.")
 
 
-def _check(member: tarfile.TarInfo, names: set[str], archive: Path) -> None:
+def _check_member(member: tarfile.TarInfo, names: set[str], archive: Path) -> None:
     """Raise `BackupRefused` for a member that no backup has."""
     parts = PurePosixPath(member.name).parts
     inside = parts and parts[0] != "/" and ".." not in parts and parts[0].split("-")[0] not in LEFT_OUT

@@ -43,7 +43,7 @@ class _Array(NamedTuple):
     sums: tuple[int, ...] | None
 
 
-def write(file: BinaryIO, array: np.ndarray) -> None:
+def write_array(file: BinaryIO, array: np.ndarray) -> None:
     """Write the array and its checksums to an empty file, without copying the array in memory."""
     array = np.asarray(array, order="C")
     if array.dtype.hasobject:
@@ -99,7 +99,7 @@ def load(path: Path, *, mmap: bool = False) -> np.ndarray:
     return content.view(array.dtype).reshape(array.shape, order="F" if array.order == "F" else "C")
 
 
-def check(path: Path) -> None:
+def check_array(path: Path) -> None:
     """Read the whole file. Raises `FileMissing`, or `FileDamaged` if its size or a checksum is wrong."""
     with reading(path) as file:
         array = _read_array_facts(path, file)

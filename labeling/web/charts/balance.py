@@ -38,7 +38,7 @@ def class_balance(balance: Balance, batch: int | None = None) -> Figure | None:
         drawing=_draw(balance),
         columns=columns,
         texts=(0,),
-        rows=[_row(each, balance) for each in balance.classes],
+        rows=[_class_row(each, balance) for each in balance.classes],
     )
 
 
@@ -119,6 +119,6 @@ def _draw(balance: Balance) -> Drawing:
     return strips(bottom, RIGHT, tick_texts, texts, gettext("share of items"), boxes=boxes, marks=marks)
 
 
-def _row(each: Frequency, balance: Balance) -> list[str]:
+def _class_row(each: Frequency, balance: Balance) -> list[str]:
     cells = [each.name, number(each.labels), percent(each.share, exact=True)]
     return [*cells, number(each.control), interval(each.low, each.high)] if balance.control else cells

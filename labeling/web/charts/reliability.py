@@ -74,11 +74,11 @@ def reliability_diagram(calibration: Calibration | None) -> Figure | None:
             gettext("Sure by"), gettext("Control items"), gettext("Sure on average"), gettext("Right"),
             gettext("95 % interval"),
         ],
-        rows=[_row(part) for part in reversed(calibration.bins)],
+        rows=[_bin_row(part) for part in reversed(calibration.bins)],
     )  # fmt: skip
 
 
-def _row(part: Bin) -> list[str]:
+def _bin_row(part: Bin) -> list[str]:
     right = part.right
     return [
         interval(part.low, part.high),

@@ -34,7 +34,7 @@ class StepRow:
 def import_rows(project: Project, source: Source | None = None) -> list[dict[str, Any]]:
     """List the newest imports, of a source or of all, each with its step."""
     imports = project.imports.filter(source=source) if source else project.imports
-    return [_row(each) for each in imports.select_related("batch", "job")[:LISTED]]
+    return [_import_row(each) for each in imports.select_related("batch", "job")[:LISTED]]
 
 
 def encoding_row(project: Project, unencoded: int) -> StepRow | None:
@@ -61,7 +61,7 @@ def as_json(rows: list[dict[str, Any]], encoding: StepRow | None, states: str) -
     return {"states": states, "steps": [{name: getattr(step, name) for name in names} for step in steps]}
 
 
-def _row(item_import: ItemImport) -> dict[str, Any]:
+def _import_row(item_import: ItemImport) -> dict[str, Any]:
     """Return an imported file; `step`: if one runs or waits; `advice`: how to proceed after a failure."""
     failed = item_import.state == ItemImport.State.FAILED
     return {

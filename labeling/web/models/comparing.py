@@ -66,7 +66,7 @@ def _compared(request: HttpRequest, project: Project, a: ModelVersion, b: ModelV
     items = _items(request, project, control) if control else {}
     names = _names(project, compared, items.get("shown", ()))
     context: dict[str, Any] = {
-        "made": comparison_words.differences(a, b, artifacts.read(a), artifacts.read(b)),
+        "made": comparison_words.differences(a, b, artifacts.read_artifact(a), artifacts.read_artifact(b)),
         "same_labels": a.labels_hash == b.labels_hash != "",
         "training": comparison_words.training_differences(a, b),
         "control": control,
@@ -85,7 +85,7 @@ def _compared(request: HttpRequest, project: Project, a: ModelVersion, b: ModelV
             "page": items["page"],
             "query": f"a={a.number}&b={b.number}&part={items['part']}&",
             "apart": count(len(control.apart), "control item"),
-            "items": [_row(project, control, place, items["by_row"], names) for place in items["places"]],
+            "items": [_difference_row(project, control, place, items["by_row"], names) for place in items["places"]],
         }
     if compared.pool and compared.pool.n:
         context |= {
@@ -128,7 +128,7 @@ def _names(project: Project, compared: Comparison, shown: Iterable[int]) -> dict
     return project.answer_names(indices)
 
 
-def _row(
+def _difference_row(
     project: Project, control: OnControl, place: int, by_row: dict[int | None, Any], names: dict[int, str]
 ) -> dict[str, Any]:
     """Return the row of an item that the versions predict differently."""

@@ -136,7 +136,7 @@ def ask(request: HttpRequest, membership: Membership) -> HttpResponse:
 
 
 @for_members(changing=Ability.MODELS_CHANGE)
-def remove(request: HttpRequest, membership: Membership) -> HttpResponse:
+def remove_set(request: HttpRequest, membership: Membership) -> HttpResponse:
     """Remove the project's server."""
     handing.remove_server(membership.project)
     messages.success(request, gettext("The server is removed. Its predictions stay."))

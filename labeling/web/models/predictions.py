@@ -85,7 +85,7 @@ def prediction(request: HttpRequest, membership: Membership, prediction_id: int)
 def remove_prediction(request: HttpRequest, membership: Membership, prediction_id: int) -> HttpResponse:
     """Delete a prediction run with its file and its result."""
     run = get_object_or_404(membership.project.predictions.select_related("project", "version"), pk=prediction_id)
-    predictions.remove(run)
+    predictions.remove_run(run)
     messages.success(request, gettext("%(name)s and its predictions are removed.") % {"name": run.name})
     return redirect("project-model-predict", membership.project.slug, run.version.number)
 

@@ -219,7 +219,7 @@ def _pool(learned: dict[str, Any] | None) -> dict[str, str] | None:
 
 
 def _files(version: ModelVersion) -> dict[str, Any]:
-    artifact = artifacts.read(version)
+    artifact = artifacts.read_artifact(version)
     if artifact is None:
         return {"files": [], "encoder": None, "manifest": ""}
     shown = json.dumps(version_words.shortened(artifact.manifest), indent=2, ensure_ascii=False)

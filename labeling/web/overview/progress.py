@@ -42,14 +42,14 @@ def progress(request: HttpRequest, membership: Membership) -> HttpResponse:
             "balance": class_balance(balance_of(project)),
             "seconds": pace_of_people(people),
             "right": accuracy_of_people(people),
-            "people": [_row(each) for each in people],
+            "people": [_annotator_row(each) for each in people],
             "few_control": max((each.control.n for each in people if each.control), default=0),
             "overlapping": any(each.agreement for each in people),
         }
     return render_page(request, membership, "project/progress.html", context, section="project-progress")
 
 
-def _row(each: Annotator) -> dict[str, Any]:
+def _annotator_row(each: Annotator) -> dict[str, Any]:
     return {
         "row": each,
         "median": duration(each.median) if each.answers else "–",

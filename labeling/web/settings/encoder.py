@@ -168,7 +168,7 @@ def _measured(project: Project) -> dict[str, Any] | None:
     own = encoder_comparison.own_choice(project)
     results = encoder_comparison.results_of(comparison)
     return {
-        "rows": [_row(each, own=each.choice == own) for each in results],
+        "rows": [_measured_row(each, own=each.choice == own) for each in results],
         "of": _sample(comparison, results),
         "at": comparison.measured_at or comparison.asked_at,
         "under_way": encoder_comparison.is_under_way(comparison),
@@ -178,7 +178,7 @@ def _measured(project: Project) -> dict[str, Any] | None:
     }
 
 
-def _row(each: Measured, *, own: bool) -> dict[str, Any]:
+def _measured_row(each: Measured, *, own: bool) -> dict[str, Any]:
     row = {"name": each.choice["name"], "options": _options(each.choice), "own": own}
     if each.accuracy is None or each.low is None or each.high is None:
         return {**row, "problem": each.problem}

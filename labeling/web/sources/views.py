@@ -46,7 +46,7 @@ def sources(request: HttpRequest, membership: Membership) -> HttpResponse:
             return redirect("project-source", project.slug, source.pk)
     states = changing.states_of(project)
     context = {
-        "sources": [_row(each, states) for each in project.sources.all()],
+        "sources": [_source_row(each, states) for each in project.sources.all()],
         "form": form,
         "scheme": place.schemes[0],
         "places": [(each.schemes[0], gettext(each.title), each is place) for each in PLACES],
@@ -64,7 +64,7 @@ def _tell(form: forms.Form, error: Exception) -> None:
         form.add_error(option if option in form.fields else None, str(error))
 
 
-def _row(source: Source, states: changing.States) -> dict[str, Any]:
+def _source_row(source: Source, states: changing.States) -> dict[str, Any]:
     return {
         "row": source,
         "looking": source.pk in states.looking,
@@ -111,7 +111,7 @@ def _page(
     place = _place(found)
     values = {"name": found.name, "schedule": found.schedule, "full_schedule": found.full_schedule}
     context: dict[str, Any] = {
-        **_row(found, changing.states_of(membership.project)),
+        **_source_row(found, changing.states_of(membership.project)),
         "source": found,
         "options": [
             (gettext(each.label), found.options[each.name]) for each in place.options if each.name in found.options
@@ -184,11 +184,11 @@ def pause(request: HttpRequest, membership: Membership, source_id: int) -> HttpR
 
 
 @for_members(changing=Ability.SOURCES_CHANGE)
-def remove(request: HttpRequest, membership: Membership, source_id: int) -> HttpResponse:
+def remove_source(request: HttpRequest, membership: Membership, source_id: int) -> HttpResponse:
     """Remove the source. Its items stay."""
     found = _found(membership, source_id)
     try:
-        changing.remove(source=found, lose_files=request.POST.get("lose_files") == "yes")
+        changing.remove_source(source=found, lose_files=request.POST.get("lose_files") == "yes")
     except changing.SourceRefused as refusal:
         messages.error(request, str(refusal))
         return _back(found)

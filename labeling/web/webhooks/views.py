@@ -132,9 +132,9 @@ def pause(request: HttpRequest, membership: Membership, webhook_id: int) -> Http
 
 
 @for_members(changing=Ability.WEBHOOKS_CHANGE)
-def remove(request: HttpRequest, membership: Membership, webhook_id: int) -> HttpResponse:
+def remove_webhook(request: HttpRequest, membership: Membership, webhook_id: int) -> HttpResponse:
     """Remove the webhook with its deliveries."""
-    changing.remove(webhook=_found(membership, webhook_id))
+    changing.remove_webhook(webhook=_found(membership, webhook_id))
     messages.success(request, gettext("The webhook is removed."))
     return redirect("project-webhooks", membership.project.slug)
 
