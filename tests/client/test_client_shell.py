@@ -34,7 +34,8 @@ def shell(live_server: Any, token: str, monkeypatch: pytest.MonkeyPatch, capsys:
     def shell(*arguments: str) -> tuple[int, Any]:
         status = main(arguments)
         out, mistake = capsys.readouterr()
-        return status, mistake if mistake else out and json.loads(out)
+        # The server, in this process, may write to stderr, too: only a failed command has a mistake there.
+        return status, json.loads(out) if out else mistake if status else ""
 
     return shell
 
