@@ -21,9 +21,10 @@ from labeling.outgoing import layers
 from labeling.outgoing.datasets.manifest import facts_of, manifest, seal
 from labeling.outgoing.datasets.stamps import Stamps, answered_since, stamps_of
 from labeling.outgoing.exports.choice import Choice, choose
+from labeling.outgoing.exports.facts import fields_of
 from labeling.outgoing.exports.frozen_rows import digest_of_line, files_of, manifest_of, paths_of_files, text_of
 from labeling.outgoing.exports.lineage import history_of
-from labeling.outgoing.exports.rows import fields_of, pages
+from labeling.outgoing.exports.rows import pages
 from labeling.outgoing.exports.splits import with_splits
 from labeling.outgoing.formats.base import Page
 from labeling.outgoing.layers import Index

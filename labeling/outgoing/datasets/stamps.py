@@ -15,8 +15,7 @@ import pyarrow as pa
 
 from labeling.models import Project
 from labeling.outgoing.exports.choice import Choice
-from labeling.outgoing.exports.rows import chosen_tasks
-from labeling.outgoing.exports.unasked_rows import chosen_copies, unasked
+from labeling.outgoing.exports.chosen import chosen_copies, chosen_labels, chosen_tasks
 from labeling.storage.db.statements import rows, stored_time
 
 # A transaction that was open when a version was read may commit rows with times before that.
@@ -42,11 +41,9 @@ def stamps_of(project: Project, choice: Choice) -> Stamps:
     tables, condition, values = chosen_tasks(project, choice)
     stamp = "CAST(item.labeled_at AS text) || COALESCE(' ' || CAST(item.label_probability AS text), '')"
     found = rows(f"SELECT task.item_id, {stamp} FROM {tables} WHERE {condition}", values)  # noqa: S608  constants
-    if choice.get("copies"):
-        copies = chosen_copies(project, choice).values_list("item", "batch", "batch__copy_radius", "of__labeled_at")
-        found += [(item, f"{batch} {radius} {at}") for item, batch, radius, at in copies]
-    if choice.get("certified"):
-        found += [(item, str(of)) for item, of in unasked(project, choice).values_list("pk", "certificate")]
+    copies = chosen_copies(project, choice).values_list("item", "batch", "batch__copy_radius", "of__labeled_at")
+    found += [(item, f"{batch} {radius} {at}") for item, batch, radius, at in copies]
+    found += [(item, str(of)) for item, of in chosen_labels(project, choice).values_list("pk", "certificate")]
     items = np.fromiter((item for item, _ in found), np.int64, len(found))
     order = np.argsort(items, kind="stable")
     return Stamps(items[order], pa.array([text for _, text in found], pa.string()).take(pa.array(order)))

@@ -3,6 +3,7 @@
 Rows are read in pages by key, so the memory and the queries for each page do not depend on the number of rows:
 
     choice.py     the filters of rows
+    chosen.py     the rows that they choose, as queries, and their number
     columns.py    the columns: names, order, meaning, the JSON of an item's fields
     rows.py       the database → pages of rows
     answers.py    the answers and corrections of a page
@@ -22,7 +23,7 @@ Rows are read in pages by key, so the memory and the queries for each page do no
 """
 
 from labeling.outgoing.exports.choice import FILTERS, Choice, choose
-from labeling.outgoing.exports.rows import count_rows
+from labeling.outgoing.exports.chosen import count_rows
 from labeling.outgoing.exports.writing import export, formats_of
 
 __all__ = ["FILTERS", "Choice", "choose", "count_rows", "export", "formats_of"]

@@ -59,12 +59,12 @@ def card_of(facts: Facts, counts: Counts, splits: Iterable[str], head: str, load
     unseen = f"No person has looked at the rows of the splits that begin with `{Origin.CERTIFIED}`. "
     unseen = unseen if any(split.startswith(Origin.CERTIFIED) for split in splits) else ""
     return f"""{head}
-# {plain(facts.title)}
+# {plain(facts.project.name)}
 
 {facts.kind.plural.capitalize()} with labels, exported by Marginalia. Unpack the archive and load its folder:
 
 ```python
-{loading.format(folder=facts.slug)}
+{loading.format(folder=facts.project.slug)}
 ```
 
 ## Classes

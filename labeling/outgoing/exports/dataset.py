@@ -55,7 +55,7 @@ def croissant_layout(facts: Facts) -> Layout:
     def closing(shards: Sequence[Shard]) -> Iterator[tuple[str, bytes]]:
         yield from _card(facts, schema, rows, shards)
         about = About(
-            facts.title,
+            facts.project.name,
             f"{facts.kind.plural.capitalize()} with labels, exported by Marginalia.",
             *_edition(facts, rows.counts),
         )
@@ -65,7 +65,7 @@ def croissant_layout(facts: Facts) -> Layout:
 
 
 def _card(facts: Facts, schema: pa.Schema, rows: Rows, shards: Sequence[Shard]) -> Iterator[tuple[str, bytes]]:
-    head = front_matter(facts.title, splits_of(shards), "data/{split}-*.parquet", schema)
+    head = front_matter(facts.project.name, splits_of(shards), "data/{split}-*.parquet", schema)
     yield "README.md", card_of(facts, rows.counts, splits_of(shards), head, LOADING)
 
 
@@ -104,7 +104,7 @@ def _content(facts: Facts) -> Column:
         return kind.name, _FILE, {"_type": kind.name.capitalize()}
     if kind.columns:
         return kind.name, pa.string(), None
-    return kind.name, pa.list_(pa.float32(), facts.vector_length), None
+    return kind.name, pa.list_(pa.float32(), facts.project.vector_length or 1), None
 
 
 def _classes(label: pa.DataType, names: Sequence[str]) -> tuple[pa.DataType, Feature]:
@@ -187,7 +187,7 @@ def described_layout(facts: Facts) -> Layout:
             yield f"{split}/metadata.parquet", table.close()
         yield (
             "README.md",
-            card_of(facts, rows.counts, tables, front_matter(facts.title, [*tables], "{split}/**"), LOADING),
+            card_of(facts, rows.counts, tables, front_matter(facts.project.name, [*tables], "{split}/**"), LOADING),
         )
 
     return Layout(schema, as_files=files, closing=closing)

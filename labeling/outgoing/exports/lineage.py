@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import orjson
@@ -83,20 +83,14 @@ def history_of(project: Project) -> History:
 
 
 def first_learned_by(
-    values: list[str],
-    corrected_at: datetime.datetime | None,
-    facts: BatchFacts,
-    trainings: Sequence[Training],
-    project: Project,
+    values: list[str], corrected_at: datetime.datetime | None, facts: BatchFacts, history: History, project: Project
 ) -> int | None:
-    """Return the first version that was trained on the present label, which follows from the stored answers
-    `values`.
-    """
+    """Return the first version that was trained on the present label, which follows from stored answers (`values`)."""
     if corrected_at is not None:
-        later = (training for training in trainings if training.began >= corrected_at)
+        later = (training for training in history.trainings if training.began >= corrected_at)
     elif facts.learned_by is not None:
         first = facts.learned_by
-        later = (training for training in trainings if training.version >= first)
+        later = (training for training in history.trainings if training.version >= first)
     else:
         return None
     return next((each.version for each in later if _same_label(values, each.merges, project)), None)

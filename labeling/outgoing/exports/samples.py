@@ -42,7 +42,7 @@ def samples_layout(facts: Facts) -> Layout:
             yield row["split"], {**_content(row, content), **label, "json": about}
 
     def closing(shards: Sequence[Shard]) -> Iterator[tuple[str, bytes]]:
-        head = front_matter(facts.title, splits_of(shards), "{split}-*.tar")
+        head = front_matter(facts.project.name, splits_of(shards), "{split}-*.tar")
         yield "README.md", card_of(facts, counts, splits_of(shards), head, LOADING)
 
     classes = ("classes.json", orjson.dumps(facts.classes))
