@@ -98,9 +98,7 @@ def save(audit: Audit, candidates: Candidates) -> None:
 
 
 def load(audit: Audit) -> Candidates:
-    """Return the audit's candidates. Raises `FileMissing`, or `FileDamaged` also for arrays of other lengths or types
-    than those of the plan.
-    """
+    """Return the audit's candidates. Raises `FileMissing`, or `FileDamaged` also for arrays unfit for its plan."""
     path = ProjectFiles(audit.project).owned(audit)
     found = stored.read_stored(path, Candidates)
     forms = OWN_FORMS | {"values": FORMS[audit.project.asks.answer_arrays[0]]}

@@ -67,9 +67,7 @@ class Experience:
                 self.wrong_about.update(project.asks.wrong_classes(predicted, given))
 
     def checked(self, label_error: float) -> Checked:
-        """Return the same for `correct`, without labels that are more likely wrong than right. `label_error`: of labels
-        without a probability.
-        """
+        """Return the same, but for labels likely wrong. `label_error`: of labels without a probability."""
         sure, right, doubt = np.array(self.sure), np.array(self.right, bool), np.array(self.doubt)
         if self.with_model:
             prior = np.clip(sure, LEAST_SURE, MOST_SURE)
@@ -81,9 +79,7 @@ class Experience:
 
 
 def worst_share(experiences: Sequence[Experience]) -> float:
-    """Return the share of the wrong answers that are wrong about the class that is wrong most often, with one more of
-    them, so that it is never 0.
-    """
+    """Return the share of wrong answers that are wrong about the worst class, with one more, so that it is never 0."""
     most = max(sum((each.wrong_about for each in experiences), Counter[int]()).values(), default=0)
     return (most + 1) / (sum(each.right.count(False) for each in experiences) + 1)
 

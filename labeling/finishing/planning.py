@@ -255,9 +255,7 @@ def _labeled(project: Project, pool: ItemQuerySet, errors: PeopleErrors, *, by_c
 
 
 def most_wrong_of(project: Project, *, by_class: bool) -> int:
-    """Return how many certified labels may be wrong as a whole, or, if `by_class`, about any one class where each class
-    is a decision of its own.
-    """
+    """Return how many certified labels may be wrong as a whole; if `by_class`, about any one of their classes."""
     classes = 1 if by_class or not project.asks.per_class else project.classes.offered().count()
     return project.certificates.standing().most_wrong(classes=classes)
 

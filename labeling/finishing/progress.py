@@ -50,9 +50,7 @@ class PoolProgress:
 def pool_progress(
     project: Project, items: Mapping[str, int], pace: Pace, errors: PeopleErrors | None = None
 ) -> PoolProgress:
-    """Return the progress. `items`: of `labeling.insight.status.items_of`. `errors`: of the project's people, read if
-    needed. Takes at most twelve queries.
-    """
+    """Return the progress. `items`: of `status.items_of`. `errors`: read if needed. At most twelve queries."""
     pool = items["encoded"] - items["excluded"]
     copied, wrong_copies = (counts[None] for counts in copied_labels(project))
     labeled = min(items["labeled"] + copied, pool)

@@ -155,9 +155,7 @@ def _confusions_of_people(
     usernames: Mapping[int, str],
     names: Mapping[int, str],
 ) -> list[PersonConfusion]:
-    """Return the confusions of each person from (answer, right answer) by user key; the person with most answers
-    first.
-    """
+    """Return the confusions of people, most answers first, from (answer, right answer) by user key."""
     people = []
     for user, rows in answers.items():
         counts: Counter[tuple[int | None, int | None]] = Counter()

@@ -68,9 +68,7 @@ class AnchoringFacts:
 
 
 def anchoring_of(project: Project) -> Anchoring | None:
-    """Return the project's figures; None if it shows no predictions. Takes one query, and another if there are new
-    answers.
-    """
+    """Return the project's figures; None if it shows no predictions. One query; two if there are new answers."""
     if not project.show_predictions:
         return None
     rows = WorkLog.objects.filter(batch__project=project, batch__selected_by__isnull=False)

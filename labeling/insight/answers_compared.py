@@ -160,9 +160,7 @@ def _confusions(votes: Votes, codes: list[int]) -> list[tuple[int, int, int]]:
 
 
 def _against_others(asks: Question, rows: Sequence[tuple[int, int, Any]]) -> dict[int, list[tuple[Any, Any]]]:
-    """Return, for each user, (answer, label of the other people's answers) for each task on which that label is
-    clear.
-    """
+    """Return, by user, (answer, label of the other people's answers) for each task on which that label is clear."""
     tasks: dict[int, list[tuple[int, Any]]] = defaultdict(list)
     for task, user, value in rows:
         tasks[task].append((user, value))

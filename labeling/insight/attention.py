@@ -36,9 +36,7 @@ def flagged_in(project: Project) -> QuerySet[Any]:
 
 
 def attention_of(project: Project) -> Attention:
-    """Return the counts of the project, in one query that reads only the flagged items and the items in
-    disagreement.
-    """
+    """Return the counts of the project. One query, which reads only the flagged items and those in disagreement."""
     settled = Correction.objects.standing().values("item")
     out = project.items.excluded()
     unsettled = project.items.kept().uncorrected()

@@ -116,9 +116,7 @@ def estimates(statistics: list[Statistic], *, seed: int = 0, draws: int = DRAWS)
 
 
 def _spread(values: np.ndarray) -> np.ndarray:
-    """Return the standard deviation (j,) of each column over the draws in which it is defined; 0 if it is never
-    defined.
-    """
+    """Return the standard deviation (j,) of each column over the draws in which it is defined; 0 if in none."""
     known = ~np.isnan(values)
     n = np.maximum(known.sum(axis=0), 1)
     means = np.where(known, values, 0).sum(axis=0) / n

@@ -30,9 +30,7 @@ __all__ = ["Bin", "Calibration", "ClassFigures", "Compared", "ControlSlice", "ca
 
 @dataclass(frozen=True, slots=True)
 class ClassFigures:
-    """The numbers of control items with the label, with the prediction, and with both the label and the prediction of
-    the class `index`.
-    """
+    """The numbers of control items of the class `index`: by label, by prediction, and by both."""
 
     index: int
     truth: int
@@ -140,9 +138,7 @@ class ControlSlice:
         return len(self._rows)
 
     def measure(self, version: ModelVersion) -> dict[str, Any] | None:
-        """Return the accuracy with its 95 % interval, on the items that the version has predicted; None without
-        predictions.
-        """
+        """Return the accuracy on the items that the version has predicted, with its 95 % interval; None without any."""
         best = self._predictions(version, "best")
         if best is None:
             return None
@@ -150,9 +146,7 @@ class ControlSlice:
         return {"accuracy": share.value, "low": share.low, "high": share.high, "n": share.n}
 
     def by_class(self, version: ModelVersion) -> list[ClassFigures]:
-        """Return the figures of each class that occurs, most frequent first; empty if answers are not single
-        classes.
-        """
+        """Return the figures of each class that occurs, most frequent first; none if answers are not single classes."""
         best = self._predictions(version, "best")
         if best is None or self._project.asks.proposes:
             return []
@@ -165,9 +159,7 @@ class ControlSlice:
         ]
 
     def confusion(self, version: ModelVersion) -> ControlConfusion | None:
-        """Return the confusion of labels and predictions; None without predictions. For `verify` the classes are 0 and
-        1.
-        """
+        """Return the confusion of labels and predictions; None without predictions. Classes of `verify`: 0 and 1."""
         best = self._predictions(version, "best")
         if best is None or not len(best):
             return None
@@ -184,9 +176,7 @@ class ControlSlice:
         return calibration(np.clip(sure, 0, 1), best == labels)
 
     def predicted(self, version: ModelVersion) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-        """Return the labels, predicted classes and confidences (n,) of the items that the version has predicted; None
-        without stored predictions.
-        """
+        """Return labels, predicted classes and confidences (n,) of the items that the version has predicted, if any."""
         best, sure = self._predictions(version, "best"), self._predictions(version, "confidence")
         return None if best is None or sure is None else (self._labels[: len(best)], best, sure)
 
@@ -199,9 +189,7 @@ class ControlSlice:
         return compare(new[:n] == self._labels[:n], old[:n] == self._labels[:n])
 
     def pair(self, earlier: ModelVersion, later: ModelVersion) -> VersionPair | None:
-        """Return both versions' predictions for the items that both have predicted; None if one has no stored
-        predictions.
-        """
+        """Return both versions' predictions for the items that both have predicted; None if one has none stored."""
         predictions = [
             self._predictions(version, name) for version in (earlier, later) for name in ("best", "confidence")
         ]

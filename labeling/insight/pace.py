@@ -59,9 +59,7 @@ def pace_of(project: Project, now: datetime.datetime) -> Pace:
 
 
 def own_seconds(project: Project, user: User) -> float:
-    """Return the median time of the user's newest answers; `ASSUMED_SECONDS` with fewer than `ENOUGH` of them in the
-    project. Takes one query.
-    """
+    """Return the median time of the user's newest answers in the project; `ASSUMED_SECONDS` for few. One query."""
     newest = Annotation.objects.answers().filter(user=user).order_by("-created_at")[:OWN_SAMPLE]
     seconds = [spent for spent, of in newest.values_list("seconds", "task__batch__project") if of == project.pk]
     return statistics.median(seconds) if len(seconds) >= ENOUGH else ASSUMED_SECONDS

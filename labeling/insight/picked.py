@@ -133,9 +133,7 @@ def _position_of(task: Task, order: Order) -> str:
 
 
 def names_on(project: Project, tasks: list[Task]) -> dict[int, str]:
-    """Return the names of the classes that occur on these tasks, as labels or predictions, by index. Takes one
-    query.
-    """
+    """Return the names of the classes on these tasks, labels or predictions, by index. Takes one query."""
     predicted = [project.asks.as_answer(task.predicted) for task in tasks if task.predicted is not None]
     return project.names_in([*predicted, *(task.shown.label for task in tasks)])
 

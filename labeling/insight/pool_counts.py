@@ -20,9 +20,7 @@ class PoolCounts:
 
 
 def encoded_items(project: Project) -> int:
-    """Return the number of encoded items: one more than the last row, since rows have no gaps, minus the purged
-    items.
-    """
+    """Return the number of encoded items: the last row, since rows have no gaps, plus 1, minus the purged items."""
     last = project.items.filter(row__isnull=False).order_by("-row").values("row")[:1]
     rows, purged, row = Project.objects.values_list("encoded_rows", "purged_rows", Subquery(last)).get(pk=project.pk)
     return max(rows, 0 if row is None else row + 1) - purged

@@ -78,9 +78,7 @@ def items_of(project: Project) -> dict[str, int]:
 
 
 def _batches(project: Project) -> list[dict[str, Any]]:
-    """Return all batches in order. A task with all its answers counts as answered, and as skipped if its item has no
-    label.
-    """
+    """Return all batches in order. A task with all its answers is answered, and skipped if its item has no label."""
     batches = project.batches.order_by("number").values(
         "number",
         "state",
@@ -196,9 +194,7 @@ def _imports(project: Project) -> list[dict[str, Any]]:
 
 
 def failures_of(project: Project) -> list[dict[str, Any]]:
-    """Return the failed steps that a manager must retry, the newest first. Predictions are left out: people request
-    them again.
-    """
+    """Return the failed steps that a manager must retry, newest first; no predictions: people request them again."""
     failed = project.jobs.filter(state=Job.State.FAILED).exclude(kind=Job.Kind.PREDICT).order_by("-pk")
     values = failed.values_list("kind", "batch__number", "item_import__name", "reason")[:LISTED]
     return [{"step": kind, "batch": batch, "import": name, "reason": reason} for kind, batch, name, reason in values]

@@ -39,9 +39,7 @@ class Waits:
 
 
 def waits_of(batch: Batch, now: datetime.datetime) -> Waits:
-    """Return the reasons why this open batch waits. Takes three queries; one more with gold tasks, and two more with
-    parts.
-    """
+    """Return the reasons why this open batch waits. Three queries; one more with gold tasks, two more with parts."""
     project = batch.project
     people = list(Membership.objects.annotators().filter(project=project).select_related("user"))
     at_limit = _at_limit(project, people, now)

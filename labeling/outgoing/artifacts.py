@@ -63,9 +63,7 @@ def report(version: ModelVersion, error: str) -> str:
 
 
 def as_zip(version: ModelVersion) -> IO[bytes]:
-    """Return the version's files as an open zip; a large zip is on the disk. Raises `FolderError` for a missing or
-    damaged file.
-    """
+    """Return the version's files as an open zip, on the disk if large. Raises `FolderError` for a damaged file."""
     folder = _folder(version)
     # Closed by the response that sends it.
     spool = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115

@@ -123,9 +123,7 @@ def _whole(column: pa.ChunkedArray) -> pa.Array:
 
 
 def read_rows(paths: Sequence[Path], *, size: int) -> Iterator[pa.Table]:
-    """Yield the `CONTENT` of all rows that these files stand for, `size` at a time, in the order in which they were
-    written.
-    """
+    """Yield the `CONTENT` of all rows that these files stand for, `size` at a time, as they were written."""
     index = index_of(paths)
     layers = index.table["layer"].to_numpy()
     for place, path in enumerate(paths):

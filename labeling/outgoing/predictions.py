@@ -102,9 +102,7 @@ def shape_of(run: PredictionRun) -> RowShape:
 
 
 def pages(run: PredictionRun, *, most: int | None = None) -> Iterator[Page]:
-    """Yield the rows recorded so far, at most `most`. Raises `FileMissing`, or `FileDamaged` if the result was
-    changed.
-    """
+    """Yield at most `most` of the rows recorded so far. Raises `FileMissing`, or `FileDamaged` for a changed result."""
     path = read_whole(ProjectFiles(run.project).owned(run), lambda here: _as_long(here, run.size))
     with reading(path) as file:
         page: Page = []
@@ -153,9 +151,7 @@ def remove_expired(now: datetime.datetime) -> None:
 
 
 class RowShape(NamedTuple):
-    """The shape of all rows: the project's question, and the class names in `probabilities` (empty without
-    probabilities).
-    """
+    """The shape of all rows: the project's question, and the class names in `probabilities`; empty without these."""
 
     question: Question
     probabilities: Sequence[str] = ()

@@ -53,9 +53,7 @@ class Entry(NamedTuple):
 
 @transaction.atomic
 def ask(*, version: ModelVersion, user: User) -> TrackedVersion:
-    """Enqueue the job that registers the version in MLflow. A request that waits stays as it is. Raises
-    `TrackingRefused`.
-    """
+    """Enqueue the job that registers the version in MLflow, unless a request waits. Raises `TrackingRefused`."""
     if not settings.MLFLOW_TRACKING_URI:
         raise TrackingRefused(gettext("This server knows no MLflow: an operator sets MLFLOW_TRACKING_URI."))
     if version.is_given:
@@ -196,9 +194,7 @@ def _tags(version: ModelVersion) -> dict[str, str]:
 
 
 def _metrics(version: ModelVersion) -> Iterator[tuple[str, float]]:
-    """Yield the numbers among the version's metrics with their paths (`control.accuracy`), and the number of its
-    labels.
-    """
+    """Yield the numbers among the version's metrics with their paths (`control.accuracy`), and its number of labels."""
     yield "labels", float(version.labels)
     yield "seconds", version.seconds
     yield from _numbers(version.metrics, "")

@@ -48,9 +48,7 @@ class Counts:
 
 
 def card_of(facts: Facts, counts: Counts, splits: Iterable[str], head: str, loading: str) -> bytes:
-    """Return the README.md of a dataset with these splits. `head`: its front matter. `loading`: the code
-    that loads the unpacked "{folder}".
-    """
+    """Return the README.md of a dataset. `head`: its front matter. `loading`: code that loads the "{folder}"."""
     splits, classes = sorted(splits, key=SPLITS.index), facts.classes
     others = {name for of_split in counts.labels.values() for name in of_split}.difference(classes)
     numbers = {name: [counts.labels[split][name] for split in splits] for name in [*classes, *sorted(others)]}

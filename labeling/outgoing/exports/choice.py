@@ -174,9 +174,7 @@ def _until(project: Project, text: str) -> datetime.datetime:
 
 
 def _moment(project: Project, text: str, days: int = 0) -> datetime.datetime:
-    """Return the start, in UTC, of the date `days` days after the date in `text`; or the time with its zone in
-    `text`.
-    """
+    """Return the start, in UTC, of the date in `text`, `days` days later; or the time with its zone in `text`."""
     try:
         moment = datetime.datetime.fromisoformat(_LOST_PLUS.sub(r"+\1", text))
     except ValueError:

@@ -36,9 +36,7 @@ def chosen_certificates(project: Project, choice: Choice) -> CertificateQuerySet
 
 
 def chosen_labels(project: Project, choice: Choice) -> CertifiedLabelQuerySet:
-    """Return the labels of the chosen certificates whose items have no task. An item with a task is a row of its
-    batch.
-    """
+    """Return the labels of the chosen certificates whose items have no task: others are rows of their batches."""
     labels = CertifiedLabel.objects.standing().filter(item__task__isnull=True)
     return labels.filter(certificate__in=chosen_certificates(project, choice).order_by().values("pk"))
 

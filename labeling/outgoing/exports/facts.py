@@ -52,9 +52,7 @@ class Facts:
 
     @cached_property
     def fields(self) -> Sequence[str]:
-        """The names of the fields that the items were imported with, but the content; the most frequent first. One
-        query or two.
-        """
+        """The names of the imported fields, but the content; the most frequent first. One query or two."""
         names = fields_of(self.project, self.choice, most=MOST_FIELDS)
         return [name for name in names if name not in self.kind.columns]
 
@@ -70,9 +68,7 @@ class Facts:
 
 
 def facts_of(project: Project, choice: Choice) -> Facts:
-    """Return the facts of an export. At most one query: the names of the present classes, or of those of the chosen
-    dataset version.
-    """
+    """Return the facts of an export, with the present classes, or those of the dataset version. At most one query."""
     if dataset := choice.get("dataset"):
         return Facts(project, choice, {each["index"]: each["name"] for each in manifest_of(dataset)["classes"]})
     return Facts(project, choice, _Names(project))

@@ -52,9 +52,7 @@ def files_layout(facts: Facts) -> Layout:
 
 
 def with_files(page: Page) -> Iterator[Row]:
-    """Yield the rows whose items have files, which are brought to this host. Files that were lost at their source are
-    left out.
-    """
+    """Bring the files of rows to this host, and yield the rows but those without a file or with a lost one."""
     rows = iter(row for row in page if row["media"])
     while part := list(islice(rows, AT_ONCE)):
         lost = references.bring(row["media"] for row in part)
@@ -85,9 +83,7 @@ def safe_name(text: str) -> str:
 
 
 class Names:
-    """The names in an archive. Different classes get different folders, different files different names, also where
-    capitals do not count.
-    """
+    """The names in an archive. Different classes have different folders, files different names, whatever the case."""
 
     def __init__(self, question: Question, classes: Iterable[str], kind: Kind) -> None:
         self._question = question
@@ -137,9 +133,7 @@ def labels_of(question: Question, row: Row) -> list[str]:
 
 
 def with_contents(page: Page, kind: Kind) -> Iterator[Content]:
-    """Yield the rows with the contents of their items; None for a file that was lost at its source. No more than one
-    file is in memory.
-    """
+    """Yield rows with the contents of their items, one file in memory at a time; None for a file lost at its source."""
     if kind.is_file:
         rows = iter(page)
         while group := list(islice(rows, AT_ONCE)):
