@@ -14,10 +14,7 @@ from labeling.storage.arrays.forms import FLOAT, FORMS, INTEGER, Form, fitted
 from labeling.storage.disk.files import FileDamaged
 
 CHUNK = 2000
-OWN_FORMS = {
-    **dict.fromkeys(("items", "rows", "order"), Form(INTEGER, 1)),
-    "probabilities": Form(FLOAT, 1),
-}
+OWN_FORMS = {**dict.fromkeys(("items", "rows", "order"), Form(INTEGER, 1)), "probabilities": Form(FLOAT, 1)}
 """Of the arrays of an audit's file, but for its `values`."""
 
 

@@ -150,10 +150,7 @@ def _with_names(
 
 
 def _confusions_of_people(
-    asks: Question,
-    answers: Mapping[int, list[tuple[Any, Any]]],
-    usernames: Mapping[int, str],
-    names: Mapping[int, str],
+    asks: Question, answers: Mapping[int, list[tuple[Any, Any]]], usernames: Mapping[int, str], names: Mapping[int, str]
 ) -> list[PersonConfusion]:
     """Return the confusions of people, most answers first, from (answer, right answer) by user key."""
     people = []

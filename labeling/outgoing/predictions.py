@@ -50,14 +50,7 @@ class PredictionError(StateConflict):
     """The request for predictions cannot be accepted now; the message says why."""
 
 
-def ask(
-    *,
-    version: ModelVersion,
-    user: User,
-    name: str,
-    probabilities: bool,
-    **upload: Any,
-) -> PredictionRun:
+def ask(*, version: ModelVersion, user: User, name: str, probabilities: bool, **upload: Any) -> PredictionRun:
     """Store a file of items, and enqueue the job that predicts them with the version. `upload`: as for
     `uploads.store_upload`.
 

@@ -82,17 +82,12 @@ def _time(text: str | None) -> datetime.datetime | None:
     return None if text is None else datetime.datetime.fromisoformat(text)
 
 
-def line_digest(row: Row) -> bytes:
-    """Return the SHA-256 of the row as a line of JSONL without its end, and without the columns of `NOT_FROZEN`."""
-    return digest_of_line(text_of(row), row["data"])
-
-
 def text_of(row: Row) -> bytes:
     """Return the row as JSON, without `NOT_FROZEN` and with null for its data."""
     return orjson.dumps(row | NOT_IN_TEXT, option=JSON_OPTIONS)
 
 
 def digest_of_line(text: bytes, data: str) -> bytes:
-    """Return the SHA-256 of the line, by its `text_of` and its data."""
+    """Return the SHA-256 of a row as a line of JSONL, without its end, by its `text_of` and its data."""
     # Values have their quotation marks escaped, so the first match is the column.
     return hashlib.sha256(text.replace(b'"data":null', b'"data":' + data.encode(), 1)).digest()

@@ -52,11 +52,7 @@ class Archive:
 
 
 def write_shards(
-    parts: Iterable[tuple[str, T, int]],
-    layout: Layout,
-    *,
-    name: str,
-    join: Callable[[Sequence[T]], bytes],
+    parts: Iterable[tuple[str, T, int]], layout: Layout, *, name: str, join: Callable[[Sequence[T]], bytes]
 ) -> Iterator[bytes]:
     """Write the layout's opening files, the shards, and its closing files. Of each split, no more than a shard is
     in memory.
