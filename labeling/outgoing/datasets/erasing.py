@@ -78,7 +78,7 @@ def _without(file: DatasetFile, items: np.ndarray) -> DatasetFile | None:
     None if it has no others.
     """
     [path] = paths_of_files([file])
-    if not layers.among(items, layers.items_of(path)).any():
+    if (layers.places_in(items, layers.items_of(path)) < 0).all():
         return file
     draft = path.with_suffix(f".{uuid.uuid4().hex}")
     written = layers.write_layer(draft, layers.without(path, items))

@@ -95,7 +95,7 @@ def _frozen(dataset: DatasetVersion, base: Base, draft: str) -> Frozen:
     stamps = stamps_of(project, choice)
     items = _changed(project, base, stamps, facts)
     facts["fields"] = _fields(project, choice, base, items)
-    gone = base.index.items[~layers.among(stamps.items, base.index.items)]
+    gone = base.index.items[layers.places_in(stamps.items, base.index.items) < 0]
     rows = pages(project, choice, history=history, items=items) if items is None or items else iter(())
     fresh = _differing(with_splits(project, rows), stamps, base.index)
     removals = layers.batch_of({"item": gone})
@@ -164,12 +164,8 @@ def _changed(project: Project, base: Base, stamps: Stamps, facts: dict[str, Any]
     if any(before[name] != orjson.loads(orjson.dumps(facts[name])) for name in ("classes", "merged_classes")):
         return None  # rows name the classes
     places = base.index.places(stamps.items)
-    known = places >= 0
-    earlier = base.index.table["stamp"].take(pa.array(np.where(known, places, 0))) if len(base.index) else None
-    same = np.zeros(len(places), bool)
-    if earlier is not None:
-        equal = pc.fill_null(pc.equal(stamps.texts, earlier), False)
-        same = known & np.asarray(equal)
+    earlier = base.index.table["stamp"].take(pa.array(places, mask=places < 0))
+    same = np.asarray(pc.fill_null(pc.equal(stamps.texts, earlier), False))
     answered = np.isin(stamps.items, answered_since(project, version.read_at))
     return list(stamps.items[~same | answered].tolist())
 

@@ -16,6 +16,7 @@ import pyarrow as pa
 from labeling.models import Project
 from labeling.outgoing.exports.choice import Choice
 from labeling.outgoing.exports.chosen import chosen_copies, chosen_labels, chosen_tasks
+from labeling.outgoing.layers import places_in
 from labeling.storage.db.statements import rows, stored_time
 
 # A transaction that was open when a version was read may commit rows with times before that.
@@ -30,10 +31,8 @@ class Stamps(NamedTuple):
 
     def of(self, items: np.ndarray) -> pa.Array:
         """Return the texts of these items (M,); None for those without a row."""
-        if not len(self.items):
-            return pa.nulls(len(items), pa.string())
-        places = np.minimum(np.searchsorted(self.items, items), len(self.items) - 1)
-        return self.texts.take(pa.array(places, mask=self.items[places] != items))
+        places = places_in(self.items, items)
+        return self.texts.take(pa.array(places, mask=places < 0))
 
 
 def stamps_of(project: Project, choice: Choice) -> Stamps:

@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from django.utils.translation import gettext
 
@@ -29,6 +29,7 @@ _SPAN = re.compile(r"(\d{1,9})?(-)?(\d{1,9})?", re.ASCII)
 _LOST_PLUS = re.compile(r" (\d\d:?\d\d)\Z", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
+Unasked = TypeVar("Unasked", CopyQuerySet, CertificateQuerySet)
 Condition = tuple[str, list[Any]]
 """A condition on `task` and its `item` in a statement, "" for none, and its values."""
 
@@ -45,10 +46,10 @@ class ExportFilter(Filter):
     """The condition that the value, or None, comes to."""
     adds: str = ""
     """A condition like `condition`: if the value is true, tasks whose item has no label are rows, too, if it holds."""
-    copies: Callable[[CopyQuerySet, Any], CopyQuerySet] = lambda copies, value: copies
-    """The near-copies that the value leaves."""
-    certificates: Callable[[CertificateQuerySet, Any], CertificateQuerySet] = lambda certificates, value: certificates
-    """The certificates whose labels the value leaves."""
+    unasked: Callable[[str, Any], dict[str, Any] | None] = lambda time, value: {}
+    """Of the rows that no person was asked about, the lookups of those that the value leaves, by the name of the field
+    with the time of their label; None if it leaves none.
+    """
     file_part: Callable[[str, Any], str] = lambda text, value: text
     """The text and its value as a part of a file's name: only characters that every system takes."""
 
@@ -71,17 +72,14 @@ class Choice:
         parts += [each.condition(self.get(name)) for name, each in FILTERS.items()]
         return " AND ".join(sql for sql, _ in parts if sql), [value for _, values in parts for value in values]
 
-    def of_copies(self, copies: CopyQuerySet) -> CopyQuerySet:
-        """Return the near-copies that match all filters except the filter by batch."""
+    def of_unasked(self, rows: Unasked, time: str) -> Unasked:
+        """Return the near-copies or certificates that match all filters except the filter by batch. `time`: the field
+        with the time of their labels.
+        """
         for name, value in self.values.items():
-            copies = FILTERS[name].copies(copies, value)
-        return copies
-
-    def of_certificates(self, certificates: CertificateQuerySet) -> CertificateQuerySet:
-        """Return the certificates whose labels match all filters except the filter by batch."""
-        for name, value in self.values.items():
-            certificates = FILTERS[name].certificates(certificates, value)
-        return certificates
+            lookups = FILTERS[name].unasked(time, value)
+            rows = rows.none() if lookups is None else rows.filter(**lookups)
+        return rows
 
     def file_name(self, project: Project, suffix: str) -> str:
         return f"{project.slug}-{self.name_part or 'labels'}{suffix}"
@@ -276,24 +274,21 @@ _DECLARED = (
         **_choosing("only", "without"), hint="A random sample of the pool, which no model learns from.",
         choices=(("only", "Only these"), ("without", "Without them")), unset="With them",
         condition=lambda value: ({None: "", "only": "task.is_control", "without": "NOT task.is_control"}[value], []),
-        copies=lambda copies, value: copies.none() if value == "only" else copies,
-        certificates=lambda certificates, value: certificates.none() if value == "only" else certificates,
+        unasked=lambda time, value: None if value == "only" else {},
         file_part=lambda text, value: "control" if value == "only" else "without-control",
     ),
     ExportFilter(
         "since", "Labeled since",
         f"Only labels settled at that time or later: {_WHEN}.",
         _moment, hint="A day in UTC.", metavar="TIME", attrs={"type": "date", "class": "figure"},
-        condition=_compared("labeled_at", ">="), copies=lambda copies, at: copies.filter(of__labeled_at__gte=at),
-        certificates=lambda certificates, at: certificates.filter(issued_at__gte=at),
+        condition=_compared("labeled_at", ">="), unasked=lambda time, at: {f"{time}__gte": at},
         file_part=_moment_part("since"),
     ),
     ExportFilter(
         "until", "Labeled until",
         f"Only labels settled before that time, or on that day at the latest: {_WHEN}.",
         _until, hint="That day included.", metavar="TIME", attrs={"type": "date", "class": "figure"},
-        condition=_compared("labeled_at", "<"), copies=lambda copies, at: copies.filter(of__labeled_at__lt=at),
-        certificates=lambda certificates, at: certificates.filter(issued_at__lt=at),
+        condition=_compared("labeled_at", "<"), unasked=lambda time, at: {f"{time}__lt": at},
         file_part=_moment_part("until"),
     ),
     ExportFilter(
@@ -301,8 +296,7 @@ _DECLARED = (
         _agreement, hint="The share of the annotations that agree with the label, from 0 to 1.",
         schema={"type": "number", "minimum": 0, "maximum": 1}, metavar="SHARE",
         attrs={"placeholder": "any", "class": "figure", "inputmode": "decimal"},
-        condition=_compared("agreement", ">="), copies=lambda copies, share: copies.none(),
-        certificates=lambda certificates, share: certificates.none(),
+        condition=_compared("agreement", ">="), unasked=lambda time, share: None,
         file_part=lambda text, share: f"agreement-{share:g}",
     ),
     _adding(

@@ -26,12 +26,12 @@ def chosen_copies(project: Project, choice: Choice) -> CopyQuerySet:
     """Return the near-copies with propagated labels that match the filters except the filter by batch."""
     if not choice.get("copies"):
         return Copy.objects.none()
-    return choice.of_copies(Copy.objects.propagated().filter(batch__project=project))
+    return choice.of_unasked(Copy.objects.propagated().filter(batch__project=project), "of__labeled_at")
 
 
 def chosen_certificates(project: Project, choice: Choice) -> CertificateQuerySet:
     """Return the certificates whose labels match the filters."""
-    certificates = choice.of_certificates(project.certificates.standing())
+    certificates = choice.of_unasked(project.certificates.standing(), "issued_at")
     return certificates if choice.get("certified") and not choice.get("batch") else certificates.none()
 
 
