@@ -108,10 +108,8 @@ def control_experience(project: Project, version: ModelVersion, *, within: int) 
 
 
 def _picked(project: Project, slice_: ControlSlice) -> list[PickedBatch]:
-    """Return what the versions that picked batches say of control items and of picked ones. Two queries.
-
-    Both are read from the version's arrays, which are calibrated after the batch is picked: tasks keep what was said
-    before.
+    """Return what the versions that picked batches say of control items and of picked ones. Two queries. Both are read
+    from calibrated arrays: tasks keep what was said before.
     """
     tasks = Task.objects.filter(
         batch__project=project, batch__selected_by__isnull=False, is_control=False, repeats=None, rank__lt=SAMPLE

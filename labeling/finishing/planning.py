@@ -141,9 +141,8 @@ def read_situation(project: Project, finish: Finish, version: ModelVersion, *, r
 
 
 def price_of(project: Project) -> float:
-    """Return people's answers for an item that they are asked about.
-
-    A draw of an audit takes as many as any other item: docs/decisions/0049-overlap-that-earns-its-price.md.
+    """Return people's answers for an item that they are asked about, of an audit or not:
+    docs/decisions/0049-overlap-that-earns-its-price.md.
     """
     return (expected_answers(project, 1000) or 1000 * project.overlap) / 1000
 
@@ -236,9 +235,8 @@ def _standing(project: Project) -> CertifiedLabelQuerySet:
 
 
 def _labeled(project: Project, pool: ItemQuerySet, errors: PeopleErrors, *, by_class: bool) -> Counts:
-    """Return the counts of people's labels, those of near-copies included, by class or in all.
-
-    A label without a probability has one answer, and counts as wrong as often as single answers are.
+    """Return the counts of people's labels, those of near-copies included, by class or in all. A label without a
+    probability has one answer, and counts as wrong as often as single answers are.
     """
     number, unsure = copied_labels(project, by_class=by_class)
     rows = (
@@ -278,10 +276,8 @@ def _certified_by_class(project: Project) -> Counts:
 
 
 def copied_labels(project: Project, *, by_class: bool = False) -> Counts:
-    """Return the counts of near-copies with a label. Takes one query, two if there are any, or none if the
-    project cannot show near-copies.
-
-    A near-copy is expected to be wrong as often as people's answers to checks within the radius differ.
+    """Return the counts of near-copies with a label, wrong as often as answers to checks within the radius differ. At
+    most two queries; none if the project cannot show near-copies.
     """
     number, wrong = Counter[Any](), Counter[Any]()
     if not project.can_show_copies:

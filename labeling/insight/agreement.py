@@ -38,7 +38,6 @@ CONFUSIONS = 100
 @dataclass(frozen=True, slots=True)
 class Pair:
     """Two people: the number of `items` that both answered, and of `differing` items to which their answers differ.
-
     `percent` and `kappa` are None with too few items.
     """
 
@@ -180,9 +179,8 @@ class AnswerFacts:
 
 @dataclass(frozen=True, slots=True)
 class ComparedPeople:
-    """The result of the comparison: people by key, classes by index. `Agreement` has the same fields with names.
-
-    `coefficients`: by their names there; those that are None may be missing.
+    """The comparison, with the fields of `Agreement` but for names: people by key, classes by index. `coefficients`: by
+    their names there; those that are None may be missing.
     """
 
     items: int
@@ -262,8 +260,7 @@ def compare(facts: AnswerFacts) -> ComparedPeople:
 
 
 def _answers(facts: AnswerFacts) -> tuple[list[tuple[int, int, Any]], bool]:
-    """Return (task, user, answer) of the newest tasks with several answers, in a fixed order, and whether these are
-    all.
+    """Return (task, user, answer) of the newest tasks with several answers, in a fixed order, and if these are all.
 
     Only tasks that show no prediction: people tend to agree with the answer that they see.
     """

@@ -98,8 +98,7 @@ def _measure(facts: AnchoringFacts) -> Anchoring:
 
 
 def _answers(facts: AnchoringFacts) -> list[tuple[Any, int, str, bool]]:
-    """Return (answer, first choice, likely classes, whether the task showed them) for the first answer to each sampled
-    task.
+    """Return (answer, first choice, likely classes, whether they were shown) for the first answer to each sampled task.
 
     Only tasks of batches that showed predictions, and without an imported suggestion, which would be shown instead.
     """

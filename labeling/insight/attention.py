@@ -13,9 +13,7 @@ from labeling.models import Annotation, Correction, Project, Task
 
 @dataclass(frozen=True, slots=True)
 class Attention:
-    """Numbers of items without a correction: flagged, in disagreement, undecided by a tie, skipped by all their
-    annotators. An item may count in several.
-    """
+    """Numbers of items without a correction: flagged, divided, tied, skipped by all; an item may count in several."""
 
     flagged: int
     disagreement: int

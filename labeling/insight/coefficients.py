@@ -70,9 +70,7 @@ def ordinal(votes: Votes) -> Statistic:
 
 
 def by_class(votes: Votes) -> Statistic:
-    """Measure the agreement on each class: the share of pairs of answers to an item whose second answer has the class,
-    among those whose first one has it.
-    """
+    """Measure each class: the share of pairs of answers to an item that have it twice, of those whose first has it."""
     m, counts = votes.by_item()
     both = counts.multiply(counts) - counts
     items = (counts > 0).sum(axis=0)

@@ -100,8 +100,7 @@ def control_facts(project: Project) -> ControlFacts:
 
 @lru_cache(maxsize=32)
 def _labeled(project: Project, facts: ControlFacts) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the labeled control items' rows (n,) int64, ascending, their labels (n,) int64, and the probabilities (n,)
-    that these are wrong, NaN where nothing is known.
+    """Return rows (n,) int64, ascending, labels (n,) int64, and probabilities (n,) that these are wrong (NaN: unknown).
 
     Each process caches them: pages of a large project would read fifty thousand of them every few seconds.
     """
@@ -116,8 +115,7 @@ def _labeled(project: Project, facts: ControlFacts) -> tuple[np.ndarray, np.ndar
 
 
 class ControlSlice:
-    """The labeled control items of a project. Its construction takes at most two queries; each measurement reads one or
-    two files of a version.
+    """The labeled control items of a project: at most two queries, and one or two files of a version a measurement.
 
     facts : of these items; None if a model's best class is no answer to the question.
     doubts : (n,) the probabilities that their labels are wrong, NaN where nothing is known. By row, as `predicted`.

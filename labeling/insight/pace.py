@@ -66,9 +66,7 @@ def own_seconds(project: Project, user: User) -> float:
 
 
 def items_ready(kept_ready: int, *, lease: float, seconds: float) -> int:
-    """Return the number of items that a person's page keeps ready: no more than the person can answer within the lease,
-    in seconds, at this many seconds an answer, but at least `MIN_READY`.
-    """
+    """Return how many items a page keeps ready: what a person can answer within the lease (s), at least `MIN_READY`."""
     return max(MIN_READY, min(kept_ready, int(lease / seconds) if seconds else kept_ready))
 
 

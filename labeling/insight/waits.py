@@ -72,10 +72,8 @@ def _at_limit(project: Project, people: Sequence[Membership], now: datetime.date
 
 
 def _assigned(batch: Batch, able: Sequence[Membership]) -> tuple[int, int]:
-    """Return the number of claimable tasks in parts without an able person, and the number of claimable tasks in all
-    parts.
-
-    The second number is 0 if tasks outside the parts are claimable.
+    """Return the number of claimable tasks in parts without an able person; and that in all parts, 0 if others are
+    claimable.
     """
     own = Task.objects.claimable().filter(batch=batch, rank__gte=OuterRef("start"), rank__lt=OuterRef("stop"))
     parts = list(batch.parts.annotate(left=counted(own)))

@@ -40,9 +40,7 @@ class Artifact:
 
 
 def read_artifact(version: ModelVersion) -> Artifact | None:
-    """Return the version's files by its manifest. If the manifest is missing or damaged, report that and return
-    None. Predictions from outside have no files.
-    """
+    """Return the version's files by its manifest; None without files, and, after a report, for a damaged manifest."""
     if version.is_given:
         return None
     try:

@@ -118,10 +118,8 @@ def _no_base() -> Base:
 
 
 def freeze(dataset: DatasetVersion, *, draft: str) -> Frozen:
-    """Write the files of a version; `keep` stores them and the version.
-
-    `draft`: a name for the file while it is written, the same for each attempt. Raises `FilterError` if a filter names
-    a batch that is gone.
+    """Write the files of a version. `draft`: a name for the file while it is written, the same for each attempt.
+    Raises `FilterError` if a filter names a batch that is gone.
     """
     try:
         return _frozen(dataset, _base_of(dataset), draft)

@@ -86,9 +86,8 @@ class Choice:
 
 
 def choose(project: Project, query: Mapping[str, Any]) -> Choice:
-    """Read filters from texts: a missing or empty text sets no filter. One query if batches are named.
-
-    Raises `FilterError`, with a sentence for every filter that cannot be used.
+    """Read filters from texts: a missing or empty text sets no filter. One query if batches are named. Raises
+    `FilterError`, with a sentence for every filter that cannot be used.
     """
     values, errors = read_values(FILTERS, project, query)
     if "since" in values and "until" in values and values["until"] <= values["since"]:

@@ -62,9 +62,7 @@ def _card(rows: Rows, shards: Sequence[Shard]) -> tuple[str, bytes]:
 
 
 def _edition(facts: Facts, counts: Counts) -> tuple[str, datetime.date]:
-    """Return version and date of the labels: those of a dataset version, else the day of the newest label, so that
-    equal exports are equal files.
-    """
+    """Return version and date of the labels, or for both the newest label's day: equal exports are equal files."""
     if dataset := facts.choice.get("dataset"):
         return f"{dataset.number}.{len(dataset.replaced)}.0", dataset.created_at.date()
     day = max(counts.days, default=timezone.now().date())

@@ -29,10 +29,7 @@ class BatchFacts:
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """A model version, the start of its training, and the merges of classes at that time.
-
-    Exports judge by these which labels the version has learned.
-    """
+    """A model version, the start of its training, and the merges of classes then: they tell what it has learned."""
 
     version: int
     began: datetime.datetime

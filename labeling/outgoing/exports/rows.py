@@ -237,10 +237,8 @@ class Answers(NamedTuple):
 
 
 def answers_of(tasks: Mapping[int, Asked], *, show: Callable[[str], Any], asked_again: bool) -> dict[int, Answers]:
-    """Return the standing annotations of each task.
-
-    `asked_again`: whether further tasks may ask about the items again; their answers are included. `show` turns a
-    stored answer into its text.
+    """Return the standing annotations of each task, and if `asked_again` also those of further tasks about its item.
+    `show` turns a stored answer into its text.
     """
     by_task = {task: Answers([], [], []) for task in tasks}
     asked = dict(tasks)
