@@ -137,8 +137,6 @@ class ClassForecast:
 class Forecast:
     """What finishing takes, if the model is right as often as the control slice says.
 
-    Parameters
-    ----------
     version : the number of the model version.
     control : the labeled control items that the forecast stands on.
     left : the items without a label.

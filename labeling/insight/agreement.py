@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,9 @@ PEOPLE = 30
 """The most active people of whom each pair is compared."""
 CONFUSIONS = 100
 """The most confusions of classes, the most frequent first."""
+
+BatchAnswers = tuple[int, int, int, datetime.datetime]
+"""A batch, the numbers of its answers and skips, and the time of the last one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +126,7 @@ def agreement_of(project: Project) -> Agreement:
     The queries read counters, gold answers and names; the comparison, which reads the answers, is cached until the
     counters change.
     """
-    compared = compare(answer_facts(project))
+    compared = _compare(project, f"{project.merged}{project.question}", *_newest_batches(project))
     known: dict[int, list[tuple[Any, Any]]] = defaultdict(list)
     for answer in gold.answers_of(project):
         known[answer.user].append((answer.value, answer.known))
@@ -167,17 +171,6 @@ def _confusions_of_people(
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerFacts:
-    """The cache key of the comparison: equal facts give equal results."""
-
-    project: Project = field(compare=False)
-    key: int
-    batches: tuple[tuple[int, int, int, datetime.datetime], ...]
-    merged: str
-    whole: bool
-
-
-@dataclass(frozen=True, slots=True)
 class ComparedPeople:
     """The comparison, with the fields of `Agreement` but for names: people by key, classes by index. `coefficients`: by
     their names there; those that are None may be missing.
@@ -195,8 +188,8 @@ class ComparedPeople:
     others: dict[int, list[tuple[Any, Any]]]
 
 
-def answer_facts(project: Project) -> AnswerFacts:
-    """Return the newest batches in which a task may have several answers, and the numbers and time of their answers."""
+def _newest_batches(project: Project) -> tuple[tuple[BatchAnswers, ...], bool]:
+    """Return the newest batches in which a task may have several answers, and whether these are all."""
     rows = (
         WorkLog.objects.filter(batch__project=project)
         .values_list("batch", "batch__overlap", "batch__size", "batch__remaining")
@@ -211,18 +204,21 @@ def answer_facts(project: Project) -> AnswerFacts:
                 break
             batches.append((batch, n, skips, last))
             answers += n
-    return AnswerFacts(project, project.pk, tuple(batches), f"{project.merged}{project.question}", whole)
+    return tuple(batches), whole
 
 
 @lru_cache(maxsize=16)
-def compare(facts: AnswerFacts) -> ComparedPeople:
-    """Compare the answers to the newest tasks of these batches. One query; each process caches the last results."""
-    asks = facts.project.asks
-    rows, whole = _answers(facts)
+def _compare(project: Project, meaning: str, batches: tuple[BatchAnswers, ...], whole: bool) -> ComparedPeople:
+    """Compare the answers to the newest tasks of these batches. One query; each process caches the last results, until
+    batches, answers or their `meaning` change.
+    """
+    asks = project.asks
+    rows = _answers(project, [batch for batch, *_ in batches])
     raters = sorted({user for _, user, _ in rows})
     codes = sorted({index for _, _, value in rows for index in asks.counted(value)})
     others = _against_others(asks, rows)
     tasks = len({task for task, _, _ in rows})
+    whole = whole and tasks < SAMPLE
     if not rows or not codes:  # an answer may be an empty list
         return ComparedPeople(tasks, len(rows), whole, raters, codes, {}, [], [], [], others)
     votes = _votes(asks, rows, raters, codes)
@@ -259,20 +255,16 @@ def compare(facts: AnswerFacts) -> ComparedPeople:
     )
 
 
-def _answers(facts: AnswerFacts) -> tuple[list[tuple[int, int, Any]], bool]:
-    """Return (task, user, answer) of the newest tasks with several answers, in a fixed order, and if these are all.
+def _answers(project: Project, batches: list[int]) -> list[tuple[int, int, Any]]:
+    """Return (task, user, answer) of the newest tasks with several answers, in a fixed order.
 
     Only tasks that show no prediction: people tend to agree with the answer that they see.
     """
-    answers = Annotation.objects.answers().filter(
-        task__batch__in=[batch for batch, *_ in facts.batches], task__is_gold=False, task__prompted=False
-    )
+    answers = Annotation.objects.answers().filter(task__batch__in=batches, task__is_gold=False, task__prompted=False)
     tasks = answers.values("task").annotate(n=Count("pk"), last=Max("created_at")).filter(n__gt=1)
     newest = tasks.order_by("-last", "-task").values("task")[:SAMPLE]
     rows = Annotation.objects.answers().filter(task__in=newest).values_list("task", "user", "value")
-    follow = facts.project.follow
-    result = sorted(((task, user, follow(value)) for task, user, value in rows), key=lambda row: row[:2])
-    return result, facts.whole and len({task for task, *_ in result}) < SAMPLE
+    return sorted(((task, user, project.follow(value)) for task, user, value in rows), key=itemgetter(0, 1))
 
 
 def _votes(asks: Question, rows: Sequence[tuple[int, int, Any]], raters: list[int], codes: list[int]) -> Votes:

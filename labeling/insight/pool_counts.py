@@ -63,8 +63,6 @@ def batch_sums(project: Project) -> dict[str, int]:
 def unlabeled_items(project: Project, encoded: int, taken: Mapping[str, int], excluded: int) -> int:
     """Return the size of `ItemQuerySet.unlabeled`, a query that would read every item. One query.
 
-    Parameters
-    ----------
     encoded: the number of encoded items (`encoded_items`).
     taken: `batch_sums` of the project.
     excluded: the number of encoded items that were excluded before a batch took them.
