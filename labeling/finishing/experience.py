@@ -120,7 +120,7 @@ def _picked(project: Project, slice_: ControlSlice) -> list[PickedBatch]:
     files, found = ProjectFiles(project), []
     for batch in project.batches.filter(pk__in=rows).select_related("selected_by"):
         assert batch.selected_by is not None
-        drawn = slice_.confidences(batch.selected_by)
+        drawn = slice_.predictions(batch.selected_by, "confidence")
         doubted = np.array(sorted(row for row, asked in rows[batch.pk] if row is not None and not asked), np.int64)
         picked = files.predictions(batch.selected_by, "confidence", doubted)
         if drawn is None or picked is None or not batch.pool_size:

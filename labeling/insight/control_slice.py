@@ -137,7 +137,7 @@ class ControlSlice:
 
     def measure(self, version: ModelVersion) -> dict[str, Any] | None:
         """Return the accuracy on the items that the version has predicted, with its 95 % interval; None without any."""
-        best = self._predictions(version, "best")
+        best = self.predictions(version, "best")
         if best is None:
             return None
         share = metrics.accuracy(self._labels[: len(best)], best)
@@ -145,7 +145,7 @@ class ControlSlice:
 
     def by_class(self, version: ModelVersion) -> list[ClassFigures]:
         """Return the figures of each class that occurs, most frequent first; none if answers are not single classes."""
-        best = self._predictions(version, "best")
+        best = self.predictions(version, "best")
         if best is None or self._project.asks.proposes:
             return []
         labels = self._labels[: len(best)]
@@ -158,7 +158,7 @@ class ControlSlice:
 
     def confusion(self, version: ModelVersion) -> ControlConfusion | None:
         """Return the confusion of labels and predictions; None without predictions. Classes of `verify`: 0 and 1."""
-        best = self._predictions(version, "best")
+        best = self.predictions(version, "best")
         if best is None or not len(best):
             return None
         labels, answers = self._labels[: len(best)], np.arange(len(self._project.asks.answers))
@@ -175,12 +175,12 @@ class ControlSlice:
 
     def predicted(self, version: ModelVersion) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
         """Return labels, predicted classes and confidences (n,) of the items that the version has predicted, if any."""
-        best, sure = self._predictions(version, "best"), self._predictions(version, "confidence")
+        best, sure = self.predictions(version, "best"), self.predictions(version, "confidence")
         return None if best is None or sure is None else (self._labels[: len(best)], best, sure)
 
     def compare(self, later: ModelVersion, earlier: ModelVersion) -> Compared | None:
         """Compare two versions item by item; None if the predictions of one version are not stored."""
-        new, old = self._predictions(later, "best"), self._predictions(earlier, "best")
+        new, old = self.predictions(later, "best"), self.predictions(earlier, "best")
         if new is None or old is None:
             return None
         n = min(len(new), len(old))
@@ -188,18 +188,13 @@ class ControlSlice:
 
     def pair(self, earlier: ModelVersion, later: ModelVersion) -> VersionPair | None:
         """Return both versions' predictions for the items that both have predicted; None if one has none stored."""
-        predictions = [
-            self._predictions(version, name) for version in (earlier, later) for name in ("best", "confidence")
-        ]
-        if any(each is None for each in predictions):
+        a, b = self.predicted(earlier), self.predicted(later)
+        if a is None or b is None:
             return None
-        n = min(len(each) for each in predictions if each is not None)
-        return VersionPair(self._rows[:n], self._labels[:n], *(each[:n] for each in predictions if each is not None))
+        predictions = (*a[1:], *b[1:])
+        n = min(map(len, predictions))
+        return VersionPair(self._rows[:n], self._labels[:n], *(each[:n] for each in predictions))
 
-    def confidences(self, version: ModelVersion) -> np.ndarray | None:
-        """Return the confidences (n,) of the items that the version has predicted; None without stored predictions."""
-        return self._predictions(version, "confidence")
-
-    def _predictions(self, version: ModelVersion, name: str) -> np.ndarray | None:
+    def predictions(self, version: ModelVersion, name: str) -> np.ndarray | None:
         """Return the version's `best` or `confidence` for the first control items, as far as it has predicted them."""
         return self._files.predictions(version, name, self._rows) if len(self._rows) else None

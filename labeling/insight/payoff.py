@@ -169,8 +169,7 @@ def payoff_values(project: Project, now: datetime.datetime) -> dict[str, Any]:
         values["next"] = {
             "items": payoff_now.next.items,
             "labels": payoff_now.next.labels,
-            "expected": asdict(payoff_now.next.gain.expected),
-            "predicted": asdict(payoff_now.next.gain.predicted),
+            **asdict(payoff_now.next.gain),
             "hours": hours,
             "cost": cost,
             "currency": project.currency,

@@ -160,14 +160,10 @@ class RowShape(NamedTuple):
         confidence = pa.list_(pa.float32()) if self.question.per_class else pa.float32()
         types = {"label": LABELS[self.question.exported_as], "confidence": confidence, "margin": pa.float32()}
         fields = [(column, types.get(column, pa.string())) for column in self.columns]
-        fields += [(_column(name), pa.float32()) for name in self.probabilities]
+        fields += [(f"p_{name}", pa.float32()) for name in self.probabilities]
         return Layout(pa.schema(fields), as_columns=lambda page: [_flat(row) for row in page])
-
-
-def _column(name: str) -> str:
-    return f"p_{name}"
 
 
 def _flat(row: Row) -> Row:
     """Return the row with a column for each probability."""
-    return {**row, **{_column(name): p for name, p in row.get("probabilities", {}).items()}}
+    return {**row, **{f"p_{name}": p for name, p in row.get("probabilities", {}).items()}}

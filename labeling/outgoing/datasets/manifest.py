@@ -50,15 +50,15 @@ def facts_of(project: Project, choice: Choice, history: History) -> dict[str, An
         "merged_classes": project.merged,
         "batches": [
             {
-                "number": facts.number,
-                "strategy": batch.strategy,
-                "items": batch.size,
-                "control_items": batch.control_tasks,
+                "number": facts.batch.number,
+                "strategy": facts.batch.strategy,
+                "items": facts.batch.size,
+                "control_items": facts.batch.control_tasks,
                 "control_probability": facts.control_probability,
                 "picked_by": [{"selection": n, "model": version} for n, version in facts.selected_by.items()],
             }
-            for batch, facts in zip(history.batches, history.facts, strict=True)
-            if numbers is None or facts.number in numbers
+            for facts in history.batches
+            if numbers is None or facts.batch.number in numbers
         ],
         "models": [
             {"number": number, "sha256": digest}

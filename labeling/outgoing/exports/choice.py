@@ -111,10 +111,8 @@ def _batches(project: Project, text: str) -> frozenset[int]:
     for part in text.replace(" ", "").replace("–", "-").split(","):
         span = _SPAN.fullmatch(part)
         if not part or not span or part == "-":
-            raise LookupError(
-                gettext("%(text)s names no batches. Write a number, a range or a list: 3 or 2-5 or 1,4,6-.")
-                % {"text": _quoted(text)}
-            )
+            sentence = gettext("%(text)s names no batches. Write a number, a range or a list: 3 or 2-5 or 1,4,6-.")
+            raise _refused(sentence, text)
         low = int(span[1] or (known[0] if span[2] else span[3]))
         high = int(span[3] or (max(known[-1], low) if span[2] else low))
         if high < low:
@@ -139,7 +137,7 @@ def whole_dataset(project: Project, text: str) -> DatasetVersion:
     """Return the dataset version with this name. Raises LookupError if there is none, or if it is not written."""
     found = project.datasets.select_related("project").named(text).first()
     if found is None:
-        raise LookupError(gettext("This project has no dataset version %(text)s.") % {"text": _quoted(text)})
+        raise _refused(gettext("This project has no dataset version %(text)s."), text)
     if found.state != DatasetVersion.State.WHOLE:
         raise LookupError(
             gettext("%(text)s is not written: %(value)s.")
@@ -154,15 +152,13 @@ def _agreement(project: Project, text: str) -> float:
     except ValueError:
         share = math.nan
     if not 0 <= share <= 1:
-        raise LookupError(
-            gettext("%(text)s is not a share. Write a number from 0 to 1, such as 0.8.") % {"text": _quoted(text)}
-        )
+        raise _refused(gettext("%(text)s is not a share. Write a number from 0 to 1, such as 0.8."), text)
     return share
 
 
 def _yes_or_no(project: Project, text: str) -> bool:
     if text.lower() not in YES + NO:
-        raise LookupError(gettext("%(text)s is neither true nor false.") % {"text": _quoted(text)})
+        raise _refused(gettext("%(text)s is neither true nor false."), text)
     return text.lower() in YES
 
 
@@ -175,21 +171,21 @@ def _moment(project: Project, text: str, days: int = 0) -> datetime.datetime:
     try:
         moment = datetime.datetime.fromisoformat(_LOST_PLUS.sub(r"+\1", text))
     except ValueError:
-        raise LookupError(
-            gettext("%(text)s is no date or time. Write 2026-03-01 (a day in UTC) or 2026-03-01T14:30+01:00.")
-            % {"text": _quoted(text)}
-        ) from None
+        sentence = gettext("%(text)s is no date or time. Write 2026-03-01 (a day in UTC) or 2026-03-01T14:30+01:00.")
+        raise _refused(sentence, text) from None
     try:
         if _DATE.fullmatch(text):
             return moment.replace(tzinfo=datetime.UTC) + datetime.timedelta(days=days)
         if moment.tzinfo is None:
-            raise LookupError(
-                gettext("%(text)s has no zone. Add one, Z for UTC or +01:00, or give the date alone.")
-                % {"text": _quoted(text)}
-            )
+            sentence = gettext("%(text)s has no zone. Add one, Z for UTC or +01:00, or give the date alone.")
+            raise _refused(sentence, text)
         return moment.astimezone(datetime.UTC)
     except OverflowError:
-        raise LookupError(gettext("%(text)s lies beyond what a calendar holds.") % {"text": _quoted(text)}) from None
+        raise _refused(gettext("%(text)s lies beyond what a calendar holds."), text) from None
+
+
+def _refused(sentence: str, text: str, **values: str) -> LookupError:
+    return LookupError(sentence % {"text": _quoted(text), **values})
 
 
 def _quoted(text: str) -> str:
@@ -234,8 +230,8 @@ def _choosing(first: str, second: str) -> dict[str, Any]:
 
     def read(project: Project, text: str) -> str:
         if text not in (first, second):
-            values = {"text": _quoted(text), "first": first, "second": second}
-            raise LookupError(gettext("%(text)s is not valid. Write %(first)s or %(second)s.") % values)
+            sentence = gettext("%(text)s is not valid. Write %(first)s or %(second)s.")
+            raise _refused(sentence, text, first=first, second=second)
         return text
 
     return {"read": read, "schema": {**TEXT, "enum": [first, second]}, "metavar": f"{first}|{second}"}

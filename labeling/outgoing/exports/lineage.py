@@ -18,13 +18,15 @@ from labeling.outgoing.exports.weights import Weights, imported_rows, weights_of
 class BatchFacts:
     """The values that all rows of a batch share."""
 
-    id: int
-    number: int
+    batch: Batch
     selected_by: Mapping[int, int | None]
     """The version that picked, by selection: a batch that was picked ahead may have several selections."""
     learned_by: int | None
     control_probability: float | None
-    imported: bool
+
+    @property
+    def imported(self) -> bool:
+        return self.batch.strategy == IMPORTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +42,7 @@ class Training:
 class History:
     """The batches and trainings of a project in order, and the present weights of its control items."""
 
-    batches: list[Batch]
-    facts: list[BatchFacts]
-    """Of each batch."""
+    batches: list[BatchFacts]
     trainings: list[Training]
     weights: Weights
 
@@ -72,11 +72,9 @@ def history_of(project: Project) -> History:
         selected_by = {number: version.number if version else None for number, version in selections.items()}
         drawable = batch.pool_rows and batch.pool_rows - bisect_left(imported, batch.pool_rows)
         probability = batch.control_tasks / drawable if drawable else None
-        facts.append(
-            BatchFacts(batch.pk, batch.number, selected_by, learned_by, probability, batch.strategy == IMPORTED)
-        )
+        facts.append(BatchFacts(batch, selected_by, learned_by, probability))
     trainings.sort(key=lambda training: training.version)
-    return History(newest_first[::-1], facts[::-1], trainings, weights_of(project, imported))
+    return History(facts[::-1], trainings, weights_of(project, imported))
 
 
 def first_learned_by(

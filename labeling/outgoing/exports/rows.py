@@ -15,7 +15,7 @@ import orjson
 
 from labeling.intake.row_labels import ORIGIN
 from labeling.labels.resolving.origins import Origin
-from labeling.models import Project, Task
+from labeling.models import Batch, Project, Task
 from labeling.models.tasks import PromptedBy
 from labeling.outgoing.exports.choice import Choice
 from labeling.outgoing.exports.chosen import chosen_copies
@@ -87,9 +87,9 @@ def pages(
             yield from copy_pages(reader.facts, copies.filter(item__in=among(part)), size)
             yield from certified_pages(reader.facts, size, items=part)
         return
-    for batch in reader.batches.values():
-        yield from reader.pages(_tasks_of(batch, choice, size), size)
-        yield from copy_pages(reader.facts, copies.filter(batch=batch.id), size)
+    for of_batch in reader.batches.values():
+        yield from reader.pages(_tasks_of(of_batch.batch, choice, size), size)
+        yield from copy_pages(reader.facts, copies.filter(batch=of_batch.batch), size)
     yield from certified_pages(reader.facts, size)
 
 
@@ -99,7 +99,9 @@ class _Reader:
     def __init__(self, facts: Facts, history: History) -> None:
         asks, numbers = facts.question, facts.choice.get("batch")
         self.facts, self._history = facts, history
-        self.batches = {each.id: each for each in history.facts if numbers is None or each.number in numbers}
+        self.batches = {
+            each.batch.pk: each for each in history.batches if numbers is None or each.batch.number in numbers
+        }
         # A label out of a few comes again and again; a set of classes may be new in every row.
         self._show = lru_cache(LABELS_KEPT)(lambda text: asks.show(orjson.loads(text), facts.names))
         self._asked_again = Task.objects.further().filter(batch__project=facts.project, is_gold=False).exists()
@@ -108,7 +110,7 @@ class _Reader:
         """Yield pages of rows of these tasks; tasks of other batches than `batches` are left out."""
         while read := list(islice(chosen, size)):
             tasks = [task for task in read if task.batch in self.batches]
-            asked = {task.id: Asked(self.batches[task.batch].number, task.prompted) for task in tasks}
+            asked = {task.id: Asked(self.batches[task.batch].batch.number, task.prompted) for task in tasks}
             answers = answers_of(asked, show=self._show, asked_again=self._asked_again)
             corrections = corrections_of([task.item for task in tasks])
             page = [self._row(task, answers[task.id], *corrections.get(task.item, UNCORRECTED)) for task in tasks]
@@ -120,13 +122,15 @@ class _Reader:
             yield page
 
     def _row(self, task: _Task, answers: Answers, correction: Row, corrected_to: str | None) -> Row:
-        batch = self.batches[task.batch]
+        of_batch = self.batches[task.batch]
         values = answers.values if corrected_to is None else [corrected_to]
         is_control, is_labeled = task.is_control, task.label is not None
         weighs = is_control and is_labeled and not task.prompted
         learned_by = None
         if is_labeled and not is_control:
-            learned_by = first_learned_by(values, correction["corrected_at"], batch, self._history, self.facts.project)
+            learned_by = first_learned_by(
+                values, correction["corrected_at"], of_batch, self._history, self.facts.project
+            )
         return {
             **NOTHING,
             "item": task.item,
@@ -142,24 +146,24 @@ class _Reader:
             "label_distribution": self._distribution(task.distribution),
             "annotations": answers.annotations,
             "skips": answers.skips,
-            "batch": batch.number,
+            "batch": of_batch.batch.number,
             "rank": task.rank,
-            "model_version": batch.selected_by[task.selection],
+            "model_version": of_batch.selected_by[task.selection],
             "learned_by": learned_by,
             "is_control": is_control,
             "prompted": task.prompted,
             "prompted_by": _prompted_by(task),
-            "control_probability": batch.control_probability if is_control else None,
+            "control_probability": of_batch.control_probability if is_control else None,
             "control_weight": self._history.weights.of(task.row) if weighs else None,
             "margin": task.margin,
             "cluster": task.cluster,
             "cluster_size": task.cluster_size,
             "draw_pass": task.draw_pass,
             "selection": task.selection,
-            "imported": batch.imported,
+            "imported": of_batch.imported,
             "labeled_at": as_moment(task.labeled_at),
             **correction,
-            ORIGIN: _origin(correction, batch) if is_labeled else None,
+            ORIGIN: _origin(correction, of_batch) if is_labeled else None,
         }
 
     def _distribution(self, text: str | None) -> str | None:
@@ -170,7 +174,7 @@ class _Reader:
         return orjson.dumps([[self._show(orjson.dumps(value).decode()), p] for value, p in pairs]).decode()
 
 
-def _tasks_of(batch: BatchFacts, choice: Choice, size: int) -> Iterator[_Task]:
+def _tasks_of(batch: Batch, choice: Choice, size: int) -> Iterator[_Task]:
     """Yield the tasks of a batch that were chosen, by rank; `size` of the batch are read at a time.
 
     Whether a task is chosen is a column, not a condition. By statistics that are older than the labels, PostgreSQL
@@ -183,7 +187,7 @@ def _tasks_of(batch: BatchFacts, choice: Choice, size: int) -> Iterator[_Task]:
         FROM (SELECT * FROM labeling_task WHERE batch_id = %s AND rank > %s ORDER BY rank LIMIT {size:d}) task
         JOIN labeling_item item ON item.id = task.item_id ORDER BY task.rank"""
     rank = -1
-    while tasks := [_Task._make(row) for row in rows(sql, [*values, batch.id, rank])]:
+    while tasks := [_Task._make(row) for row in rows(sql, [*values, batch.pk, rank])]:
         yield from (task for task in tasks if task.chosen)
         if len(tasks) < size:
             return
@@ -208,10 +212,10 @@ def _columns() -> str:
             item.label_distribution, {moment("item.labeled_at")}"""
 
 
-def _origin(correction: Row, batch: BatchFacts) -> Origin:
+def _origin(correction: Row, facts: BatchFacts) -> Origin:
     if correction["corrected_by"] is not None:
         return Origin.CORRECTED
-    return Origin.IMPORTED if batch.imported else Origin.PERSON
+    return Origin.IMPORTED if facts.imported else Origin.PERSON
 
 
 def _prompted_by(task: _Task) -> str | None:
