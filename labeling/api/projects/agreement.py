@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
@@ -10,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.api.shared.endpoints import ProjectView
-from labeling.insight.agreement import agreement_values
+from labeling.insight.agreement import agreement_of
 from labeling.insight.anchoring import anchoring_of
 from labeling.models import Ability
 from labeling.storage.db.replica import reads
@@ -135,6 +136,5 @@ class AgreementDetail(ProjectView):
     @extend_schema(responses=AgreementSerializer)
     @reads()
     def get(self, request: Request, slug: str) -> Response:
-        return Response(
-            AgreementSerializer({**agreement_values(self.project), "anchoring": anchoring_of(self.project)}).data
-        )
+        figures = asdict(agreement_of(self.project)) | {"anchoring": anchoring_of(self.project)}
+        return Response(AgreementSerializer(figures).data)

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from labeling.api.projects.agreement import RightFigures
 from labeling.api.shared.endpoints import ProjectView
-from labeling.insight.copy_figures import copy_values
+from labeling.insight.copy_figures import copy_figures
 from labeling.models import Ability
 from labeling.storage.db.replica import reads
 
@@ -50,4 +50,4 @@ class NearCopies(ProjectView):
     @extend_schema(responses=CopiesSerializer)
     @reads()
     def get(self, request: Request, slug: str) -> Response:
-        return Response(CopiesSerializer(copy_values(self.project)).data)
+        return Response(CopiesSerializer(copy_figures(self.project)).data)
