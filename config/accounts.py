@@ -40,7 +40,7 @@ def settings(*, attempts: int, minutes: int) -> dict[str, Any]:
     """Return the settings of django-allauth.
 
     `attempts` wrong codes of a second factor are accepted within `minutes`. Wrong passwords are counted elsewhere:
-    docs/decisions/0124-failed-sign-ins-are-rows.md.
+    docs/decisions/38-signing-in.md.
     """
     return {
         "ACCOUNT_ADAPTER": "labeling.web.account.adapter.Accounts",

@@ -8,7 +8,7 @@ Django's backend, with two changes for transactions that write:
   It waits without the lock, and one flush serves all transactions that committed before the flush: a group commit.
   SQLite's own `synchronous=FULL` flushes for each commit, while all other writers wait.
 
-See docs/decisions/0035-few-statements-and-one-queue-of-writers.md.
+See docs/decisions/04-claims-in-few-statements.md.
 """
 
 from __future__ import annotations

@@ -148,7 +148,7 @@ def spent_answers(project: Project) -> int:
 
 def price_of(project: Project) -> float:
     """Return people's answers for an item that they are asked about, of an audit or not:
-    docs/decisions/0049-overlap-that-earns-its-price.md.
+    docs/decisions/10-overlap-and-resolving.md.
     """
     return (expected_answers(project, 1000) or 1000 * project.overlap) / 1000
 

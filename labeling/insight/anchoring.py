@@ -1,6 +1,6 @@
 """Measure whether people follow the predictions that they see: compare tasks that show one with tasks that do not.
 
-The tasks that show a prediction are drawn at random (docs/decisions/0023-nothing-tells-a-control-task.md), so the two
+The tasks that show a prediction are drawn at random (docs/decisions/07-nothing-tells-a-task.md), so the two
 groups differ in nothing else.
 """
 

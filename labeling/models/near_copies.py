@@ -69,7 +69,7 @@ class Copy(models.Model):
     """An item that is shown beside another item, its source, on the source's tasks.
 
     A copy stores no label: queries read the source's present label (`CopyQuerySet.propagated`). An item is the copy of
-    at most one source, for good. See docs/decisions/0067-one-decision-for-near-copies.md.
+    at most one source, for good. See docs/decisions/09-near-copies.md.
     """
 
     of = models.ForeignKey("labeling.Item", on_delete=models.CASCADE, related_name="copies", help_text="Its source.")

@@ -1,7 +1,7 @@
 """Free tasks of one class for a grid: the class that their items propose, or the answer that they show.
 
 Only facts that the annotator sees decide which tasks a grid holds, so a grid does not identify control tasks:
-docs/decisions/0062-verify-in-a-grid.md.
+docs/decisions/27-labeling-screen.md.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ def shown_answer(project: Project, *, prompted: bool, prompted_by: str, predicte
     """Return the stored form of the answer that a task with these facts shows; None if it shows no answer.
 
     The kind of the task is no argument, so the answer cannot identify control tasks:
-    docs/decisions/0023-nothing-tells-a-control-task.md.
+    docs/decisions/07-nothing-tells-a-task.md.
     """
     if not prompted:
         return None

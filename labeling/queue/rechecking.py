@@ -3,7 +3,7 @@ further answer nobody can give, so that they do not hold up their batch.
 
 `labels.resolving.posterior` decides. This module reads the votes for it and counts the further answer on the task. It
 applies only to batches with `overlap_max`. What annotators may learn:
-docs/decisions/0049-overlap-that-earns-its-price.md.
+docs/decisions/10-overlap-and-resolving.md.
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ def prompted(project: Project, number: int, n: int, *, suggesting: bool = False)
 
     The draw includes tasks whose item has no prediction or suggestion: so the control items that are not drawn
     represent the pool, whichever items have one. Models are measured on the control tasks that are not drawn:
-    docs/decisions/0023-nothing-tells-a-control-task.md.
+    docs/decisions/07-nothing-tells-a-task.md.
     """
     if not project.show_predictions and not suggesting:
         return np.zeros(n, bool)
@@ -213,7 +213,7 @@ def write_tasks(step: Step, batch: Batch, picked: Picked, further: Further) -> N
     """Write a task for each row of the plan, ranked in its order, and a task for each item that is asked again.
 
     Tasks are written, and so get their ids, in random order: an id tells annotators neither a rank nor an item that is
-    asked again: docs/decisions/0057-ids-of-tasks-tell-nothing.md.
+    asked again: docs/decisions/07-nothing-tells-a-task.md.
     """
     n, m = len(picked.plan.rows), len(further.items)
     by_kind = (further.rows[further.is_gold], further.rows[~further.is_gold])

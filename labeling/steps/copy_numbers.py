@@ -2,7 +2,7 @@
 
 Items of different kinds of tasks have different numbers of near-copies: items that the model doubts lie in small
 clusters, while random items such as control and gold items lie in larger ones. So all kinds show as many copies as the
-kind with the fewest: docs/decisions/0080-numbers-of-copies-tell-nothing.md.
+kind with the fewest: docs/decisions/09-near-copies.md.
 """
 
 from __future__ import annotations

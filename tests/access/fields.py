@@ -3,7 +3,7 @@
 To add a field, add its name to the line of the ability that opens it. The tests fail for a field without a line, and
 for a role that reads more or less than the table says. Nested fields are named by their path, `item.id`.
 
-Annotators must not be able to tell control tasks from others: docs/decisions/0023-nothing-tells-a-control-task.md.
+Annotators must not be able to tell control tasks from others: docs/decisions/07-nothing-tells-a-task.md.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 DRAWS = 40 if ALL else 14
 KINDS = ("gold", "control", "audit")
-"""Checks are played, too. A person who saw one as a near-copy knows it again: docs/decisions/0080."""
+"""Checks are played, too. A person who saw one as a near-copy knows it again: docs/decisions/09-near-copies.md."""
 SUSPICIOUS = 0.01
 IN_GRIDS: dict[str, Any] = {
     "question": "verify",

@@ -1,6 +1,6 @@
 """Test that web processes of the previous release can use the migrated tables while hosts are upgraded one by one.
 
-See docs/how-to/upgrade.md and decision 65.
+See docs/how-to/upgrade.md and decision 42.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ def task_json(
 
     The task has no confidence, because control tasks have a higher one. It has no rank, because a late task would be
     recognised as one that another annotator answered; `place` is its position in this response. See
-    docs/decisions/0023-nothing-tells-a-control-task.md.
+    docs/decisions/07-nothing-tells-a-task.md.
     """
     item = task.shown
     shown = _item_json(item, project)

@@ -3,7 +3,7 @@
 Other resources are read whole, with the endpoint's ability `reading`. `tests/access/fields.py` has the same table for
 every field of every response, and checks the API against it.
 
-An annotator must not be able to tell a control task from another: docs/decisions/0023-nothing-tells-a-control-task.md.
+An annotator must not be able to tell a control task from another: docs/decisions/07-nothing-tells-a-task.md.
 """
 
 from __future__ import annotations

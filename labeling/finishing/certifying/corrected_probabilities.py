@@ -33,8 +33,8 @@ PRIOR = _covariance(1.5, 0.25, 0.5)
 DIFFERENCE = _covariance(0.5, 0.15, 0.3)
 """The covariance of the difference between the corrections that drawn and picked items call for.
 
-Both were chosen by the forecasts of versions on four pools: docs/decisions/0131-chance-corrects-what-batches-tell.md
-and docs/decisions/0133-sure-answers-are-corrected-apart.md.
+Both were chosen by the forecasts of versions on four pools: docs/decisions/14-expected-errors.md
+and docs/decisions/14-expected-errors.md.
 """
 CLIP = 1e-6
 LEAST = 1e-12

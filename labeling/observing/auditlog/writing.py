@@ -49,7 +49,7 @@ class Act:
 
     @property
     def address(self) -> str:
-        # `TrustedProxies` has set it: docs/decisions/0004-one-place-believes-proxies.md.
+        # `TrustedProxies` has set it: docs/decisions/38-signing-in.md.
         return str(self.request.META.get("REMOTE_ADDR", "")) if self.request else ""
 
 

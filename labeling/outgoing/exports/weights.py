@@ -3,7 +3,7 @@
 Batches take their control slices from the front of one permutation. As long as the pool does not grow, the labeled
 control items are a uniform sample of it. Later imports add items with keys of their own, and the front ones are drawn
 first. Until these have caught up, the earlier items have been drawn up to a higher key than the later ones, and each
-represents fewer items. docs/decisions/0008-weights-of-control-items.md has the reasons.
+represents fewer items. docs/decisions/06-control-slice.md has the reasons.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Only reads within `reads` or `streamed` go to the replica; other reads, all writes and all transactions go to the main
 database. A block begins once the replica has replayed everything that the main database holds, so its reads see every
 acknowledged write. If the replica does not answer, or does not catch up in time, the block reads the main database.
-docs/decisions/0072-reads-from-a-replica.md has the reasons.
+docs/decisions/41-files-and-replicas.md has the reasons.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What django-allauth asks this site: docs/decisions/0125-accounts-by-allauth.md."""
+"""What django-allauth asks this site: docs/decisions/38-signing-in.md."""
 
 from __future__ import annotations
 

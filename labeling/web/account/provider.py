@@ -1,4 +1,4 @@
-"""Sign-in at an OpenID Connect provider: docs/decisions/0125-accounts-by-allauth.md.
+"""Sign-in at an OpenID Connect provider: docs/decisions/38-signing-in.md.
 
 django-allauth does the exchange. Here are its checks that this site makes stricter, and who may enter.
 """

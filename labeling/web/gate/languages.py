@@ -1,6 +1,6 @@
 """Answers people in their language: the choice of the account, or else that of the browser.
 
-docs/decisions/0129-languages.md says why.
+docs/decisions/25-languages.md says why.
 """
 
 from __future__ import annotations
