@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
@@ -11,8 +9,8 @@ from rest_framework import serializers
 from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.request import Request
 
+from labeling.api.shared import fields
 from labeling.api.shared.endpoints import Endpoint, ProjectView, private_file, record_download
-from labeling.api.shared.fields import read_body
 from labeling.models import Ability, LogKind, Project, User
 from labeling.observing.auditlog import reading
 from labeling.projects.people import access
@@ -21,22 +19,22 @@ LINES = "application/x-ndjson"
 KINDS = [(kind.value, kind.meaning) for kind in LogKind]
 
 
-class LogQuery(serializers.Serializer[Any]):
+class LogQuery(fields.Shape):
     """Filters of the entries; an entry must match all of them."""
 
     kind = serializers.ChoiceField(choices=KINDS, required=False, help_text="The kind of the entries.")
     person = serializers.CharField(
         max_length=150, required=False, help_text="The username of whom acted, or whom the act is about."
     )
-    since = serializers.DateTimeField(required=False, help_text="The earliest time.")
-    until = serializers.DateTimeField(required=False, help_text="The time before which entries end.")
+    since = fields.Time("The earliest time.", required=False)
+    until = fields.Time("The time before which entries end.", required=False)
 
 
 def _file(request: Request, project: Project | None, name: str) -> StreamingHttpResponse:
     texts = request.query_params.dict()
     if unknown := sorted(texts.keys() - LogQuery().fields.keys()):  # misspelt, it would filter nothing
         raise ValidationError({unknown[0][:60]: ["There is no such filter."]})
-    query = read_body(LogQuery, texts)
+    query = fields.read_body(LogQuery, texts)
     texts.pop("person", None)  # the log names no people
     record_download(request, LogKind.LOG_EXPORTED, project, after=texts or None)
     lines = reading.lines(reading.entries_of(project, **query))

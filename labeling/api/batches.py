@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.db.models import Prefetch, QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
@@ -11,8 +9,8 @@ from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from labeling.api.shared import fields
 from labeling.api.shared.endpoints import ProjectListView, ProjectView, find_or_404
-from labeling.api.shared.fields import StrictFloat, StrictText, read_body, words
 from labeling.api.shared.visible import VisibleToMember
 from labeling.loop import retrying
 from labeling.models import Ability, Batch, Project, Selection, User
@@ -21,31 +19,31 @@ from labeling.queue import deadlines, parts, rechecking
 from labeling.queue.parts import parts_of
 
 # The fields that record how a batch was selected, enough to repeat the selection.
-SELECTION = words(
+SELECTION = fields.words(
     "strategy seed batch_size candidate_factor candidates mean_cluster_size cut_height clusters class_guard "
     "control_share control_tasks pool_size pool_rows features_hash margins_hash dendrogram_hash selected_by "
     "newest_version chosen_by select_seconds kept"
 )
 
 
-class _Facts(serializers.Serializer[Any]):
+class _Facts(fields.Shape):
     """Fields that batches and earlier selections share and that the serializer computes."""
 
-    selected_by = serializers.IntegerField(
-        source="selected_by.number", allow_null=True, help_text="The model version whose margins it was picked by."
+    selected_by = fields.Integer(
+        "The model version whose margins it was picked by.", source="selected_by.number", allow_null=True
     )
-    newest_version = serializers.IntegerField(
-        allow_null=True, help_text="The newest model version then. Another picked it if this one was held back."
+    newest_version = fields.Integer(
+        "The newest model version then. Another picked it if this one was held back.", allow_null=True
     )
-    chosen_by = serializers.CharField(
+    chosen_by = fields.Text(
+        "The manager who had chosen the model version; null if the gate chose it.",
         source="choice.user.username",
         allow_null=True,
         default=None,
-        help_text="The manager who had chosen the model version; null if the gate chose it.",
     )
-    kept = serializers.ListField(
-        child=serializers.ListField(child=serializers.IntegerField(), min_length=2, max_length=2),
-        help_text="The ranks [start, stop) that kept their earlier pick, because annotators held the tasks.",
+    kept = fields.List(
+        "The ranks [start, stop) that kept their earlier pick, because annotators held the tasks.",
+        child=fields.Integers(min_length=2, max_length=2),
     )
 
 
@@ -62,24 +60,25 @@ class BatchSerializer(VisibleToMember, _Facts, serializers.ModelSerializer[Batch
 
     resource = "Batch"
 
-    model_version = serializers.IntegerField(
-        source="model_version.number", allow_null=True, help_text="The model version that was trained on it."
+    model_version = fields.Integer(
+        "The model version that was trained on it.", source="model_version.number", allow_null=True
     )
-    remaining = serializers.SerializerMethodField(
-        help_text="The number of tasks that lack answers. Annotators get an estimate if some tasks may be asked of "
-        "more people."
+    remaining = fields.Computed(
+        "The number of tasks that lack answers. Annotators get an estimate if some tasks may be asked of more people."
     )
-    answered = serializers.SerializerMethodField(help_text="Tasks that have all their answers.")
-    selection = serializers.IntegerField(help_text="How often it was picked: 2 if a newer model came in time.")
+    answered = fields.Computed("Tasks that have all their answers.")
+    selection = fields.Integer("How often it was picked: 2 if a newer model came in time.")
     earlier_selections = EarlierSelection(many=True, help_text="How it was picked before the last time.")
 
     class Meta:
         model = Batch
         fields = read_only_fields = (
-            *words("number state reason size remaining answered overlap overlap_max"),
+            *fields.words("number state reason size remaining answered overlap overlap_max"),
             *SELECTION,
-            *words("selection earlier_selections model_version further dropped complete_share deadline_at created_at"),
-            *words("opened_at completed_at done_at"),
+            *fields.words(
+                "selection earlier_selections model_version further dropped complete_share deadline_at created_at"
+            ),
+            *fields.words("opened_at completed_at done_at"),
         )
         extra_kwargs = {
             "candidates": {
@@ -135,7 +134,7 @@ class BatchDetail(OneBatch):
         return self.shown(number)
 
 
-class WayOutSerializer(serializers.Serializer[Any]):
+class WayOutSerializer(fields.Shape):
     """A way out of a failed batch."""
 
     way = serializers.ChoiceField(
@@ -160,7 +159,7 @@ class BatchRetry(OneBatch):
         # Clients of earlier releases send no body, or an empty form, which needs another parser.
         is_json = request.content_type.partition(";")[0].strip().lower() == "application/json"
         sent = request.data if is_json else {}
-        retrying.retry(batch=batch, **read_body(WayOutSerializer, sent or {}))
+        retrying.retry(batch=batch, **fields.read_body(WayOutSerializer, sent or {}))
         return self.shown(number)
 
 
@@ -175,26 +174,25 @@ class BatchEnd(OneBatch):
         return self.shown(number)
 
 
-class PartRequest(serializers.Serializer[Any]):
+class PartRequest(fields.Shape):
     """A part to reserve, for `username` or for `group`."""
 
-    username = StrictText(required=False, max_length=150, help_text="A member who may answer.")
-    group = StrictText(required=False, max_length=MAX_GROUP, help_text="A group that members are in.")
-    share = StrictFloat(min_value=0.0001, max_value=1, help_text="Of the batch, from 0 to 1.")
+    username = fields.Text("A member who may answer.", required=False, max_length=150)
+    group = fields.Text("A group that members are in.", required=False, max_length=MAX_GROUP)
+    share = fields.Float("Of the batch, from 0 to 1.", min_value=0.0001, max_value=1)
 
 
-class Part(serializers.Serializer[Any]):
+class Part(fields.Shape):
     """Tasks of a batch that are reserved for one member or a group."""
 
-    id = serializers.IntegerField(source="part.pk")
-    username = serializers.CharField(source="part.user.username", allow_null=True)
-    group = serializers.CharField(source="part.group", allow_blank=True)
-    start = serializers.IntegerField(source="part.start", help_text="Rank of its first task.")
-    stop = serializers.IntegerField(source="part.stop", help_text="The rank behind its last task.")
-    unanswered = serializers.IntegerField(help_text="Its tasks that lack answers.")
-    people = serializers.IntegerField(
-        help_text="The number of members who can answer them. With 0, the batch "
-        "cannot become complete: remove the part."
+    id = fields.Integer(source="part.pk")
+    username = fields.Text(source="part.user.username", allow_null=True)
+    group = fields.Text(source="part.group", allow_blank=True)
+    start = fields.Integer("Rank of its first task.", source="part.start")
+    stop = fields.Integer("The rank behind its last task.", source="part.stop")
+    unanswered = fields.Integer("Its tasks that lack answers.")
+    people = fields.Integer(
+        "The number of members who can answer them. With 0, the batch cannot become complete: remove the part."
     )
 
 
@@ -211,7 +209,7 @@ class BatchParts(OneBatch):
     @extend_schema(request=PartRequest, responses={201: Part})
     def post(self, request: Request, slug: str, number: int) -> Response:
         """Reserve a share of the batch's unassigned tasks for one member or a group."""
-        values = read_body(PartRequest, request.data)
+        values = fields.read_body(PartRequest, request.data)
         if ("username" in values) == ("group" in values):
             raise ValidationError({"group": "Name either a member or a group."})
         batch, user = self.find(number), None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpResponse
@@ -13,9 +12,9 @@ from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from labeling.api.shared import fields
 from labeling.api.shared.endpoints import ProjectListView, ProjectView, attachment, find_or_404, record_download
 from labeling.api.shared.errors import Conflict, Error
-from labeling.api.shared.fields import StrictText, read_body, words
 from labeling.labels.items.filter import FilterError
 from labeling.models import Ability, DatasetVersion, LogKind
 from labeling.models.datasets import DatasetVersionQuerySet
@@ -23,35 +22,35 @@ from labeling.outgoing.datasets import card, comparing, creating, manifest
 from labeling.storage.disk.files import FileDamaged
 
 
-class DatasetBody(serializers.Serializer[Any]):
+class DatasetBody(fields.Shape):
     """A dataset version to be made."""
 
-    name = StrictText(required=False, max_length=100, help_text="Left out: `v` and its number.")
-    note = StrictText(required=False, max_length=1000, allow_blank=True)
-    filters = serializers.DictField(
-        child=StrictText(max_length=1000),
+    name = fields.Text("Left out: `v` and its number.", required=False, max_length=100)
+    note = fields.Text(required=False, max_length=1000, allow_blank=True)
+    filters = fields.Object(
+        "Of its rows: the parameters of an export, as texts. Left out: all labeled items.",
+        child=fields.Text(max_length=1000),
         required=False,
-        help_text="Of its rows: the parameters of an export, as texts. Left out: all labeled items.",
     )
 
 
-class ReplacedDigest(serializers.Serializer[Any]):
-    sha256 = serializers.CharField()
-    replaced_at = serializers.DateTimeField()
-    removed = serializers.IntegerField(min_value=0, help_text="Items that were removed for good.")
+class ReplacedDigest(fields.Shape):
+    sha256 = fields.Text()
+    replaced_at = fields.Time()
+    removed = fields.Count("Items that were removed for good.")
 
 
 class DatasetSerializer(serializers.ModelSerializer[DatasetVersion]):
     """A named, immutable state of the project's labels."""
 
-    created_by = serializers.CharField(source="created_by.username", default=None, allow_null=True)
-    filters = serializers.DictField(child=serializers.CharField(), help_text="Of its rows, as in an export.")
-    models = serializers.SerializerMethodField(help_text="The model versions that learned from it.")
+    created_by = fields.Text(source="created_by.username", default=None, allow_null=True)
+    filters = fields.Object("Of its rows, as in an export.", child=fields.Text())
+    models = fields.Computed("The model versions that learned from it.")
     replaced = ReplacedDigest(many=True, help_text="Earlier digests, from before items were removed for good.")
 
     class Meta:
         model = DatasetVersion
-        fields = read_only_fields = words(
+        fields = read_only_fields = fields.words(
             "number name note filters automatic state reason rows digest models replaced created_by created_at"
         )
 
@@ -76,7 +75,7 @@ class DatasetList(ProjectListView):
     )
     def post(self, request: Request, slug: str) -> Response:
         """Make a dataset version of the present labels."""
-        body = read_body(DatasetBody, request.data)
+        body = fields.read_body(DatasetBody, request.data)
         try:
             dataset = creating.create(self.project, self.user, **body)
         except FilterError as error:
@@ -140,36 +139,32 @@ class DatasetCard(_OneDataset):
         return attachment(card.card_of(dataset), f"{slug}-{dataset.name}.md", "text/markdown; charset=utf-8")
 
 
-class ClassDifference(serializers.Serializer[Any]):
-    name = serializers.CharField()
-    before = serializers.IntegerField(min_value=0)
-    after = serializers.IntegerField(min_value=0)
-    added = serializers.IntegerField(min_value=0, help_text="Of items that the earlier version does not have.")
-    removed = serializers.IntegerField(min_value=0, help_text="Of items that the later version does not have.")
-    gained = serializers.IntegerField(min_value=0, help_text="Of items that had another label.")
-    lost = serializers.IntegerField(min_value=0, help_text="Of items that have another label now.")
+class ClassDifference(fields.Shape):
+    name = fields.Text()
+    before = fields.Count()
+    after = fields.Count()
+    added = fields.Count("Of items that the earlier version does not have.")
+    removed = fields.Count("Of items that the later version does not have.")
+    gained = fields.Count("Of items that had another label.")
+    lost = fields.Count("Of items that have another label now.")
 
 
-class LabelChange(serializers.Serializer[Any]):
-    before = serializers.CharField()
-    after = serializers.CharField()
-    items = serializers.IntegerField(min_value=1)
+class LabelChange(fields.Shape):
+    before = fields.Text()
+    after = fields.Text()
+    items = fields.Integer(min_value=1)
 
 
-class DatasetDifference(serializers.Serializer[Any]):
+class DatasetDifference(fields.Shape):
     """The differences between two dataset versions."""
 
-    added = serializers.IntegerField(min_value=0, help_text="Items that the earlier version does not have.")
-    removed = serializers.IntegerField(min_value=0, help_text="Items that the later version does not have.")
-    relabeled = serializers.IntegerField(min_value=0, help_text="Items with another label.")
-    otherwise_changed = serializers.IntegerField(
-        min_value=0, help_text="Items with the same label, of which another column differs."
-    )
+    added = fields.Count("Items that the earlier version does not have.")
+    removed = fields.Count("Items that the later version does not have.")
+    relabeled = fields.Count("Items with another label.")
+    otherwise_changed = fields.Count("Items with the same label, of which another column differs.")
     classes = ClassDifference(many=True)
     changes = LabelChange(many=True, help_text="The most frequent changes of labels, at most 100.")
-    items = serializers.ListField(
-        child=serializers.IntegerField(), help_text="The ids of relabeled items, at most 100."
-    )
+    items = fields.Integers("The ids of relabeled items, at most 100.")
 
 
 class DatasetComparison(_OneDataset):
@@ -197,12 +192,12 @@ class DatasetComparison(_OneDataset):
         return Response(DatasetDifference({**found, "changes": changes}).data)
 
 
-class Verification(serializers.Serializer[Any]):
+class Verification(fields.Shape):
     """Whether the manifest and the files are what was written."""
 
-    digest = serializers.CharField()
-    whole = serializers.BooleanField()
-    problems = serializers.ListField(child=serializers.CharField())
+    digest = fields.Text()
+    whole = fields.Boolean()
+    problems = fields.Texts()
     replaced = ReplacedDigest(many=True, help_text="Earlier digests, from before items were removed for good.")
 
 

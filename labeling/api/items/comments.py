@@ -2,50 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers, status
+from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from labeling.api.shared import fields
 from labeling.api.shared.endpoints import ProjectView
-from labeling.api.shared.fields import Moment, StrictText, read_body
 from labeling.labels import comments
 from labeling.models import Ability
 from labeling.models.reviews import MAX_COMMENT
 
 
-class CommentRequest(serializers.Serializer[Any]):
-    text = StrictText(max_length=MAX_COMMENT)
-    to = StrictText(
+class CommentRequest(fields.Shape):
+    text = fields.Text(max_length=MAX_COMMENT)
+    to = fields.Text(
+        "The username of an annotator who has answered the item, and reads this. Empty: reviewers and "
+        "managers alone read it.",
         max_length=150,
         default="",
         allow_blank=True,
-        help_text="The username of an annotator who has answered the item, and reads this. Empty: reviewers and "
-        "managers alone read it.",
     )
 
 
-class CommentResponse(serializers.Serializer[Any]):
-    user = serializers.CharField(source="user.username", help_text="Who wrote it.")
-    to = serializers.CharField(
-        source="to.username", allow_null=True, help_text="The annotator who reads it, if one does."
-    )
-    text = serializers.CharField()
-    created_at = Moment()
-    read_at = Moment(allow_null=True, help_text="When the annotator had it on the screen.")
+class CommentResponse(fields.Shape):
+    user = fields.Text("Who wrote it.", source="user.username")
+    to = fields.Text("The annotator who reads it, if one does.", source="to.username", allow_null=True)
+    text = fields.Text()
+    created_at = fields.Moment()
+    read_at = fields.Moment("When the annotator had it on the screen.", allow_null=True)
 
 
-class ThreadResponse(serializers.Serializer[Any]):
-    item = serializers.CharField(source="item.external_id", help_text="The external id of the item.")
-    unread = serializers.BooleanField(help_text="Whether an answer has come that was not marked as read.")
+class ThreadResponse(fields.Shape):
+    item = fields.Text("The external id of the item.", source="item.external_id")
+    unread = fields.Boolean("Whether an answer has come that was not marked as read.")
     comments = CommentResponse(many=True, help_text="One's own, and what was answered to them, in order.")
 
 
-class ReadResponse(serializers.Serializer[Any]):
-    read = serializers.IntegerField(help_text="How many answers were new.")
+class ReadResponse(fields.Shape):
+    read = fields.Integer("How many answers were new.")
 
 
 class ItemComments(ProjectView):
@@ -70,7 +66,7 @@ class ItemComments(ProjectView):
         Respond with 409 if the annotator in `to` has not answered the item.
         """
         item = get_object_or_404(self.project.items, pk=item_id)
-        body = read_body(CommentRequest, request.data)
+        body = fields.read_body(CommentRequest, request.data)
         made = comments.write_reviewers_comment(item=item, user=self.user, text=body["text"], to=body["to"])
         return Response(CommentResponse(made).data, status=status.HTTP_201_CREATED)
 

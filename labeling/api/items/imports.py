@@ -16,10 +16,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling import kinds
+from labeling.api.shared import fields
 from labeling.api.shared.bodies import PARSERS, ROW_BODIES, ROWS, file_bodies, sent, two_texts
 from labeling.api.shared.endpoints import ProjectView, find_or_404
 from labeling.api.shared.errors import Error
-from labeling.api.shared.fields import read_body, words
 from labeling.api.shared.ranges import media_response
 from labeling.intake import parked, uploads
 from labeling.intake.drafts import Draft
@@ -42,7 +42,7 @@ class _Option(serializers.CharField):
         super().__init__(required=False, allow_blank=True, trim_whitespace=False, max_length=4000, **settings)
 
 
-class UploadOptions(serializers.Serializer[Any]):
+class UploadOptions(fields.Shape):
     strict = serializers.BooleanField(default=False, help_text="Refuse the whole upload if any row is bad.")
 
     preview = serializers.BooleanField(
@@ -63,53 +63,49 @@ class UploadOptions(serializers.Serializer[Any]):
             raise serializers.ValidationError({error.option: str(error)}) from error
 
 
-class PreviewRow(serializers.Serializer[Any]):
+class PreviewRow(fields.Shape):
     """One of the first rows: the item that it becomes, or the reason why it is set aside."""
 
-    where = serializers.CharField()
-    external_id = serializers.CharField(allow_blank=True)
-    data = serializers.DictField(help_text="The fields that annotators see.")  # type: ignore[assignment]
-    label = serializers.CharField(allow_blank=True)  # type: ignore[assignment]
-    problem = serializers.CharField(allow_blank=True)
+    where = fields.Text()
+    external_id = fields.Text(allow_blank=True)
+    data = fields.Object("The fields that annotators see.")  # type: ignore[assignment]
+    label = fields.Text(allow_blank=True)  # type: ignore[assignment]
+    problem = fields.Text(allow_blank=True)
 
 
-class Preview(serializers.Serializer[Any]):
+class Preview(fields.Shape):
     """A file as it would be imported."""
 
-    columns = serializers.ListField(child=serializers.CharField())
-    layout = serializers.DictField(help_text="The options to import it with.")
-    problem = serializers.CharField(allow_blank=True, help_text="Why it cannot be read in this layout.")
+    columns = fields.Texts()
+    layout = fields.Object("The options to import it with.")
+    problem = fields.Text("Why it cannot be read in this layout.", allow_blank=True)
     rows = PreviewRow(many=True, help_text="The first five.")
-    surveyed = serializers.IntegerField(help_text="The rows in which labels were counted: 20,000 at most.")
-    whole = serializers.BooleanField(help_text="Whether these are all rows.")
-    labels = serializers.IntegerField(help_text="Rows with a label that is a class.")
-    unknown = serializers.DictField(child=serializers.IntegerField(), help_text="Other labels, with their rows.")
-    telling = serializers.ListField(
-        child=serializers.CharField(), help_text="Columns, the id among them, in which annotators could read the label."
+    surveyed = fields.Integer("The rows in which labels were counted: 20,000 at most.")
+    whole = fields.Boolean("Whether these are all rows.")
+    labels = fields.Integer("Rows with a label that is a class.")
+    unknown = fields.Object("Other labels, with their rows.", child=fields.Integer())
+    telling = fields.Texts("Columns, the id among them, in which annotators could read the label.")
+    tools = fields.Object(
+        "The annotation tools whose rows are known, each with its rows by what they say of the label.",
+        child=fields.Object(child=fields.Integer()),
     )
-    tools = serializers.DictField(
-        child=serializers.DictField(child=serializers.IntegerField()),
-        help_text="The annotation tools whose rows are known, each with its rows by what they say of the label.",
-    )
-    recognized = serializers.CharField(allow_blank=True, help_text="The same in sentences, with what becomes of them.")
+    recognized = fields.Text("The same in sentences, with what becomes of them.", allow_blank=True)
 
 
 class ImportSerializer(serializers.ModelSerializer[ItemImport]):
     """An import and its progress."""
 
-    existing = serializers.SerializerMethodField(
-        help_text="Those of the rejected rows whose id the project, or an earlier row, has already."
-    )
-    rejected_by_reason = serializers.DictField(
-        child=serializers.IntegerField(),
+    existing = fields.Computed("Those of the rejected rows whose id the project, or an earlier row, has already.")
+    rejected_by_reason = fields.Object(
+        "The number of rows set aside for each reason; null for imports of earlier versions.",
+        child=fields.Integer(),
         allow_null=True,
         read_only=True,
-        help_text="The number of rows set aside for each reason; null for imports of earlier versions.",
     )
 
     class Meta:
         model = ItemImport
-        fields = read_only_fields = words(
+        fields = read_only_fields = fields.words(
             "id name state reason strict position total accepted labeled rejected existing rejected_by_reason "
             "created_at finished_at"
         )
@@ -245,7 +241,7 @@ class ImportDetail(ProjectView):
         return Response(ImportSerializer(_import(self.project, import_id)).data)
 
 
-class RejectedOptions(serializers.Serializer[Any]):
+class RejectedOptions(fields.Shape):
     existing = serializers.BooleanField(default=True, help_text="Also the rows whose id was there already.")
 
 
@@ -261,7 +257,7 @@ class RejectedRows(ProjectView):
     def get(self, request: Request, slug: str, import_id: int) -> StreamingHttpResponse:
         item_import = _import(self.project, import_id)
         rows = item_import.rejected_rows.all()
-        if not read_body(RejectedOptions, request.query_params.dict())["existing"]:
+        if not fields.read_body(RejectedOptions, request.query_params.dict())["existing"]:
             rows = rows.exclude(reason__in=EXISTING)
         response = StreamingHttpResponse(_rejected_csv(rows), content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = f'attachment; filename="rejected-{item_import.pk}.csv"'
@@ -282,7 +278,7 @@ MEDIA_TYPES = {f"{each.split('/')[0]}/*" for kind in KINDS.values() for each in 
 """For example "image/*"."""
 
 
-class MediaOptions(serializers.Serializer[Any]):
+class MediaOptions(fields.Shape):
     size = serializers.ChoiceField(
         choices=["original", "preview", "thumbnail"],
         default="original",
@@ -312,7 +308,7 @@ class ItemMedia(ProjectView):
         responses={(200, media_type): OpenApiTypes.BINARY for media_type in sorted(MEDIA_TYPES)},
     )
     def get(self, request: Request, slug: str, item_id: int) -> HttpResponseBase:
-        options = read_body(MediaOptions, request.query_params.dict())
+        options = fields.read_body(MediaOptions, request.query_params.dict())
         size, kind = options["size"], kinds.of(self.project)
         name = visible_files.file_name(self.membership, item_id, options["key"])
         content_type = kind.content_types.get(Path(name).suffix)

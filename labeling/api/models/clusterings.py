@@ -10,8 +10,8 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from labeling.api.shared import fields
 from labeling.api.shared.endpoints import ProjectView
-from labeling.api.shared.fields import words
 from labeling.insight import clusterings
 from labeling.models import Ability, Clustering
 
@@ -19,29 +19,24 @@ from labeling.models import Ability, Clustering
 class ClusteringSerializer(serializers.ModelSerializer[Clustering]):
     """The clustering, the version whose embeddings it was built from, and the drift of pool and embeddings since."""
 
-    embedded_by = serializers.IntegerField(
-        source="embedded_by.number", help_text="The model version whose embeddings it was built from."
+    embedded_by = fields.Integer("The model version whose embeddings it was built from.", source="embedded_by.number")
+    joined_share = fields.Share("The part of its rows that joined after it was built.")
+    measured_by = fields.Integer(
+        "The version that `described_now` was measured with.", source="measured_by.number", allow_null=True
     )
-    joined_share = serializers.FloatField(
-        min_value=0, max_value=1, help_text="The part of its rows that joined after it was built."
-    )
-    measured_by = serializers.IntegerField(
-        source="measured_by.number", allow_null=True, help_text="The version that `described_now` was measured with."
-    )
-    described_then = serializers.FloatField(
+    described_then = fields.Float(
+        "1 - mean distance within clusters / mean distance of any two items, by the embeddings it was built from.",
         allow_null=True,
-        help_text="1 - mean distance within clusters / mean distance of any two items, by the embeddings it was built "
-        "from.",
     )
-    described_now = serializers.FloatField(allow_null=True, help_text="The same by the embeddings of `measured_by`.")
-    kept_share = serializers.FloatField(allow_null=True, help_text="`described_now` as a part of `described_then`.")
-    drifted = serializers.SerializerMethodField(
-        help_text=f"More than {clusterings.MOST_JOINED} joined later, or less than {clusterings.LEAST_KEPT} is kept."
+    described_now = fields.Float("The same by the embeddings of `measured_by`.", allow_null=True)
+    kept_share = fields.Float("`described_now` as a part of `described_then`.", allow_null=True)
+    drifted = fields.Computed(
+        f"More than {clusterings.MOST_JOINED} joined later, or less than {clusterings.LEAST_KEPT} is kept."
     )
 
     class Meta:
         model = Clustering
-        fields = read_only_fields = words(
+        fields = read_only_fields = fields.words(
             "rows joined_rows joined_share embedded_by digest described_then described_now measured_by kept_share "
             "drifted anew_at seconds created_at"
         )

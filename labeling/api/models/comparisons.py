@@ -12,95 +12,95 @@ from rest_framework.response import Response
 
 from labeling.api.models.versions import ControlFigures
 from labeling.api.projects.agreement import IntervalFigures
+from labeling.api.shared import fields
 from labeling.api.shared.endpoints import ProjectView, find_or_404
-from labeling.api.shared.fields import MAX_INT, read_body
 from labeling.insight.versions_compared import OnControl, OnPool, Side, compare_versions
 from labeling.models import Ability, Project
 from labeling.storage.db.replica import reads
 
 # The most listed items that two versions predict differently, the most confident predictions first.
 LISTED = 100
-NUMBER = {"type": "integer", "minimum": 1, "maximum": MAX_INT}
+NUMBER = {"type": "integer", "minimum": 1, "maximum": fields.MAX_INT}
 PARAMETERS = [
     OpenApiParameter("a", NUMBER, required=True, description="The version to compare with."),
     OpenApiParameter("b", NUMBER, required=True, description="The version to be compared."),
 ]
 
 
-class VersionPair(serializers.Serializer[Any]):
-    a = serializers.IntegerField(min_value=1, max_value=MAX_INT)
-    b = serializers.IntegerField(min_value=1, max_value=MAX_INT)
+class VersionPair(fields.Shape):
+    a = serializers.IntegerField(min_value=1, max_value=fields.MAX_INT)
+    b = serializers.IntegerField(min_value=1, max_value=fields.MAX_INT)
 
 
 class SideFigures(ControlFigures):
-    calibration_error = serializers.FloatField(allow_null=True, help_text="Expected calibration error, equal mass.")
-    sure = serializers.FloatField(allow_null=True, help_text="Its mean confidence.")
+    calibration_error = fields.Float("Expected calibration error, equal mass.", allow_null=True)
+    sure = fields.Float("Its mean confidence.", allow_null=True)
 
 
 class DifferenceFigures(IntervalFigures):
     """The accuracy of b minus that of a on the same items, with its 95 % interval."""
 
 
-class ClassPair(serializers.Serializer[Any]):
-    name = serializers.CharField()
-    truth = serializers.IntegerField(help_text="Control items of the class.")
-    recall_a = serializers.FloatField(allow_null=True)
-    recall_b = serializers.FloatField(allow_null=True)
-    recall_differs = serializers.BooleanField(help_text="By more than noise, all classes taken into account.")
-    precision_a = serializers.FloatField(allow_null=True)
-    precision_b = serializers.FloatField(allow_null=True)
-    precision_differs = serializers.BooleanField()
+class ClassPair(fields.Shape):
+    name = fields.Text()
+    truth = fields.Integer("Control items of the class.")
+    recall_a = fields.Float(allow_null=True)
+    recall_b = fields.Float(allow_null=True)
+    recall_differs = fields.Boolean("By more than noise, all classes taken into account.")
+    precision_a = fields.Float(allow_null=True)
+    precision_b = fields.Float(allow_null=True)
+    precision_differs = fields.Boolean()
 
 
-class MistakePair(serializers.Serializer[Any]):
-    truth = serializers.CharField()
-    said = serializers.CharField(help_text="What they were taken for.")
-    a = serializers.IntegerField(help_text="So many by a.")
-    b = serializers.IntegerField(help_text="So many by b.")
+class MistakePair(fields.Shape):
+    truth = fields.Text()
+    said = fields.Text("What they were taken for.")
+    a = fields.Integer("So many by a.")
+    b = fields.Integer("So many by b.")
 
 
-class ItemApart(serializers.Serializer[Any]):
-    id = serializers.IntegerField()
-    external_id = serializers.CharField()
-    label = serializers.CharField()  # type: ignore[assignment]  # a field that DRF has an attribute for
-    a = serializers.CharField(help_text="What a takes it for.")
-    b = serializers.CharField(help_text="What b takes it for.")
+class ItemApart(fields.Shape):
+    id = fields.Integer()
+    external_id = fields.Text()
+    label = fields.Text()  # type: ignore[assignment]  # a field that DRF has an attribute for
+    a = fields.Text("What a takes it for.")
+    b = fields.Text("What b takes it for.")
 
 
-class KindApart(serializers.Serializer[Any]):
-    a = serializers.CharField()
-    b = serializers.CharField()
-    items = serializers.IntegerField()
+class KindApart(fields.Shape):
+    a = fields.Text()
+    b = fields.Text()
+    items = fields.Integer()
 
 
-class ControlComparison(serializers.Serializer[Any]):
+class ControlComparison(fields.Shape):
     """The comparison on the control items that both versions predicted."""
 
-    n = serializers.IntegerField()
+    n = fields.Integer()
     a = SideFigures()
     b = SideFigures()
     difference = DifferenceFigures()
-    gained = serializers.IntegerField(help_text="Items that only b has right.")
-    lost = serializers.IntegerField(help_text="Items that only a has right.")
-    verdict = serializers.ChoiceField(["better", "worse", "unknown"], help_text="Of b, by the exact sign test at 5 %.")
+    gained = fields.Integer("Items that only b has right.")
+    lost = fields.Integer("Items that only a has right.")
+    verdict = fields.Choice(["better", "worse", "unknown"], "Of b, by the exact sign test at 5 %.")
     classes = ClassPair(many=True)
     mistakes = MistakePair(many=True, help_text="Those whose number changed most.")
-    apart = serializers.IntegerField(help_text="Items that they take for something else.")
+    apart = fields.Integer("Items that they take for something else.")
     items = ItemApart(many=True, help_text="The first 100 of these.")
 
 
-class PoolComparison(serializers.Serializer[Any]):
+class PoolComparison(fields.Shape):
     """The comparison on all items that both versions predicted."""
 
-    n = serializers.IntegerField()
-    apart = serializers.IntegerField()
+    n = fields.Integer()
+    apart = fields.Integer()
     kinds = KindApart(many=True, help_text="The most frequent ones.")
 
 
-class ComparisonResponse(serializers.Serializer[Any]):
-    a = serializers.IntegerField()
-    b = serializers.IntegerField()
-    same_labels = serializers.BooleanField(help_text="Whether both learned from the very same labels.")
+class ComparisonResponse(fields.Shape):
+    a = fields.Integer()
+    b = fields.Integer()
+    same_labels = fields.Boolean("Whether both learned from the very same labels.")
     control = ControlComparison(allow_null=True, help_text="null for `multi`, or if one has not seen the pool.")
     pool = PoolComparison(allow_null=True)
 
@@ -114,7 +114,7 @@ class VersionComparison(ProjectView):
     @extend_schema(parameters=PARAMETERS, responses=ComparisonResponse)
     @reads()
     def get(self, request: Request, slug: str) -> Response:
-        versions = read_body(VersionPair, request.query_params)
+        versions = fields.read_body(VersionPair, request.query_params)
         a, b = (
             find_or_404(self.project.versions.all(), f"There is no model version {number} here.", number=number)
             for number in (versions["a"], versions["b"])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.db.models import QuerySet
 from django.http import Http404
 from django.urls import reverse
@@ -12,9 +10,9 @@ from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from labeling.api.shared import fields
 from labeling.api.shared.bodies import PARSERS, file_bodies, line_bodies, sent
 from labeling.api.shared.endpoints import ProjectView, find_or_404
-from labeling.api.shared.fields import Secret, StrictText, read_body, words
 from labeling.intake import prediction_sets
 from labeling.intake.prediction_files import SUFFIXES
 from labeling.models import Ability, PredictionServer, PredictionSet
@@ -39,7 +37,7 @@ EXAMPLE = OpenApiExample(
 )
 
 
-class HandInOptions(serializers.Serializer[Any]):
+class HandInOptions(fields.Shape):
     strict = serializers.BooleanField(
         default=True,
         help_text="Refuse predictions that do not cover all items of the pool. Without it, the items behind the last "
@@ -50,17 +48,15 @@ class HandInOptions(serializers.Serializer[Any]):
 class PredictionSetSerializer(serializers.ModelSerializer[PredictionSet]):
     """Predictions from outside: whether they are read, and the model version that they became."""
 
-    version = serializers.IntegerField(
-        source="version.number", default=None, allow_null=True, help_text="The model version, once it is done."
+    version = fields.Integer(
+        "The model version, once it is done.", source="version.number", default=None, allow_null=True
     )
-    reason = serializers.CharField(
-        help_text="Why they are refused, why the server is asked again, or which files were lost."
-    )
-    url = serializers.SerializerMethodField(help_text="Ask here again until `state` is `done` or `failed`.")
+    reason = fields.Text("Why they are refused, why the server is asked again, or which files were lost.")
+    url = fields.Computed("Ask here again until `state` is `done` or `failed`.")
 
     class Meta:
         model = PredictionSet
-        fields = read_only_fields = words(
+        fields = read_only_fields = fields.words(
             "id name state reason strict items left_out version url created_at finished_at"
         )
 
@@ -68,18 +64,14 @@ class PredictionSetSerializer(serializers.ModelSerializer[PredictionSet]):
         return reverse("api:prediction-set", args=[handed.project.slug, handed.pk])
 
 
-class PredictionServerSerializer(serializers.Serializer[Any]):
+class PredictionServerSerializer(fields.Shape):
     """A server that speaks Label Studio's protocol for ML backends."""
 
-    url = StrictText(
-        max_length=2000, validators=[validate_address], help_text="Begins with https://. `/predict` follows it."
+    url = fields.Text("Begins with https://. `/predict` follows it.", max_length=2000, validators=[validate_address])
+    username = fields.Text(
+        "For HTTP basic authentication.", max_length=200, required=False, default="", allow_blank=True
     )
-    username = StrictText(
-        max_length=200, required=False, default="", allow_blank=True, help_text="For HTTP basic authentication."
-    )
-    password = Secret(
-        help_text="Stored encrypted, and never shown. Left out, it stays while `url` and `username` stay."
-    )
+    password = fields.Secret("Stored encrypted, and never shown. Left out, it stays while `url` and `username` stay.")
 
 
 class _Sets(ProjectView):
@@ -147,8 +139,8 @@ class ServerDetail(_Sets):
     @extend_schema(request=PredictionServerSerializer, responses=PredictionServerSerializer)
     def put(self, request: Request, slug: str) -> Response:
         """Set the server of the project. In a project that trains no models, it is asked after each batch."""
-        fields = read_body(PredictionServerSerializer, request.data)
-        return Response(PredictionServerSerializer(prediction_sets.set_server(project=self.project, **fields)).data)
+        values = fields.read_body(PredictionServerSerializer, request.data)
+        return Response(PredictionServerSerializer(prediction_sets.set_server(project=self.project, **values)).data)
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, slug: str) -> Response:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.db.models import QuerySet
 from django.http import Http404, StreamingHttpResponse
 from django.urls import reverse
@@ -14,10 +12,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.api.export import files_of, format_of
+from labeling.api.shared import fields
 from labeling.api.shared.bodies import PARSERS, ROW_BODIES, ROWS, sent, two_texts
 from labeling.api.shared.endpoints import ProjectView, find_or_404, private_file, record_download
 from labeling.api.shared.errors import Conflict, Error
-from labeling.api.shared.fields import words
 from labeling.models import Ability, LogKind, PredictionRun
 from labeling.outgoing import predictions
 from labeling.outgoing.formats import DEFAULT, FORMATS
@@ -26,27 +24,27 @@ from labeling.storage.disk.files import FileDamaged
 LISTED = predictions.MOST_KEPT + predictions.MOST_WAITING
 
 
-class PredictOptions(serializers.Serializer[Any]):
+class PredictOptions(fields.Shape):
     probabilities = serializers.BooleanField(default=False, help_text="Also the probability of every class.")
 
 
-class LeftOut(serializers.Serializer[Any]):
-    where = serializers.CharField(help_text="Its place in the file.")
-    reason = serializers.CharField()
+class LeftOut(fields.Shape):
+    where = fields.Text("Its place in the file.")
+    reason = fields.Text()
 
 
 class PredictionRunSerializer(serializers.ModelSerializer[PredictionRun]):
     """A prediction run, its progress, and the address of its result."""
 
-    version = serializers.IntegerField(source="version.number", help_text="The model version that is asked.")
+    version = fields.Integer("The model version that is asked.", source="version.number")
     rejections = LeftOut(many=True, help_text="The first 100 rows that were left out, each with the reason.")
-    url = serializers.SerializerMethodField(help_text="Ask here again until `state` is `done` or `failed`.")
-    result_url = serializers.SerializerMethodField(help_text="Where to fetch the result, once it is done.")
-    expires_at = serializers.DateTimeField(allow_null=True, help_text="When it is removed, once it is finished.")
+    url = fields.Computed("Ask here again until `state` is `done` or `failed`.")
+    result_url = fields.Computed("Where to fetch the result, once it is done.")
+    expires_at = fields.Time("When it is removed, once it is finished.", allow_null=True)
 
     class Meta:
         model = PredictionRun
-        fields = read_only_fields = words(
+        fields = read_only_fields = fields.words(
             "id version name state reason probabilities position total predicted rejected rejections url result_url "
             "created_at finished_at expires_at"
         )

@@ -2,66 +2,62 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from labeling.api.shared import fields
 from labeling.api.shared.endpoints import ProjectView
 from labeling.models import Ability
 from labeling.projects.privacy import ledger
 from labeling.storage.db.replica import reads
 
 
-class PhaseFigures(serializers.Serializer[Any]):
+class PhaseFigures(fields.Shape):
     """A number of steps of one mechanism, with the parameters that a privacy accountant needs."""
 
-    noise_multiplier = serializers.FloatField(min_value=0)
-    sampling_rate = serializers.FloatField(min_value=0, max_value=1)
-    steps = serializers.IntegerField(min_value=0)
+    noise_multiplier = fields.Float(min_value=0)
+    sampling_rate = fields.Share()
+    steps = fields.Count()
 
 
-class TrainingFigures(serializers.Serializer[Any]):
+class TrainingFigures(fields.Shape):
     """The entry of one training in the ledger, written before the training starts."""
 
-    subject = serializers.CharField(help_text="What it learned: answers, or the pool's texts in a pre-training.")
-    batch = serializers.IntegerField(min_value=1, allow_null=True, help_text="Null for a pre-training.")
-    version = serializers.IntegerField(allow_null=True, help_text="Null if it did not end.")
-    labels = serializers.IntegerField(min_value=0)
+    subject = fields.Text("What it learned: answers, or the pool's texts in a pre-training.")
+    batch = fields.Integer("Null for a pre-training.", min_value=1, allow_null=True)
+    version = fields.Integer("Null if it did not end.", allow_null=True)
+    labels = fields.Count()
     phases = PhaseFigures(many=True)
-    epsilon = serializers.FloatField(
+    epsilon = fields.Float(
+        "Of all trainings up to this one and of those `elsewhere`; null where `flaw` says why none can be stated.",
         allow_null=True,
-        help_text="Of all trainings up to this one and of those `elsewhere`; null where `flaw` says why none can be "
-        "stated.",
     )
-    started_at = serializers.DateTimeField()
+    started_at = fields.Time()
 
 
-class ElsewhereFigures(serializers.Serializer[Any]):
+class ElsewhereFigures(fields.Shape):
     """Private trainings of other projects on the same labels: on copies, originals and imports of them."""
 
-    trainings = serializers.IntegerField(min_value=0)
+    trainings = fields.Count()
     phases = PhaseFigures(many=True, help_text="Of all these trainings.")
 
 
-class PrivacySerializer(serializers.Serializer[Any]):
+class PrivacySerializer(fields.Shape):
     """The budget, the ledger, and the budget left."""
 
-    private = serializers.BooleanField(help_text="Whether trainings are private.")
-    limit = serializers.FloatField(allow_null=True, help_text="ε that all trainings together may cost.")
-    delta = serializers.FloatField(help_text="δ at which ε holds.")
-    spent = serializers.FloatField(
-        allow_null=True,
-        help_text="ε of all trainings on these labels, those `elsewhere` too; null as in `trainings`.",
+    private = fields.Boolean("Whether trainings are private.")
+    limit = fields.Float("ε that all trainings together may cost.", allow_null=True)
+    delta = fields.Float("δ at which ε holds.")
+    spent = fields.Float(
+        "ε of all trainings on these labels, those `elsewhere` too; null as in `trainings`.", allow_null=True
     )
-    flaw = serializers.CharField(allow_blank=True, help_text="Why no ε can be stated; empty if it can.")
-    left = serializers.IntegerField(min_value=0, help_text="Trainings that may still start.")
-    noise = serializers.FloatField(allow_null=True, help_text="Noise multiplier of the next one.")
-    labels = serializers.IntegerField(min_value=0, help_text="What the next one would learn from.")
-    labels_needed = serializers.IntegerField(
-        allow_null=True, help_text="About how many labels make it nearly as good as one without privacy."
+    flaw = fields.Text("Why no ε can be stated; empty if it can.", allow_blank=True)
+    left = fields.Count("Trainings that may still start.")
+    noise = fields.Float("Noise multiplier of the next one.", allow_null=True)
+    labels = fields.Count("What the next one would learn from.")
+    labels_needed = fields.Integer(
+        "About how many labels make it nearly as good as one without privacy.", allow_null=True
     )
     trainings = TrainingFigures(many=True, help_text="Of this project.")
     elsewhere = ElsewhereFigures()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.db.models import QuerySet
 from django.urls import reverse
 from drf_spectacular.utils import OpenApiResponse, extend_schema
@@ -12,9 +10,9 @@ from rest_framework.parsers import FileUploadParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from labeling.api.shared import fields
 from labeling.api.shared.bodies import file_bodies, sent
 from labeling.api.shared.endpoints import ProjectListView, ProjectView, find_or_404
-from labeling.api.shared.fields import words
 from labeling.intake import registering
 from labeling.models import Ability, Registration, TrackedVersion
 from labeling.outgoing import tracking
@@ -23,24 +21,26 @@ from labeling.outgoing import tracking
 class RegistrationSerializer(serializers.ModelSerializer[Registration]):
     """A file with a model, and the version that a worker made of it."""
 
-    version = serializers.IntegerField(
-        source="version.number", default=None, allow_null=True, help_text="The model version, once `state` is `done`."
+    version = fields.Integer(
+        "The model version, once `state` is `done`.", source="version.number", default=None, allow_null=True
     )
-    source = serializers.DictField(  # type: ignore[assignment]  # a field that DRF has an attribute for
-        help_text="Its format, its SHA-256, and what its manifest says, once it is done."
+    source = fields.Object(  # type: ignore[assignment]  # a field that DRF has an attribute for
+        "Its format, its SHA-256, and what its manifest says, once it is done."
     )
-    created_by = serializers.CharField(source="created_by.username", default=None, allow_null=True)
-    url = serializers.SerializerMethodField(help_text="Ask here again until `state` is `done` or `failed`.")
+    created_by = fields.Text(source="created_by.username", default=None, allow_null=True)
+    url = fields.Computed("Ask here again until `state` is `done` or `failed`.")
 
     class Meta:
         model = Registration
-        fields = read_only_fields = words("id name state reason version source url created_by created_at finished_at")
+        fields = read_only_fields = fields.words(
+            "id name state reason version source url created_by created_at finished_at"
+        )
 
     def get_url(self, registration: Registration) -> str:
         return reverse("api:registration", args=[registration.project.slug, registration.pk])
 
 
-class NoOptions(serializers.Serializer[Any]):
+class NoOptions(fields.Shape):
     """The file alone."""
 
 
@@ -88,12 +88,14 @@ class RegistrationDetail(ProjectView):
 class TrackedVersionSerializer(serializers.ModelSerializer[TrackedVersion]):
     """A version's entry in MLflow's model registry."""
 
-    version = serializers.IntegerField(source="version.number", help_text="The model version here.")
-    page = serializers.SerializerMethodField(help_text="Its page in MLflow, once it is done; empty without pages.")
+    version = fields.Integer("The model version here.", source="version.number")
+    page = fields.Computed("Its page in MLflow, once it is done; empty without pages.")
 
     class Meta:
         model = TrackedVersion
-        fields = read_only_fields = words("version state reason model_name model_version page created_at finished_at")
+        fields = read_only_fields = fields.words(
+            "version state reason model_name model_version page created_at finished_at"
+        )
 
     def get_page(self, tracked: TrackedVersion) -> str:
         return tracking.page_of(tracked)

@@ -13,8 +13,8 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from labeling.api.shared import fields
 from labeling.api.shared.endpoints import ProjectListView, ProjectView, find_or_404, record_download
-from labeling.api.shared.fields import words
 from labeling.insight.control_slice import ControlSlice
 from labeling.models import Ability, LogKind, ModelVersion, Project
 from labeling.outgoing import artifacts
@@ -22,42 +22,40 @@ from labeling.projects import version_in_use
 from labeling.projects.privacy import ledger
 
 
-class ControlFigures(serializers.Serializer[Any]):
+class ControlFigures(fields.Shape):
     """Accuracy on control items: the share of right predictions, the ends of its 95 % interval, the number of items."""
 
-    accuracy = serializers.FloatField(min_value=0, max_value=1, allow_null=True)
-    low = serializers.FloatField(min_value=0, max_value=1)
-    high = serializers.FloatField(min_value=0, max_value=1)
-    n = serializers.IntegerField(min_value=0)
+    accuracy = fields.Share(allow_null=True)
+    low = fields.Share()
+    high = fields.Share()
+    n = fields.Count()
 
 
-class GateFigures(serializers.Serializer[Any]):
+class GateFigures(fields.Shape):
     """A new version compared with version `against` on the same `n` control items.
 
     `gained` counts the items that only the new version predicts right, `lost` those that only `against` does.
     """
 
-    against = serializers.IntegerField(min_value=1)
-    n = serializers.IntegerField(min_value=0)
-    gained = serializers.IntegerField(min_value=0)
-    lost = serializers.IntegerField(min_value=0)
-    reason = serializers.CharField(required=False, help_text="The reason why the versions could not be compared.")
+    against = fields.Integer(min_value=1)
+    n = fields.Count()
+    gained = fields.Count()
+    lost = fields.Count()
+    reason = fields.Text("The reason why the versions could not be compared.", required=False)
 
 
-class CalibrationFacts(serializers.Serializer[Any]):
+class CalibrationFacts(fields.Shape):
     """The state of the version's calibration by further trainings."""
 
-    state = serializers.ChoiceField(
-        choices=ModelVersion.Calibrating.choices,
-        help_text="`sealed`: known from its training alone; `waiting`: further trainings at low priority will "
+    state = fields.Choice(
+        ModelVersion.Calibrating.choices,
+        "`sealed`: known from its training alone; `waiting`: further trainings at low priority will "
         "measure it; `done`; `skipped`: it will not be measured.",
     )
-    reason = serializers.CharField(help_text="Why it was skipped.")
-    labels = serializers.IntegerField(
-        allow_null=True, help_text="The number of labels that it was fitted to, once done."
-    )
-    digest = serializers.CharField(help_text="Of `calibration.json` among the version's files, once done.")
-    measured = serializers.DictField(help_text="On the control items of its training, once done, as in `metrics`.")
+    reason = fields.Text("Why it was skipped.")
+    labels = fields.Integer("The number of labels that it was fitted to, once done.", allow_null=True)
+    digest = fields.Text("Of `calibration.json` among the version's files, once done.")
+    measured = fields.Object("On the control items of its training, once done, as in `metrics`.")
 
 
 class VersionSerializer(serializers.ModelSerializer[ModelVersion]):
@@ -65,31 +63,29 @@ class VersionSerializer(serializers.ModelSerializer[ModelVersion]):
     picks.
     """
 
-    version = serializers.IntegerField(source="number")
-    batch = serializers.IntegerField(
+    version = fields.Integer(source="number")
+    batch = fields.Integer(
+        "The last batch that it learned from; null if it was not trained here.",
         source="batch.number",
         default=None,
         allow_null=True,
-        help_text="The last batch that it learned from; null if it was not trained here.",
     )
-    parent = serializers.IntegerField(  # type: ignore[assignment]  # a field that DRF has an attribute for
-        source="parent.number", allow_null=True, help_text="The version that picked its last batch."
+    parent = fields.Integer(  # type: ignore[assignment]  # a field that DRF has an attribute for
+        "The version that picked its last batch.", source="parent.number", allow_null=True
     )
-    dataset = serializers.CharField(
-        source="dataset.name", default=None, allow_null=True, help_text="The dataset version that it learned from."
+    dataset = fields.Text(
+        "The dataset version that it learned from.", source="dataset.name", default=None, allow_null=True
     )
-    training = serializers.DictField(help_text="The training settings that it was trained with.")
-    metrics = serializers.DictField(help_text="Metrics at the time of training; `control`: on control items.")
-    control_now = serializers.SerializerMethodField(
-        help_text="Metrics on all control items labeled by now. Use them to compare versions."
-    )
-    in_use = serializers.SerializerMethodField(help_text="Whether it picks the next batch.")
-    gate = serializers.SerializerMethodField(help_text="The comparison when it was trained; null for the first.")
-    calibration = serializers.SerializerMethodField(help_text="The state of the version's calibration.")
+    training = fields.Object("The training settings that it was trained with.")
+    metrics = fields.Object("Metrics at the time of training; `control`: on control items.")
+    control_now = fields.Computed("Metrics on all control items labeled by now. Use them to compare versions.")
+    in_use = fields.Computed("Whether it picks the next batch.")
+    gate = fields.Computed("The comparison when it was trained; null for the first.")
+    calibration = fields.Computed("The state of the version's calibration.")
 
     class Meta:
         model = ModelVersion
-        fields = read_only_fields = words(
+        fields = read_only_fields = fields.words(
             "version origin batch parent labels labels_hash dataset digest seed training metrics control_now in_use "
             "held_back gate calibration seconds created_at"
         )
@@ -215,18 +211,18 @@ class VersionArtifact(_OneVersion):
 class InUseSerializer(serializers.Serializer[version_in_use.InUse]):
     """The version that picks the next batch, and the reason for this version."""
 
-    version = serializers.IntegerField(source="version.number", help_text="It picks the next batch.")
-    newest = serializers.IntegerField(source="newest.number", help_text="The version that was trained last.")
-    by_gate = serializers.IntegerField(
-        source="by_gate.number", help_text="The newest version that is not held back: it picks without a choice."
+    version = fields.Integer("It picks the next batch.", source="version.number")
+    newest = fields.Integer("The version that was trained last.", source="newest.number")
+    by_gate = fields.Integer(
+        "The newest version that is not held back: it picks without a choice.", source="by_gate.number"
     )
-    chosen_by = serializers.CharField(
+    chosen_by = fields.Text(
+        "The manager who chose the version; null without a choice.",
         source="choice.user.username",
         allow_null=True,
         default=None,
-        help_text="The manager who chose the version; null without a choice.",
     )
-    chosen_at = serializers.DateTimeField(source="choice.created_at", allow_null=True, default=None)
+    chosen_at = fields.Time(source="choice.created_at", allow_null=True, default=None)
 
 
 class VersionInUse(ProjectView):

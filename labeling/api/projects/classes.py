@@ -6,12 +6,12 @@ from typing import Any
 
 from django.http import Http404
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers, status
+from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from labeling.api.shared import fields
 from labeling.api.shared.endpoints import ProjectView, find_or_404
-from labeling.api.shared.fields import MAX_INT, StrictInteger, StrictText, read_body
 from labeling.models import Ability, ClassChange, Item, LabelClass
 from labeling.models.classes import MAX_ALIASES, MAX_DESCRIPTION
 from labeling.projects.classes import changing as classes
@@ -21,24 +21,22 @@ from labeling.questions.base import MAX_NAME
 MOST_CHANGES = 100
 
 
-class ProjectClass(serializers.Serializer[Any]):
+class ProjectClass(fields.Shape):
     """A class. Its index never changes."""
 
-    index = serializers.IntegerField()
-    name = serializers.CharField()
-    position = serializers.IntegerField(help_text="Its place among the classes, from 0.")
-    description = serializers.CharField(help_text="When it applies: for annotators.")
-    key = serializers.CharField(help_text="The digit key that chooses it; empty for none.")
-    colour = serializers.CharField(help_text="Of its mark, such as #3366cc; empty for none.")
-    aliases = serializers.ListField(child=serializers.CharField(), help_text="Other words that find it.")
-    parent = serializers.IntegerField(  # type: ignore[assignment]  # a field that DRF has an attribute for
-        source="parent.index", allow_null=True, default=None, help_text="Index of the class that it is a kind of."
+    index = fields.Integer()
+    name = fields.Text()
+    position = fields.Integer("Its place among the classes, from 0.")
+    description = fields.Text("When it applies: for annotators.")
+    key = fields.Text("The digit key that chooses it; empty for none.")
+    colour = fields.Text("Of its mark, such as #3366cc; empty for none.")
+    aliases = fields.Texts("Other words that find it.")
+    parent = fields.Integer(  # type: ignore[assignment]  # a field that DRF has an attribute for
+        "Index of the class that it is a kind of.", source="parent.index", allow_null=True, default=None
     )
-    archived_at = serializers.DateTimeField(
-        allow_null=True, help_text="The time since which annotators cannot choose it."
-    )
-    examples = serializers.SerializerMethodField(help_text="Ids of the items that annotators see as its examples.")
-    merged_into = serializers.SerializerMethodField(help_text="Index of the class that it has become; null if none.")
+    archived_at = fields.Time("The time since which annotators cannot choose it.", allow_null=True)
+    examples = fields.Computed("Ids of the items that annotators see as its examples.")
+    merged_into = fields.Computed("Index of the class that it has become; null if none.")
 
     def get_examples(self, label_class: LabelClass) -> list[int]:
         return [item.pk for item in self.context["examples"].get(label_class.index, [])]
@@ -48,60 +46,60 @@ class ProjectClass(serializers.Serializer[Any]):
         return target
 
 
-class ClassDetails(serializers.Serializer[Any]):
+class ClassDetails(fields.Shape):
     """The editable fields of a class. A missing field keeps its value."""
 
-    name = StrictText(max_length=MAX_NAME, required=False)
-    description = StrictText(max_length=MAX_DESCRIPTION, allow_blank=True, required=False)
-    key = StrictText(max_length=1, allow_blank=True, required=False)
-    colour = StrictText(max_length=7, allow_blank=True, required=False)
-    aliases = serializers.ListField(
-        child=StrictText(max_length=MAX_NAME), max_length=MAX_ALIASES, required=False, help_text="All of them anew."
+    name = fields.Text(max_length=MAX_NAME, required=False)
+    description = fields.Text(max_length=MAX_DESCRIPTION, allow_blank=True, required=False)
+    key = fields.Text(max_length=1, allow_blank=True, required=False)
+    colour = fields.Text(max_length=7, allow_blank=True, required=False)
+    aliases = fields.List(
+        "All of them anew.", child=fields.Text(max_length=MAX_NAME), max_length=MAX_ALIASES, required=False
     )
-    parent = StrictInteger(  # type: ignore[assignment]  # likewise
-        min_value=0, max_value=MAX_INT, allow_null=True, required=False
+    parent = fields.Integer(  # type: ignore[assignment]  # likewise
+        min_value=0, max_value=fields.MAX_INT, allow_null=True, required=False
     )
 
 
 class NewClass(ClassDetails):
     """A class to add after the others."""
 
-    name = StrictText(max_length=MAX_NAME)
+    name = fields.Text(max_length=MAX_NAME)
 
 
 class ClassEdit(ClassDetails):
     """The fields of a class to change."""
 
-    position = StrictInteger(min_value=0, max_value=MAX_INT, required=False, help_text="Its new place, from 0.")
+    position = fields.Integer("Its new place, from 0.", min_value=0, max_value=fields.MAX_INT, required=False)
 
 
-class MergeRequest(serializers.Serializer[Any]):
-    into = StrictInteger(min_value=0, max_value=MAX_INT, help_text="Index of the class that it is to become.")
+class MergeRequest(fields.Shape):
+    into = fields.Integer("Index of the class that it is to become.", min_value=0, max_value=fields.MAX_INT)
 
 
-class SplitRequest(serializers.Serializer[Any]):
-    into = serializers.ListField(
-        child=StrictText(max_length=MAX_NAME),
+class SplitRequest(fields.Shape):
+    into = fields.List(
+        "Names of the classes that it is to become. Those that are not there yet are added.",
+        child=fields.Text(max_length=MAX_NAME),
         min_length=2,
         max_length=classes.MOST_PARTS,
-        help_text="Names of the classes that it is to become. Those that are not there yet are added.",
     )
 
 
-class UndoRequest(serializers.Serializer[Any]):
-    revision = StrictInteger(min_value=1, max_value=MAX_INT, help_text="Of the newest change.")
+class UndoRequest(fields.Shape):
+    revision = fields.Integer("Of the newest change.", min_value=1, max_value=fields.MAX_INT)
 
 
-class Change(serializers.Serializer[Any]):
+class Change(fields.Shape):
     """A change to the classes."""
 
-    revision = serializers.IntegerField()
-    kind = serializers.ChoiceField(choices=ClassChange.Kind.choices)
-    text = serializers.CharField(help_text="What was changed, for people.")
-    classes = serializers.ListField(child=serializers.IntegerField(), help_text="Indices of the classes it is about.")
-    user = serializers.CharField(source="user.username", allow_null=True, default=None)
-    created_at = serializers.DateTimeField()
-    undone_at = serializers.DateTimeField(allow_null=True)
+    revision = fields.Integer()
+    kind = fields.Choice(ClassChange.Kind.choices)
+    text = fields.Text("What was changed, for people.")
+    classes = fields.Integers("Indices of the classes it is about.")
+    user = fields.Text(source="user.username", allow_null=True, default=None)
+    created_at = fields.Time()
+    undone_at = fields.Time(allow_null=True)
 
 
 class _Classes(ProjectView):
@@ -142,7 +140,7 @@ class ClassList(_Classes):
     @extend_schema(request=NewClass, responses={201: ProjectClass})
     def post(self, request: Request, slug: str) -> Response:
         """Add a class. The next training learns it."""
-        details = self.fields_of(read_body(NewClass, request.data))
+        details = self.fields_of(fields.read_body(NewClass, request.data))
         return self.shown(classes.add(project=self.project, user=self.user, **details), status.HTTP_201_CREATED)
 
 
@@ -161,7 +159,7 @@ class ClassDetail(_Classes):
     def patch(self, request: Request, slug: str, index: int) -> Response:
         """Rename, describe or move a class. Labels and models refer to the class by its index and do not change."""
         self.find(index)
-        details = self.fields_of(read_body(ClassEdit, request.data))
+        details = self.fields_of(fields.read_body(ClassEdit, request.data))
         position = details.pop("position", None)
         if details:
             classes.edit(project=self.project, user=self.user, index=index, **details)
@@ -178,7 +176,7 @@ class ClassMerge(_Classes):
     @extend_schema(request=MergeRequest, responses=ProjectClass)
     def post(self, request: Request, slug: str, index: int) -> Response:
         self.find(index)
-        into = read_body(MergeRequest, request.data)["into"]
+        into = fields.read_body(MergeRequest, request.data)["into"]
         classes.merge(project=self.project, user=self.user, index=index, into=into)
         return self.shown(self.find(index))
 
@@ -195,7 +193,7 @@ class ClassSplit(_Classes):
     @extend_schema(request=SplitRequest, responses=ProjectClass(many=True))
     def post(self, request: Request, slug: str, index: int) -> Response:
         self.find(index)
-        into = read_body(SplitRequest, request.data)["into"]
+        into = fields.read_body(SplitRequest, request.data)["into"]
         parts = classes.split(project=self.project, user=self.user, index=index, into=into)
         rows = self.project.classes.select_related("parent").filter(pk__in=[part.pk for part in parts])
         return Response(ProjectClass(rows.order_by("position"), many=True, context={"merges": {}, "examples": {}}).data)
@@ -265,5 +263,5 @@ class ClassUndo(_Classes):
 
     @extend_schema(request=UndoRequest, responses=Change)
     def post(self, request: Request, slug: str) -> Response:
-        revision = read_body(UndoRequest, request.data)["revision"]
+        revision = fields.read_body(UndoRequest, request.data)["revision"]
         return Response(Change(classes.undo(project=self.project, user=self.user, revision=revision)).data)

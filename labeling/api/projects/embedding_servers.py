@@ -10,27 +10,27 @@ from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from labeling.api.shared import fields
 from labeling.api.shared.endpoints import ProjectView, find_or_404
-from labeling.api.shared.fields import Secret, StrictText, read_body
 from labeling.models import Ability, EmbeddingServer
 from labeling.outside.outbound import validate_address
 from labeling.projects.encoders import embedding_servers
 from models_store.encoders.options import MOST_CHARACTERS
 
 
-class EmbeddingServerSerializer(serializers.Serializer[Any]):
+class EmbeddingServerSerializer(fields.Shape):
     """A server for embeddings, to which the encoder `endpoint` may send the project's texts."""
 
-    id = serializers.IntegerField(read_only=True)
-    address = StrictText(
+    id = fields.Integer(read_only=True)
+    address = fields.Text(
+        "Where embeddings are requested. Shown to members: no place for a secret.",
         max_length=MOST_CHARACTERS,
         validators=[validate_address],
-        help_text="Where embeddings are requested. Shown to members: no place for a secret.",
     )
-    key = Secret(
-        help_text="Sent to this address alone, as a bearer token. Stored encrypted, never shown. Left out, it stays."
+    key = fields.Secret(
+        "Sent to this address alone, as a bearer token. Stored encrypted, never shown. Left out, it stays."
     )
-    has_key = serializers.BooleanField(read_only=True)
+    has_key = fields.Boolean(read_only=True)
     price = serializers.FloatField(
         required=False,
         default=None,
@@ -39,13 +39,9 @@ class EmbeddingServerSerializer(serializers.Serializer[Any]):
         max_value=1e6,
         help_text="Of a million tokens, in the project's currency.",
     )
-    tokens = serializers.IntegerField(
-        read_only=True, min_value=0, help_text="That the server has counted in the project's texts so far."
-    )
-    cost = serializers.FloatField(read_only=True, allow_null=True, help_text="Of these tokens; null without a price.")
-    tokens_of_all = serializers.IntegerField(
-        read_only=True, min_value=0, help_text="The estimate for all texts: a quarter of their characters."
-    )
+    tokens = fields.Count("That the server has counted in the project's texts so far.", read_only=True)
+    cost = fields.Float("Of these tokens; null without a price.", read_only=True, allow_null=True)
+    tokens_of_all = fields.Count("The estimate for all texts: a quarter of their characters.", read_only=True)
 
     def validate_price(self, price: float | None) -> float | None:
         if price is not None and not math.isfinite(price):
@@ -70,8 +66,8 @@ class ProjectEmbeddingServers(ProjectView):
         """Add a server, or change the key and the price of the one with this address. Then the encoder `endpoint` takes
         its address.
         """
-        fields = read_body(EmbeddingServerSerializer, request.data)
-        return Response(self._shown(embedding_servers.set_server(project=self.project, **fields)))
+        values = fields.read_body(EmbeddingServerSerializer, request.data)
+        return Response(self._shown(embedding_servers.set_server(project=self.project, **values)))
 
     def _shown(self, server: EmbeddingServer) -> dict[str, Any]:
         names = ("id", "address", "price", "tokens", "cost")

@@ -11,8 +11,8 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from labeling.api.shared import fields
 from labeling.api.shared.endpoints import ProjectView
-from labeling.api.shared.fields import StrictText, read_body
 from labeling.intake.registering import encoder_of
 from labeling.models import Ability, EncoderComparison
 from labeling.projects.encoders import encoder_change, encoder_comparison
@@ -21,106 +21,94 @@ from labeling.projects.encoders.encoder_settings import encoders_for, installed_
 from models_store.encoders import Encoder
 
 
-class EncoderChoiceSerializer(serializers.Serializer[Any]):
+class EncoderChoiceSerializer(fields.Shape):
     """A chosen encoder, by name, with its options."""
 
-    name = StrictText(max_length=100)
-    options = serializers.DictField(
-        required=False, help_text="By name. An option that names weights takes one of `weights`."
-    )
+    name = fields.Text(max_length=100)
+    options = fields.Object("By name. An option that names weights takes one of `weights`.", required=False)
 
 
-class EncoderOptionSerializer(serializers.Serializer[Any]):
+class EncoderOptionSerializer(fields.Shape):
     """An option of an encoder."""
 
-    name = serializers.CharField()
-    meaning = serializers.CharField()
+    name = fields.Text()
+    meaning = fields.Text()
     default = serializers.JSONField(help_text="A text or a whole number; null: it has to be given.")
-    names_weights = serializers.BooleanField(help_text="Whether it takes one of `weights`, or one of `packaged`.")
-    packaged = serializers.ListField(
-        child=serializers.CharField(), help_text="Weights that packages on the server ship, by name."
-    )
+    names_weights = fields.Boolean("Whether it takes one of `weights`, or one of `packaged`.")
+    packaged = fields.Texts("Weights that packages on the server ship, by name.")
 
 
-class KnownEncoderSerializer(serializers.Serializer[Any]):
+class KnownEncoderSerializer(fields.Shape):
     """An encoder for the project's kind of item."""
 
-    name = serializers.CharField()
-    meaning = serializers.CharField()
+    name = fields.Text()
+    meaning = fields.Text()
     options = EncoderOptionSerializer(many=True)
 
 
-class EncoderChangeSerializer(serializers.Serializer[Any]):
+class EncoderChangeSerializer(fields.Shape):
     """Another encoder, with which all items are encoded before the next version learns from it."""
 
-    name = serializers.CharField(source="choice.name")
-    options = serializers.DictField(source="choice.options")
-    rows = serializers.IntegerField(min_value=0, help_text="Items encoded with it.")
-    of = serializers.IntegerField(min_value=0, source="project.encoded_rows", help_text="Items to encode.")
-    problem = serializers.CharField(allow_blank=True, help_text="Why the items cannot be encoded with it.")
-    asked_at = serializers.DateTimeField()
+    name = fields.Text(source="choice.name")
+    options = fields.Object(source="choice.options")
+    rows = fields.Count("Items encoded with it.")
+    of = fields.Count("Items to encode.", source="project.encoded_rows")
+    problem = fields.Text("Why the items cannot be encoded with it.", allow_blank=True)
+    asked_at = fields.Time()
 
 
-class EncoderSerializer(serializers.Serializer[Any]):
+class EncoderSerializer(fields.Shape):
     """The project's encoder, and the encoders to choose from."""
 
-    name = serializers.CharField()
-    options = serializers.DictField()
-    digest = serializers.CharField(
-        help_text="Of the encoder that the items are encoded with: the manifest of a model to register has name and "
+    name = fields.Text()
+    options = fields.Object()
+    digest = fields.Text(
+        "Of the encoder that the items are encoded with: the manifest of a model to register has name and "
         "digest. Empty until an item is encoded."
     )
-    meaning = serializers.CharField(
-        help_text="What it makes of an item. Registered models get these features, and not the item's content."
-    )
-    why = serializers.CharField(
-        allow_blank=True, help_text="Why the server took it. Empty if a manager or an earlier release chose it."
-    )
-    settled = serializers.BooleanField(help_text="Items are encoded: another encoder takes `POST encoder/change/`.")
+    meaning = fields.Text("What it makes of an item. Registered models get these features, and not the item's content.")
+    why = fields.Text("Why the server took it. Empty if a manager or an earlier release chose it.", allow_blank=True)
+    settled = fields.Boolean("Items are encoded: another encoder takes `POST encoder/change/`.")
     next = EncoderChangeSerializer(allow_null=True, help_text="The encoder that the project changes to, if any.")
     known = KnownEncoderSerializer(many=True, help_text="The encoders for this kind of item.")
-    weights = serializers.ListField(
-        child=serializers.CharField(), help_text="What lies in the server's folder of weights, by name."
-    )
+    weights = fields.Texts("What lies in the server's folder of weights, by name.")
 
 
-class ComparedEncoderSerializer(serializers.Serializer[Any]):
+class ComparedEncoderSerializer(fields.Shape):
     """An encoder, and how right the project's model is with it."""
 
-    name = serializers.CharField(source="choice.name")
-    options = serializers.DictField(source="choice.options")
-    own = serializers.BooleanField(help_text="Whether it is the project's encoder.")
-    accuracy = serializers.FloatField(
-        allow_null=True, help_text="Of models that have not learned the tested labels; null: see `problem`."
-    )
-    low = serializers.FloatField(allow_null=True, help_text="The lower end of the 95 % interval.")
-    high = serializers.FloatField(allow_null=True)
-    tested = serializers.IntegerField(min_value=0, help_text="Tested labels.")
-    seconds = serializers.FloatField(min_value=0, help_text="To encode the `labels` items.")
-    pool_seconds = serializers.FloatField(min_value=0, help_text="The estimate for all items.")
-    problem = serializers.CharField(allow_blank=True, help_text="Why it could not be measured.")
+    name = fields.Text(source="choice.name")
+    options = fields.Object(source="choice.options")
+    own = fields.Boolean("Whether it is the project's encoder.")
+    accuracy = fields.Float("Of models that have not learned the tested labels; null: see `problem`.", allow_null=True)
+    low = fields.Float("The lower end of the 95 % interval.", allow_null=True)
+    high = fields.Float(allow_null=True)
+    tested = fields.Count("Tested labels.")
+    seconds = fields.Float("To encode the `labels` items.", min_value=0)
+    pool_seconds = fields.Float("The estimate for all items.", min_value=0)
+    problem = fields.Text("Why it could not be measured.", allow_blank=True)
 
 
-class EncoderComparisonSerializer(serializers.Serializer[Any]):
+class EncoderComparisonSerializer(fields.Shape):
     """A measurement of encoders on the project's own labels."""
 
-    state = serializers.CharField(help_text="waiting, running, done or failed.")
-    share = serializers.FloatField(min_value=0, max_value=1, help_text="The part that is done.")
-    reason = serializers.CharField(allow_blank=True, help_text="Why it failed.")
-    labels = serializers.IntegerField(min_value=0, help_text="Labels in the sample, none of them of control items.")
-    drawn = serializers.BooleanField(
-        help_text="Whether the tested labels are a random sample of the pool. Otherwise most were picked, and no "
+    state = fields.Text("waiting, running, done or failed.")
+    share = fields.Share("The part that is done.")
+    reason = fields.Text("Why it failed.", allow_blank=True)
+    labels = fields.Count("Labels in the sample, none of them of control items.")
+    drawn = fields.Boolean(
+        "Whether the tested labels are a random sample of the pool. Otherwise most were picked, and no "
         "accuracy holds for the whole pool."
     )
-    asked_at = serializers.DateTimeField()
-    measured_at = serializers.DateTimeField(allow_null=True)
+    asked_at = fields.Time()
+    measured_at = fields.Time(allow_null=True)
     encoders = ComparedEncoderSerializer(many=True, help_text="Those measured so far.")
 
 
-class EncodersToCompareSerializer(serializers.Serializer[Any]):
+class EncodersToCompareSerializer(fields.Shape):
     """What to measure besides the project's encoder and those that need no choice of options."""
 
-    also = serializers.ListField(child=EncoderChoiceSerializer(), required=False, max_length=5)
+    also = fields.List(child=EncoderChoiceSerializer(), required=False, max_length=5)
 
 
 class _Encoder(ProjectView):
@@ -157,7 +145,7 @@ class ProjectEncoder(_Encoder):
     @extend_schema(request=EncoderChoiceSerializer, responses=EncoderSerializer)
     def put(self, request: Request, slug: str) -> Response:
         """Choose an encoder, before the first item is encoded."""
-        choose_encoder(project=self.project, choice=read_body(EncoderChoiceSerializer, request.data))
+        choose_encoder(project=self.project, choice=fields.read_body(EncoderChoiceSerializer, request.data))
         return self.shown()
 
 
@@ -184,7 +172,7 @@ class ProjectEncoderChange(_Encoder):
         learns from it. Labels, batches and versions stay; versions of an earlier encoder pick no batch any more.
         """
         encoder_change.ask(
-            project=self.project, choice=read_body(EncoderChoiceSerializer, request.data), user=self.user
+            project=self.project, choice=fields.read_body(EncoderChoiceSerializer, request.data), user=self.user
         )
         return self.shown()
 
@@ -214,7 +202,7 @@ class ProjectEncoderComparison(ProjectView):
         """Measure the encoders in the background, unless that is under way. It trains five models with each encoder on
         at most 3,000 labels. Respond with 409 for a private project, or with fewer than 50 labels.
         """
-        also = read_body(EncodersToCompareSerializer, request.data).get("also", [])
+        also = fields.read_body(EncodersToCompareSerializer, request.data).get("also", [])
         return self._shown(encoder_comparison.ask(project=self.project, also=also))
 
     def _shown(self, comparison: EncoderComparison) -> Response:

@@ -16,8 +16,8 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from labeling.api.shared import fields
 from labeling.api.shared.endpoints import ProjectListView, ProjectView, find_or_404
-from labeling.api.shared.fields import read_body, words
 from labeling.api.shared.ranges import media_response
 from labeling.intake import uploads
 from labeling.kinds.image import Image
@@ -28,14 +28,14 @@ from labeling.storage import media
 from labeling.storage.disk.files import FileDamaged
 
 
-class Guidelines(serializers.Serializer[Any]):
+class Guidelines(fields.Shape):
     """A saved version of the guidelines."""
 
-    version = serializers.IntegerField(source="number")
-    text = serializers.CharField(help_text="In Markdown.")
-    user = serializers.CharField(source="user.username", allow_null=True, default=None, help_text="Who saved them.")
-    created_at = serializers.DateTimeField()
-    answers = serializers.SerializerMethodField(help_text="How many standing answers were given under them.")
+    version = fields.Integer(source="number")
+    text = fields.Text("In Markdown.")
+    user = fields.Text("Who saved them.", source="user.username", allow_null=True, default=None)
+    created_at = fields.Time()
+    answers = fields.Computed("How many standing answers were given under them.")
 
     def get_answers(self, version: GuidelinesVersion) -> int:
         counts: dict[int, int] = self.context["answers"]
@@ -75,18 +75,18 @@ class GuidelinesRestore(ProjectView):
 class ImageOfGuidelines(serializers.ModelSerializer[GuidelinesImage]):
     """An image for the guidelines."""
 
-    url = serializers.SerializerMethodField(help_text="Where the file is.")
-    user = serializers.CharField(source="user.username", allow_null=True, default=None, help_text="Who uploaded it.")
+    url = fields.Computed("Where the file is.")
+    user = fields.Text("Who uploaded it.", source="user.username", allow_null=True, default=None)
 
     class Meta:
         model = GuidelinesImage
-        fields = read_only_fields = words("name alt_text url bytes user created_at")
+        fields = read_only_fields = fields.words("name alt_text url bytes user created_at")
 
     def get_url(self, image: GuidelinesImage) -> str:
         return reverse("api:guidelines-image", args=[image.project.slug, image.name])
 
 
-class ImageUpload(serializers.Serializer[Any]):
+class ImageUpload(fields.Shape):
     file = serializers.FileField(help_text="PNG, JPEG, GIF, WEBP, BMP or TIFF of at most 5 MB.")
     alt_text = serializers.CharField(
         max_length=guidelines_images.MOST_ALT_TEXT, help_text="What it shows, for people who cannot see it."
@@ -117,7 +117,7 @@ class ImageList(ProjectView):
         data: Any = request.data  # the form is spooled as it is taken apart
         if problem := getattr(request._request, "upload_problem", ""):
             raise serializers.ValidationError({"file": problem})
-        values = read_body(ImageUpload, data)
+        values = fields.read_body(ImageUpload, data)
         file = values["file"]
         if file.size > guidelines_images.MOST_BYTES:
             problem = too_large(guidelines_images.MOST_BYTES)

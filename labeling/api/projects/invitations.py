@@ -13,36 +13,35 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from labeling.api.shared import fields
 from labeling.api.shared.endpoints import ProjectView
 from labeling.api.shared.errors import refusals_as_conflicts
-from labeling.api.shared.fields import StrictBoolean, StrictChoice, StrictInteger, StrictText, read_body
 from labeling.models import Ability, Invitation, Role
 from labeling.projects.people import invitations
 from labeling.projects.people.invitations import MOST_BY_LINK
 
 
-class InvitationSerializer(serializers.Serializer[Any]):
+class InvitationSerializer(fields.Shape):
     """An open invitation to one role, for one person or, with one link, for several."""
 
-    id = serializers.IntegerField(read_only=True)
-    role = StrictChoice(choices=Role.choices)
-    name = StrictText(
+    id = fields.Integer(read_only=True)
+    role = fields.Choice(Role.choices)
+    name = fields.Text(
+        "The person whom it is for: a name or an address.",
         required=False,
         allow_blank=True,
         max_length=Invitation.MAX_NAME,
-        help_text="The person whom it is for: a name or an address.",
     )
-    to_account = StrictBoolean(
-        required=False,
-        help_text="Whether the account of this name, if it exists, also finds the invitation on its home page.",
+    to_account = fields.Boolean(
+        "Whether the account of this name, if it exists, also finds the invitation on its home page.", required=False
     )
-    limit = StrictInteger(
-        required=False, min_value=1, max_value=MOST_BY_LINK, help_text="The number of people who may join with it."
+    limit = fields.Integer(
+        "The number of people who may join with it.", required=False, min_value=1, max_value=MOST_BY_LINK
     )
-    used = serializers.IntegerField(read_only=True, help_text="The number of people who have joined with it.")
-    invited_by = serializers.CharField(read_only=True, source="invited_by.username", help_text="Who made it.")
-    created_at = serializers.DateTimeField(read_only=True)
-    expires_at = serializers.DateTimeField(read_only=True)
+    used = fields.Integer("The number of people who have joined with it.", read_only=True)
+    invited_by = fields.Text("Who made it.", read_only=True, source="invited_by.username")
+    created_at = fields.Time(read_only=True)
+    expires_at = fields.Time(read_only=True)
 
 
 class InvitationBody(InvitationSerializer):
@@ -75,7 +74,7 @@ class InvitationBody(InvitationSerializer):
 class NewInvitationSerializer(InvitationSerializer):
     """A new invitation with its link. No later response has the link."""
 
-    url = serializers.SerializerMethodField(help_text="The link to send. It cannot be looked up later.")
+    url = fields.Computed("The link to send. It cannot be looked up later.")
 
     def get_url(self, invitation: Any) -> str:
         return str(self.context["url"])
@@ -101,9 +100,9 @@ class InvitationList(ProjectView):
         With `to_account`, the account with the username `name` also finds the invitation on its home page. The response
         does not depend on whether this account exists. Respond with 409 after invitations for 100 people in 7 days.
         """
-        fields = read_body(InvitationBody, request.data)
+        values = fields.read_body(InvitationBody, request.data)
         with refusals_as_conflicts():
-            invitation, token = invitations.invite(project=self.project, user=self.user, **fields)
+            invitation, token = invitations.invite(project=self.project, user=self.user, **values)
         url = invitations.deliver(token, request.build_absolute_uri)
         data = NewInvitationSerializer(invitation, context={"url": url}).data
         return Response(data, status=status.HTTP_201_CREATED, headers={"Cache-Control": "no-store"})

@@ -12,9 +12,9 @@ from rest_framework.response import Response
 
 from labeling.api.projects.members import NO_MEMBER, MemberSerializer
 from labeling.api.projects.views import ProjectSerializer
+from labeling.api.shared import fields
 from labeling.api.shared.endpoints import SIGNED_IN, Endpoint, ProjectView, find_or_404
 from labeling.api.shared.errors import refusals_as_conflicts
-from labeling.api.shared.fields import StrictBoolean, StrictChoice, StrictText, read_body
 from labeling.insight.affected import contents_of
 from labeling.models import Ability, Membership, Project, Role, User
 from labeling.models.projects import MAX_SLUG, slug_validator
@@ -27,51 +27,51 @@ from labeling.projects.people import access
 from labeling.projects.people.members import transfer
 
 
-class ProjectContents(serializers.Serializer[Any]):
+class ProjectContents(fields.Shape):
     """The contents of a project, which a deletion would remove."""
 
-    items = serializers.IntegerField()
-    labels = serializers.IntegerField(help_text="Items that have a label.")
-    annotations = serializers.IntegerField()
-    models = serializers.IntegerField(help_text="Model versions.")
-    members = serializers.IntegerField()
-    bytes = serializers.IntegerField(help_text="Of its files: media, uploads that wait, matrices and models.")
+    items = fields.Integer()
+    labels = fields.Integer("Items that have a label.")
+    annotations = fields.Integer()
+    models = fields.Integer("Model versions.")
+    members = fields.Integer()
+    bytes = fields.Integer("Of its files: media, uploads that wait, matrices and models.")
 
 
-class DeletionRequest(serializers.Serializer[Any]):
-    name = StrictText(max_length=200, help_text="The project's name, to confirm that it is this one.")
+class DeletionRequest(fields.Shape):
+    name = fields.Text("The project's name, to confirm that it is this one.", max_length=200)
 
 
-class DeletedProject(serializers.Serializer[Any]):
+class DeletedProject(fields.Shape):
     """A deleted project that its managers can restore."""
 
-    slug = serializers.CharField()
-    name = serializers.CharField()
-    deleted_at = serializers.DateTimeField()
-    deleted_by = serializers.CharField(source="deleted_by.username", allow_null=True, default=None)
-    removed_after = serializers.SerializerMethodField(help_text="Until then it can be restored.")
+    slug = fields.Text()
+    name = fields.Text()
+    deleted_at = fields.Time()
+    deleted_by = fields.Text(source="deleted_by.username", allow_null=True, default=None)
+    removed_after = fields.Computed("Until then it can be restored.")
 
     def get_removed_after(self, project: Any) -> str:
         return serializers.DateTimeField().to_representation(project.deleted_at + lifecycle.KEPT) or ""
 
 
-class RestoreRequest(serializers.Serializer[Any]):
-    slug = StrictText(max_length=MAX_SLUG, help_text="Of the deleted project.")
+class RestoreRequest(fields.Shape):
+    slug = fields.Text("Of the deleted project.", max_length=MAX_SLUG)
 
 
-class CopyRequest(serializers.Serializer[Any]):
-    slug = StrictText(max_length=MAX_SLUG, validators=[slug_validator], help_text="Of the copy.")
-    name = StrictText(max_length=200, help_text="Of the copy.")
-    members = StrictBoolean(default=False, help_text="Whether its members come along, with their pauses and limits.")
-    items = StrictBoolean(default=False, help_text="Whether the worker copies its items: see the copy's `imports/`.")
-    labels = StrictBoolean(default=False, help_text="Whether labels come along, as imported ones. Needs `items`.")
+class CopyRequest(fields.Shape):
+    slug = fields.Text("Of the copy.", max_length=MAX_SLUG, validators=[slug_validator])
+    name = fields.Text("Of the copy.", max_length=200)
+    members = fields.Boolean("Whether its members come along, with their pauses and limits.", default=False)
+    items = fields.Boolean("Whether the worker copies its items: see the copy's `imports/`.", default=False)
+    labels = fields.Boolean("Whether labels come along, as imported ones. Needs `items`.", default=False)
 
 
 class CopiedProject(ProjectSerializer):
     """A copy of a project, and what it lacks."""
 
-    missing_images = serializers.SerializerMethodField(
-        help_text="Names of images that the guidelines show, and that neither the copy nor the original has."
+    missing_images = fields.Computed(
+        "Names of images that the guidelines show, and that neither the copy nor the original has."
     )
 
     class Meta(ProjectSerializer.Meta):
@@ -81,12 +81,9 @@ class CopiedProject(ProjectSerializer):
         return missing_images(project, project.guidelines)
 
 
-class TransferRequest(serializers.Serializer[Any]):
-    username = StrictText(max_length=150, help_text="The member who becomes manager.")
-    role = StrictChoice(
-        choices=Role.choices,
-        help_text=f"What the caller becomes: {either(roles_without(Ability.MEMBERS_CHANGE))}.",
-    )
+class TransferRequest(fields.Shape):
+    username = fields.Text("The member who becomes manager.", max_length=150)
+    role = fields.Choice(Role.choices, f"What the caller becomes: {either(roles_without(Ability.MEMBERS_CHANGE))}.")
 
 
 class _Lifecycle(ProjectView):
@@ -134,7 +131,7 @@ class ProjectDeletion(_Lifecycle):
         """Delete the project for all members at once. Send its name to confirm. Its managers can restore it for 30
         days.
         """
-        name = read_body(DeletionRequest, request.data)["name"]
+        name = fields.read_body(DeletionRequest, request.data)["name"]
         with refusals_as_conflicts():
             lifecycle.delete(project=self.project, user=self.user, name=name)
         self.project.refresh_from_db(fields=["deleted_at", "deleted_by"])
@@ -151,7 +148,7 @@ class ProjectCopy(_Lifecycle):
 
     @extend_schema(request=CopyRequest, responses={201: CopiedProject})
     def post(self, request: Request, slug: str) -> Response:
-        values = read_body(CopyRequest, request.data)
+        values = fields.read_body(CopyRequest, request.data)
         values["slug"] = slug_for(self.user, values["slug"])
         with refusals_as_conflicts():
             made = duplicate(project=self.project, user=self.user, **values)
@@ -168,7 +165,7 @@ class ProjectTransfer(ProjectView):
 
     @extend_schema(request=TransferRequest, responses=MemberSerializer)
     def post(self, request: Request, slug: str) -> Response:
-        values = read_body(TransferRequest, request.data)
+        values = fields.read_body(TransferRequest, request.data)
         members = self.project.memberships.select_related("user")
         successor = find_or_404(members, NO_MEMBER, user__username=values["username"])
         with refusals_as_conflicts():
@@ -191,7 +188,7 @@ class DeletedProjects(Endpoint):
     @extend_schema(request=RestoreRequest, responses=ProjectSerializer)
     def post(self, request: Request) -> Response:
         """Restore a project that was deleted less than 30 days ago."""
-        slug = read_body(RestoreRequest, request.data)["slug"]
+        slug = fields.read_body(RestoreRequest, request.data)["slug"]
         project = next((each for each in self._restorable(request) if each.slug == slug), None)
         if project is None:
             raise Http404(self.missing)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.http import Http404
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers, status
+from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from labeling.api.shared import fields
 from labeling.api.shared.endpoints import ProjectView, find_or_404
 from labeling.api.shared.errors import refusals_as_conflicts
-from labeling.api.shared.fields import StrictChoice, StrictInteger, StrictText, read_body
 from labeling.models import Ability, Membership, Role, User
 from labeling.models.accounts import MAX_DAILY_LIMIT, MAX_GROUP
 from labeling.projects.people.members import remove_member, set_role, set_work
@@ -21,24 +19,24 @@ from labeling.queue import gold
 NO_MEMBER = "The project has no member with this username."
 
 
-class MemberSerializer(serializers.Serializer[Any]):
+class MemberSerializer(fields.Shape):
     """A member with the role in the project."""
 
-    username = StrictText(max_length=150, source="user.username")
-    role = StrictChoice(choices=Role.choices)
-    paused_at = serializers.DateTimeField(
-        read_only=True, allow_null=True, help_text="The time since which the member gets no tasks; null if not paused."
+    username = fields.Text(max_length=150, source="user.username")
+    role = fields.Choice(Role.choices)
+    paused_at = fields.Time(
+        "The time since which the member gets no tasks; null if not paused.", read_only=True, allow_null=True
     )
-    pause_reason = serializers.CharField(read_only=True)
-    group = StrictText(
-        required=False, allow_blank=True, max_length=MAX_GROUP, help_text="Parts of a batch can be kept for a group."
+    pause_reason = fields.Text(read_only=True)
+    group = fields.Text(
+        "Parts of a batch can be kept for a group.", required=False, allow_blank=True, max_length=MAX_GROUP
     )
-    daily_limit = StrictInteger(
+    daily_limit = fields.Integer(
+        "Answers a day; null for the project's `daily_limit`.",
         required=False,
         allow_null=True,
         min_value=1,
         max_value=MAX_DAILY_LIMIT,
-        help_text="Answers a day; null for the project's `daily_limit`.",
     )
 
 
@@ -61,18 +59,18 @@ class MemberList(ProjectView):
         Respond with 404 for people who are not members, whether they have an account or not: invite them. Superusers
         may also add any account as a member, up to the limit of members (`PROJECT_MEMBERS`): then respond with 409.
         """
-        fields = read_body(MemberSerializer, request.data)
-        username = fields["user"]["username"]
+        values = fields.read_body(MemberSerializer, request.data)
+        username = values["user"]["username"]
         people = (
             User.objects.all() if self.user.is_superuser else User.objects.filter(memberships__project=self.project)
         )
         user = find_or_404(people, f"{NO_MEMBER} Invite people with POST invitations/.", username=username)
         with refusals_as_conflicts():
-            membership = set_role(project=self.project, user=user, role=fields["role"])
+            membership = set_role(project=self.project, user=user, role=values["role"])
         set_work(
             membership=membership,
-            group=fields.get("group", membership.group),
-            daily_limit=fields.get("daily_limit", membership.daily_limit),
+            group=values.get("group", membership.group),
+            daily_limit=values.get("daily_limit", membership.daily_limit),
         )
         return Response(MemberSerializer(membership).data, status=status.HTTP_201_CREATED)
 

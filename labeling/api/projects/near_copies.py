@@ -2,42 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.api.projects.agreement import RightFigures
+from labeling.api.shared import fields
 from labeling.api.shared.endpoints import ProjectView
 from labeling.insight.copy_figures import copy_values
 from labeling.models import Ability
 from labeling.storage.db.replica import reads
 
 
-class ClassCopiesFigures(serializers.Serializer[Any]):
+class ClassCopiesFigures(fields.Shape):
     """The figures for the near-copies with one class as their label."""
 
-    name = serializers.CharField()
-    propagated = serializers.IntegerField(min_value=0, help_text="Near-copies that have it as their label.")
+    name = fields.Text()
+    propagated = fields.Count("Near-copies that have it as their label.")
     right = RightFigures(help_text="Of the checked ones, those that people gave it too.")
 
 
-class CopiesSerializer(serializers.Serializer[Any]):
+class CopiesSerializer(fields.Shape):
     """The number of near-copies, of labels propagated to them, and of checks that confirm these labels."""
 
-    shown = serializers.IntegerField(min_value=0, help_text="Near-copies that were chosen to be shown.")
-    answered = serializers.IntegerField(min_value=0, help_text="Of these, near-copies that at least one person saw.")
-    same = serializers.IntegerField(min_value=0, help_text="Of these, near-copies that no person took out.")
-    propagated = serializers.IntegerField(min_value=0, help_text="Near-copies that have the label of their source.")
-    due = serializers.IntegerField(min_value=0, help_text="Checks that wait for a batch.")
+    shown = fields.Count("Near-copies that were chosen to be shown.")
+    answered = fields.Count("Of these, near-copies that at least one person saw.")
+    same = fields.Count("Of these, near-copies that no person took out.")
+    propagated = fields.Count("Near-copies that have the label of their source.")
+    due = fields.Count("Checks that wait for a batch.")
     right = RightFigures(help_text="Of the checked ones, those that people gave their source's label.")
-    radius = serializers.FloatField(
+    radius = fields.Float(
+        "The greatest distance at which near-copies get the label of their source; null if none gets it yet.",
         allow_null=True,
-        help_text="The greatest distance at which near-copies get the label of their source; null if none gets it yet.",
     )
-    reach = serializers.FloatField(allow_null=True, help_text="The greatest distance at which near-copies are shown.")
+    reach = fields.Float("The greatest distance at which near-copies are shown.", allow_null=True)
     classes = ClassCopiesFigures(many=True)
 
 

@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.http import Http404
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from labeling.api.shared import fields
 from labeling.api.shared.endpoints import ProjectView
-from labeling.api.shared.fields import MAX_INT, StrictInteger, StrictText, read_body
 from labeling.models import Ability
 from labeling.models.classes import MAX_PROPOSAL
 from labeling.projects.classes import proposals
 from labeling.questions.base import MAX_NAME
 
 
-class Proposal(serializers.Serializer[Any]):
+class Proposal(fields.Shape):
     """A class that annotators proposed when they skipped an item."""
 
-    key = serializers.CharField(help_text="The key of the proposal, for all spellings of the name.")
-    name = serializers.CharField(help_text="Its most frequent spelling.")
-    people = serializers.IntegerField(help_text="How many proposed it.")
-    items = serializers.SerializerMethodField(help_text="Ids of the items that it was proposed for.")
+    key = fields.Text("The key of the proposal, for all spellings of the name.")
+    name = fields.Text("Its most frequent spelling.")
+    people = fields.Integer("How many proposed it.")
+    items = fields.Computed("Ids of the items that it was proposed for.")
 
     def get_items(self, group: proposals.Group) -> list[int]:
         return [item.pk for item in group.items]
 
 
-class DismissRequest(serializers.Serializer[Any]):
-    key = StrictText(max_length=3 * MAX_PROPOSAL)
+class DismissRequest(fields.Shape):
+    key = fields.Text(max_length=3 * MAX_PROPOSAL)
 
 
 class AcceptRequest(DismissRequest):
@@ -39,21 +36,21 @@ class AcceptRequest(DismissRequest):
     name.
     """
 
-    name = StrictText(max_length=MAX_NAME, required=False)
-    into = StrictInteger(min_value=0, max_value=MAX_INT, required=False, help_text="Index of the class.")
+    name = fields.Text(max_length=MAX_NAME, required=False)
+    into = fields.Integer("Index of the class.", min_value=0, max_value=fields.MAX_INT, required=False)
 
 
-class AcceptResponse(serializers.Serializer[Any]):
+class AcceptResponse(fields.Shape):
     """The result of accepting a proposal."""
 
-    index = serializers.IntegerField(source="label_class.index", help_text="Of the class that the items got.")
-    labeled = serializers.IntegerField(help_text="How many items got it.")
-    waiting = serializers.IntegerField(help_text="The number of items that still lack answers: accept again later.")
-    left = serializers.IntegerField(help_text="The number of items left: accept again.")
+    index = fields.Integer("Of the class that the items got.", source="label_class.index")
+    labeled = fields.Integer("How many items got it.")
+    waiting = fields.Integer("The number of items that still lack answers: accept again later.")
+    left = fields.Integer("The number of items left: accept again.")
 
 
-class DismissResponse(serializers.Serializer[Any]):
-    dismissed = serializers.IntegerField(help_text="How many proposals there were: their items stay skipped.")
+class DismissResponse(fields.Shape):
+    dismissed = fields.Integer("How many proposals there were: their items stay skipped.")
 
 
 class _Proposals(ProjectView):
@@ -83,7 +80,7 @@ class ProposalAccept(_Proposals):
 
     @extend_schema(request=AcceptRequest, responses=AcceptResponse)
     def post(self, request: Request, slug: str) -> Response:
-        values = read_body(AcceptRequest, request.data)
+        values = fields.read_body(AcceptRequest, request.data)
         group = self.group(values["key"])
         accepted = proposals.accept(
             project=self.project,
@@ -102,5 +99,5 @@ class ProposalDismiss(_Proposals):
 
     @extend_schema(request=DismissRequest, responses=DismissResponse)
     def post(self, request: Request, slug: str) -> Response:
-        group = self.group(read_body(DismissRequest, request.data)["key"])
+        group = self.group(fields.read_body(DismissRequest, request.data)["key"])
         return Response({"dismissed": proposals.dismiss(project=self.project, user=self.user, key=group.key)})

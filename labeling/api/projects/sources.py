@@ -10,8 +10,8 @@ from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from labeling.api.shared import fields
 from labeling.api.shared.endpoints import ProjectView, find_or_404
-from labeling.api.shared.fields import StrictBoolean, StrictChoice, StrictText, read_body
 from labeling.intake.readers.layout import Layout, LayoutError
 from labeling.intake.watching import changing
 from labeling.models import Ability, Project, Source
@@ -25,7 +25,7 @@ MOST_TEXT = 10_000
 class _Texts(serializers.DictField):
     """An object of texts, by their names."""
 
-    child = StrictText(max_length=MOST_TEXT, allow_blank=True)
+    child = fields.Text(max_length=MOST_TEXT, allow_blank=True)
 
 
 class _Columns(serializers.DictField):
@@ -46,37 +46,35 @@ def _text(name: str, value: Any) -> Any:
     return value
 
 
-class SourceSerializer(serializers.Serializer[Any]):
+class SourceSerializer(fields.Shape):
     """A place outside from which items come."""
 
-    id = serializers.IntegerField(read_only=True)
-    name = StrictText(max_length=100)
-    address = StrictText(max_length=MAX_ADDRESS, help_text="Such as `s3://bucket/folder`. It cannot be changed.")
+    id = fields.Integer(read_only=True)
+    name = fields.Text(max_length=100)
+    address = fields.Text("Such as `s3://bucket/folder`. It cannot be changed.", max_length=MAX_ADDRESS)
     options = _Texts(default=dict, help_text="What the place needs beside its address, such as `region`.")
     credentials = _Texts(write_only=True, default=dict, help_text="Stored encrypted. No response has them.")
-    has_credentials = serializers.BooleanField(read_only=True, source="has_secrets")
-    content = StrictChoice(choices=Source.Content.choices)
+    has_credentials = fields.Boolean(read_only=True, source="has_secrets")
+    content = fields.Choice(Source.Content.choices)
     layout = _Columns(
         required=False,
         allow_null=True,
         help_text="The options of its imports, such as `text_column`. Null: the first look at files with rows waits "
         "for a person.",
     )
-    by_reference = StrictBoolean(
-        default=False, help_text="Whether the files of items stay there, also those that rows name."
-    )
-    schedule = StrictChoice(choices=Source.Every.choices, default=Source.Every.DAY)
-    full_schedule = StrictChoice(choices=Source.Every.choices, default=Source.Every.WEEK)
-    paused = serializers.SerializerMethodField()
-    looking = serializers.SerializerMethodField(help_text="Whether a look waits or runs.")
-    parked_import = serializers.SerializerMethodField(help_text="The import that waits for its columns.")
-    found = serializers.IntegerField(read_only=True, help_text="The new or changed files that all looks have found.")
-    problem = serializers.CharField(read_only=True, help_text="Why the last look failed.")
-    looked_at = serializers.DateTimeField(read_only=True)
-    full_looked_at = serializers.DateTimeField(read_only=True)
-    next_look_at = serializers.DateTimeField(read_only=True)
-    next_full_at = serializers.DateTimeField(read_only=True)
-    created_at = serializers.DateTimeField(read_only=True)
+    by_reference = fields.Boolean("Whether the files of items stay there, also those that rows name.", default=False)
+    schedule = fields.Choice(Source.Every.choices, default=Source.Every.DAY)
+    full_schedule = fields.Choice(Source.Every.choices, default=Source.Every.WEEK)
+    paused = fields.Computed()
+    looking = fields.Computed("Whether a look waits or runs.")
+    parked_import = fields.Computed("The import that waits for its columns.")
+    found = fields.Integer("The new or changed files that all looks have found.", read_only=True)
+    problem = fields.Text("Why the last look failed.", read_only=True)
+    looked_at = fields.Time(read_only=True)
+    full_looked_at = fields.Time(read_only=True)
+    next_look_at = fields.Time(read_only=True)
+    next_full_at = fields.Time(read_only=True)
+    created_at = fields.Time(read_only=True)
 
     def get_paused(self, source: Any) -> bool:
         return source.paused_at is not None
@@ -89,36 +87,36 @@ class SourceSerializer(serializers.Serializer[Any]):
         return parked
 
 
-class SourceChange(serializers.Serializer[Any]):
+class SourceChange(fields.Shape):
     """New values of a source. Fields that are left out stay; `credentials` replace all earlier ones."""
 
-    name = StrictText(required=False, max_length=100)
+    name = fields.Text(required=False, max_length=100)
     options = _Texts(required=False)
     credentials = _Texts(required=False)
     layout = _Columns(required=False, help_text="From the next file on.")
-    schedule = StrictChoice(required=False, choices=Source.Every.choices)
-    full_schedule = StrictChoice(required=False, choices=Source.Every.choices)
-    paused = StrictBoolean(required=False)
+    schedule = fields.Choice(Source.Every.choices, required=False)
+    full_schedule = fields.Choice(Source.Every.choices, required=False)
+    paused = fields.Boolean(required=False)
 
 
-class LookRequest(serializers.Serializer[Any]):
-    full = StrictBoolean(default=False, help_text="List all files, not only what follows the last one.")
+class LookRequest(fields.Shape):
+    full = fields.Boolean("List all files, not only what follows the last one.", default=False)
 
 
-class RemovalOptions(serializers.Serializer[Any]):
+class RemovalOptions(fields.Shape):
     lose_files = serializers.BooleanField(default=False, help_text="Also if files of items are there: they are lost.")
 
 
-class SourceFile(serializers.Serializer[Any]):
-    key = serializers.CharField(allow_blank=True, help_text="Relative to the address; empty for the address itself.")
-    size = serializers.IntegerField(allow_null=True, help_text="In bytes.")
-    changed = serializers.DateTimeField(allow_null=True)
+class SourceFile(fields.Shape):
+    key = fields.Text("Relative to the address; empty for the address itself.", allow_blank=True)
+    size = fields.Integer("In bytes.", allow_null=True)
+    changed = fields.Time(allow_null=True)
 
 
-class SourceTest(serializers.Serializer[Any]):
+class SourceTest(fields.Shape):
     """The first files of a source, or the reason why there are none."""
 
-    problem = serializers.CharField(allow_blank=True)
+    problem = fields.Text(allow_blank=True)
     files = SourceFile(many=True)
 
 
@@ -153,8 +151,8 @@ class SourceList(ProjectView):
     @extend_schema(request=SourceSerializer, responses={201: SourceSerializer})
     def post(self, request: Request, slug: str) -> Response:
         """Add a source, which a worker looks at. Respond with 409 if the project has 50 sources."""
-        fields = {"layout": None, **read_body(SourceSerializer, request.data)}
-        source = changing.add(project=self.project, user=self.user, **_given(fields, fields["address"]))
+        values = {"layout": None, **fields.read_body(SourceSerializer, request.data)}
+        source = changing.add(project=self.project, user=self.user, **_given(values, values["address"]))
         return _shown(self.project, source, status.HTTP_201_CREATED)
 
 
@@ -182,7 +180,7 @@ class SourceDetail(_OneSource):
     def patch(self, request: Request, slug: str, source_id: int) -> Response:
         """Change a source, pause it or let it go on. After new credentials, imports that failed continue."""
         source = self.find(source_id)
-        changing.change(source=source, **_given(read_body(SourceChange, request.data), source.address))
+        changing.change(source=source, **_given(fields.read_body(SourceChange, request.data), source.address))
         return _shown(self.project, self.find(source_id))
 
     @extend_schema(parameters=[RemovalOptions], responses={204: None})
@@ -190,7 +188,7 @@ class SourceDetail(_OneSource):
         """Remove the source and its imports that are not done. Its items stay. Respond with 409 if files of items are
         there, unless `lose_files` is true.
         """
-        options = read_body(RemovalOptions, request.query_params.dict())
+        options = fields.read_body(RemovalOptions, request.query_params.dict())
         changing.remove_source(source=self.find(source_id), **options)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -201,7 +199,7 @@ class SourceLook(_OneSource):
     @extend_schema(request=LookRequest, responses={202: SourceSerializer})
     def post(self, request: Request, slug: str, source_id: int) -> Response:
         source = self.find(source_id)
-        changing.look_now(source=source, full=read_body(LookRequest, request.data)["full"])
+        changing.look_now(source=source, full=fields.read_body(LookRequest, request.data)["full"])
         return _shown(self.project, self.find(source_id), status.HTTP_202_ACCEPTED)
 
 

@@ -13,9 +13,9 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from labeling.api.shared import fields
 from labeling.api.shared.endpoints import SIGNED_IN, Endpoint, ProjectView
 from labeling.api.shared.errors import Conflict
-from labeling.api.shared.fields import Body, Price, StrictText
 from labeling.api.shared.visible import VisibleToMember
 from labeling.loop import batches
 from labeling.models import Ability, Membership, Project, User
@@ -47,7 +47,7 @@ CLASSES = {
 class ClassNames(serializers.ListField):
     """A project's class names in their order; `check_classes` validates the list as a whole."""
 
-    child = StrictText(max_length=200)
+    child = fields.Text(max_length=200)
 
     def to_representation(self, classes: Any) -> list[str]:
         offered = [each for each in classes.all() if each.archived_at is None]
@@ -96,17 +96,17 @@ class LearnerChoice(serializers.JSONField):
     """The project's model; `check_project_model` validates the choice."""
 
 
-class ProjectSerializer(VisibleToMember, Body):
+class ProjectSerializer(VisibleToMember, fields.Body):
     """A project with its settings."""
 
     resource = "Project"
 
-    slug = StrictText(max_length=MAX_SLUG, validators=[slug_validator], help_text="Its short name in addresses.")
+    slug = fields.Text("Its short name in addresses.", max_length=MAX_SLUG, validators=[slug_validator])
     classes = ClassNames(max_length=MAX_CLASSES)
     training = Training(required=False)
     model = LearnerChoice(required=False)
-    hourly_cost = Price(
-        min_value=0, max_value=MAX_COST, allow_null=True, required=False, help_text="What an hour of labeling costs."
+    hourly_cost = fields.Price(
+        "What an hour of labeling costs.", min_value=0, max_value=MAX_COST, allow_null=True, required=False
     )
 
     class Meta:

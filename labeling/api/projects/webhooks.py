@@ -10,8 +10,8 @@ from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from labeling.api.shared import fields
 from labeling.api.shared.endpoints import ProjectListView, ProjectView, find_or_404
-from labeling.api.shared.fields import ShortList, StrictBoolean, StrictChoice, StrictText, read_body, words
 from labeling.models import Ability, Delivery, EventType, Webhook
 from labeling.models.webhooks import MAX_URL
 from labeling.outside.outbound import validate_address
@@ -21,17 +21,17 @@ EVENTS = [(each.value, each.meaning) for each in EventType]
 MISSING = "There is no webhook {} in this project."
 
 
-class WebhookSerializer(serializers.Serializer[Any]):
+class WebhookSerializer(fields.Shape):
     """An address that gets messages about events of the project. While it is paused, messages wait."""
 
-    id = serializers.IntegerField(read_only=True)
-    url = StrictText(max_length=MAX_URL, validators=[validate_address], help_text="Begins with https://.")
-    events = ShortList(
-        child=StrictChoice(choices=EVENTS), min_length=1, max_length=len(EVENTS), help_text="The types of events."
+    id = fields.Integer(read_only=True)
+    url = fields.Text("Begins with https://.", max_length=MAX_URL, validators=[validate_address])
+    events = fields.ShortList(
+        child=fields.Choice(choices=EVENTS), min_length=1, max_length=len(EVENTS), help_text="The types of events."
     )
-    paused = serializers.BooleanField(read_only=True)
-    pause_reason = serializers.CharField(read_only=True)
-    created_at = serializers.DateTimeField(read_only=True)
+    paused = fields.Boolean(read_only=True)
+    pause_reason = fields.Text(read_only=True)
+    created_at = fields.Time(read_only=True)
 
     def validate_events(self, events: list[str]) -> list[str]:
         return [each for each in EventType if each in events]
@@ -40,15 +40,15 @@ class WebhookSerializer(serializers.Serializer[Any]):
 class WebhookChange(WebhookSerializer):
     """New values of a webhook. Fields that are left out stay."""
 
-    url = StrictText(required=False, max_length=MAX_URL, validators=[validate_address])
-    events = ShortList(required=False, child=StrictChoice(choices=EVENTS), min_length=1, max_length=len(EVENTS))
-    paused = StrictBoolean(required=False, help_text="`true` pauses the webhook, `false` sends what waits.")
+    url = fields.Text(required=False, max_length=MAX_URL, validators=[validate_address])
+    events = fields.ShortList(required=False, child=fields.Choice(choices=EVENTS), min_length=1, max_length=len(EVENTS))
+    paused = fields.Boolean("`true` pauses the webhook, `false` sends what waits.", required=False)
 
 
 class NewSecret(WebhookSerializer):
     """A webhook with its new secret. No later response has the secret."""
 
-    secret = serializers.SerializerMethodField(help_text="What receivers verify signatures with: `whsec_…`.")
+    secret = fields.Computed("What receivers verify signatures with: `whsec_…`.")
 
     def get_secret(self, webhook: Any) -> str:
         return str(self.context["secret"])
@@ -57,13 +57,13 @@ class NewSecret(WebhookSerializer):
 class DeliverySerializer(serializers.ModelSerializer[Delivery]):
     """The message of one event, and the result of its last try."""
 
-    event = serializers.CharField(source="event.type")
-    message_id = serializers.CharField(source="event.message_id", help_text="The header `webhook-id`, in each try.")
-    payload = serializers.DictField(source="event.payload", help_text="The body of the message.")
+    event = fields.Text(source="event.type")
+    message_id = fields.Text("The header `webhook-id`, in each try.", source="event.message_id")
+    payload = fields.Object("The body of the message.", source="event.payload")
 
     class Meta:
         model = Delivery
-        fields = read_only_fields = words(
+        fields = read_only_fields = fields.words(
             "id event message_id payload state attempts tried_at next_at status error response"
         )
 
@@ -86,8 +86,8 @@ class WebhookList(ProjectView):
     @extend_schema(request=WebhookSerializer, responses={201: NewSecret})
     def post(self, request: Request, slug: str) -> Response:
         """Add a webhook. Only this response has its secret. Respond with 409 if the project has 20 webhooks."""
-        fields = read_body(WebhookSerializer, request.data)
-        return _with_secret(*changing.add(project=self.project, **fields), status.HTTP_201_CREATED)
+        values = fields.read_body(WebhookSerializer, request.data)
+        return _with_secret(*changing.add(project=self.project, **values), status.HTTP_201_CREATED)
 
 
 class _OneWebhook(ProjectView):
@@ -116,7 +116,7 @@ class WebhookDetail(_OneWebhook):
         address.
         """
         webhook = self.find(webhook_id)
-        changing.change(webhook=webhook, **read_body(WebhookChange, request.data))
+        changing.change(webhook=webhook, **fields.read_body(WebhookChange, request.data))
         return Response(WebhookSerializer(self.find(webhook_id)).data)
 
     @extend_schema(responses={204: None})
