@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.request import Request
 
 from labeling.api.shared import fields
-from labeling.api.shared.endpoints import Endpoint, ProjectView, private_file, record_download
+from labeling.api.shared.endpoints import Endpoint, ProjectView, answers, private_file, record_download
 from labeling.models import Ability, LogKind, Project, User
 from labeling.observing.auditlog import reading
 from labeling.projects.people import access
@@ -51,9 +50,9 @@ class LogFile(ProjectView):
     subject = "Log"
     reading = Ability.AUDITLOG_READ
 
-    @extend_schema(parameters=[LogQuery], responses={(200, LINES): OpenApiTypes.BINARY})
-    def get(self, request: Request, slug: str) -> StreamingHttpResponse:
-        return _file(request, self.project, slug)
+    @answers({(200, LINES): OpenApiTypes.BINARY}, query=LogQuery)
+    def get(self) -> StreamingHttpResponse:
+        return _file(self.request, self.project, self.project.slug)
 
 
 class ServerLogFile(Endpoint):
@@ -62,8 +61,8 @@ class ServerLogFile(Endpoint):
     subject = "Log"
     who = {"GET": "staff"}
 
-    @extend_schema(parameters=[LogQuery], responses={(200, LINES): OpenApiTypes.BINARY})
-    def get(self, request: Request) -> StreamingHttpResponse:
-        if not (isinstance(request.user, User) and access.is_operator(request.user)):
+    @answers({(200, LINES): OpenApiTypes.BINARY}, query=LogQuery)
+    def get(self) -> StreamingHttpResponse:
+        if not (isinstance(self.request.user, User) and access.is_operator(self.request.user)):
             raise PermissionDenied("Only staff may read the audit log of the server.")
-        return _file(request, None, "server")
+        return _file(self.request, None, "server")

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from django.db.models import Prefetch, QuerySet
-from drf_spectacular.utils import extend_schema
-from rest_framework import serializers, status
+from rest_framework import serializers
 from rest_framework.exceptions import NotFound, ValidationError
-from rest_framework.request import Request
-from rest_framework.response import Response
 
 from labeling.api.shared import fields
-from labeling.api.shared.endpoints import ProjectListView, ProjectView, find_or_404
+from labeling.api.shared.endpoints import ProjectListView, ProjectView, answers, find_or_404
 from labeling.api.shared.visible import VisibleToMember
 from labeling.loop import retrying
 from labeling.models import Ability, Batch, Project, Selection, User
@@ -120,18 +117,15 @@ class OneBatch(ProjectView):
     def find(self, number: int) -> Batch:
         return find_or_404(_with_versions(self.project), f"There is no batch {number} in this project.", number=number)
 
-    def shown(self, number: int) -> Response:
-        return Response(BatchSerializer(self.find(number), context={"membership_in": self.membership_in}).data)
-
 
 class BatchDetail(OneBatch):
     """Return one batch."""
 
     reading = Ability.PROJECT_READ
 
-    @extend_schema(responses=BatchSerializer)
-    def get(self, request: Request, slug: str, number: int) -> Response:
-        return self.shown(number)
+    @answers(BatchSerializer)
+    def get(self, number: int) -> Batch:
+        return self.find(number)
 
 
 class WayOutSerializer(fields.Shape):
@@ -153,14 +147,14 @@ class BatchRetry(OneBatch):
 
     changing = Ability.BATCHES_CHANGE
 
-    @extend_schema(request=WayOutSerializer, responses=BatchSerializer)
-    def post(self, request: Request, slug: str, number: int) -> Response:
+    @answers(BatchSerializer, takes=WayOutSerializer)
+    def post(self, number: int) -> Batch:
         batch = self.find(number)
         # Clients of earlier releases send no body, or an empty form, which needs another parser.
-        is_json = request.content_type.partition(";")[0].strip().lower() == "application/json"
-        sent = request.data if is_json else {}
+        is_json = self.request.content_type.partition(";")[0].strip().lower() == "application/json"
+        sent = self.request.data if is_json else {}
         retrying.retry(batch=batch, **fields.read_body(WayOutSerializer, sent or {}))
-        return self.shown(number)
+        return self.find(number)
 
 
 class BatchEnd(OneBatch):
@@ -168,10 +162,10 @@ class BatchEnd(OneBatch):
 
     changing = Ability.BATCHES_CHANGE
 
-    @extend_schema(request=None, responses=BatchSerializer)
-    def post(self, request: Request, slug: str, number: int) -> Response:
+    @answers(BatchSerializer)
+    def post(self, number: int) -> Batch:
         deadlines.end_early(batch=self.find(number))
-        return self.shown(number)
+        return self.find(number)
 
 
 class PartRequest(fields.Shape):
@@ -202,14 +196,14 @@ class BatchParts(OneBatch):
     reading = Ability.MEMBERS_READ
     changing = Ability.BATCHES_CHANGE
 
-    @extend_schema(responses=Part(many=True))
-    def get(self, request: Request, slug: str, number: int) -> Response:
-        return Response(Part(parts_of(self.find(number)), many=True).data)
+    @answers(Part, many=True)
+    def get(self, number: int) -> list[parts.PartRecord]:
+        return parts_of(self.find(number))
 
-    @extend_schema(request=PartRequest, responses={201: Part})
-    def post(self, request: Request, slug: str, number: int) -> Response:
+    @answers(Part, 201, takes=PartRequest)
+    def post(self, number: int) -> parts.PartRecord:
         """Reserve a share of the batch's unassigned tasks for one member or a group."""
-        values = fields.read_body(PartRequest, request.data)
+        values = self.body
         if ("username" in values) == ("group" in values):
             raise ValidationError({"group": "Name either a member or a group."})
         batch, user = self.find(number), None
@@ -218,8 +212,7 @@ class BatchParts(OneBatch):
             if user is None:
                 raise ValidationError({"username": "The project has no member with this username."})
         part = parts.assign_part(batch=batch, share=values["share"], user=user, group=values.get("group", ""))
-        record = next(each for each in parts_of(batch) if each.part == part)
-        return Response(Part(record).data, status=status.HTTP_201_CREATED)
+        return next(each for each in parts_of(batch) if each.part == part)
 
 
 class OnePart(OneBatch):
@@ -229,8 +222,7 @@ class OnePart(OneBatch):
 
     changing = Ability.BATCHES_CHANGE
 
-    @extend_schema(responses={204: None})
-    def delete(self, request: Request, slug: str, number: int, part_id: int) -> Response:
+    @answers()
+    def delete(self, number: int, part_id: int) -> None:
         if not parts.unassign_part(batch=self.find(number), part_id=part_id):
             raise NotFound("The batch has no part with this id.")
-        return Response(status=status.HTTP_204_NO_CONTENT)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
-from rest_framework import serializers, status
-from rest_framework.request import Request
-from rest_framework.response import Response
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+from rest_framework import serializers
 
 from labeling.api.shared import fields
-from labeling.api.shared.endpoints import ProjectListView, ProjectView, attachment, find_or_404, record_download
+from labeling.api.shared.endpoints import (
+    ProjectListView,
+    ProjectView,
+    answers,
+    attachment,
+    find_or_404,
+    record_download,
+)
 from labeling.api.shared.errors import Conflict, Error
 from labeling.labels.items.filter import FilterError
 from labeling.models import Ability, DatasetVersion, LogKind
@@ -69,18 +75,15 @@ class DatasetList(ProjectListView):
     def get_queryset(self) -> QuerySet[DatasetVersion]:
         return datasets_of(self)
 
-    @extend_schema(
-        request=DatasetBody,
-        responses={202: OpenApiResponse(DatasetSerializer, description="A worker writes it: ask until it is `whole`.")},
-    )
-    def post(self, request: Request, slug: str) -> Response:
+    @answers(DatasetSerializer, 202, takes=DatasetBody, meaning="A worker writes it: ask until it is `whole`.")
+    def post(self) -> DatasetVersion:
         """Make a dataset version of the present labels."""
-        body = fields.read_body(DatasetBody, request.data)
+        body = self.body
         try:
             dataset = creating.create(self.project, self.user, **body)
         except FilterError as error:
             raise serializers.ValidationError({"filters": list(error.fields.values())}) from None
-        return Response(DatasetSerializer(dataset).data, status=status.HTTP_202_ACCEPTED)
+        return dataset
 
 
 def datasets_of(view: ProjectView) -> DatasetVersionQuerySet:
@@ -113,9 +116,9 @@ NOT_COMPARED = OpenApiResponse(Error, description="One of them is not written, o
 class DatasetDetail(_OneDataset):
     """Return one dataset version."""
 
-    @extend_schema(responses=DatasetSerializer)
-    def get(self, request: Request, slug: str, name: str) -> Response:
-        return Response(DatasetSerializer(self.find(name)).data)
+    @answers(DatasetSerializer)
+    def get(self, name: str) -> DatasetVersion:
+        return self.find(name)
 
 
 class DatasetManifest(_OneDataset):
@@ -123,20 +126,21 @@ class DatasetManifest(_OneDataset):
     the SHA-256 of each file and of all rows. Its own SHA-256 is `digest`.
     """
 
-    @extend_schema(responses={(200, "application/json"): OpenApiTypes.OBJECT, 409: NOT_WHOLE})
-    def get(self, request: Request, slug: str, name: str) -> HttpResponse:
+    @answers({(200, "application/json"): OpenApiTypes.OBJECT, 409: NOT_WHOLE})
+    def get(self, name: str) -> HttpResponse:
         dataset = self.whole(name)
-        record_download(request, LogKind.DATASET_DOWNLOADED, self.project, subject=f"dataset {dataset.name}")
-        return attachment(dataset.manifest, f"{slug}-{dataset.name}.manifest.json", "application/json")
+        record_download(self.request, LogKind.DATASET_DOWNLOADED, self.project, subject=f"dataset {dataset.name}")
+        return attachment(dataset.manifest, f"{self.project.slug}-{dataset.name}.manifest.json", "application/json")
 
 
 class DatasetCard(_OneDataset):
     """Download the card: what the rows are and where their labels come from, in Markdown."""
 
-    @extend_schema(responses={(200, "text/markdown"): OpenApiTypes.STR, 409: NOT_WHOLE})
-    def get(self, request: Request, slug: str, name: str) -> HttpResponse:
+    @answers({(200, "text/markdown"): OpenApiTypes.STR, 409: NOT_WHOLE})
+    def get(self, name: str) -> HttpResponse:
         dataset = self.whole(name)
-        return attachment(card.card_of(dataset), f"{slug}-{dataset.name}.md", "text/markdown; charset=utf-8")
+        name = f"{self.project.slug}-{dataset.name}.md"
+        return attachment(card.card_of(dataset), name, "text/markdown; charset=utf-8")
 
 
 class ClassDifference(fields.Shape):
@@ -172,14 +176,15 @@ class DatasetComparison(_OneDataset):
     versions that have more than 2,000,000 rows together.
     """
 
-    @extend_schema(
+    @answers(
+        DatasetDifference,
+        errors={409: NOT_COMPARED},
         parameters=[
             OpenApiParameter("with", OpenApiTypes.STR, required=True, description="The earlier version's name.")
         ],
-        responses={200: DatasetDifference, 409: NOT_COMPARED},
     )
-    def get(self, request: Request, slug: str, name: str) -> Response:
-        dataset, earlier = self.whole(name), request.query_params.get("with", "")
+    def get(self, name: str) -> dict[str, Any]:
+        dataset, earlier = self.whole(name), self.request.query_params.get("with", "")
         if not earlier:
             raise serializers.ValidationError({"with": ["Name the earlier version."]})
         try:
@@ -189,7 +194,7 @@ class DatasetComparison(_OneDataset):
         except FileDamaged as damage:
             raise Conflict(f"A file of these versions is damaged: {damage.problem}.") from None
         changes = [{"before": before, "after": after, "items": n} for before, after, n in found.pop("changes")]
-        return Response(DatasetDifference({**found, "changes": changes}).data)
+        return {**found, "changes": changes}
 
 
 class Verification(fields.Shape):
@@ -204,9 +209,8 @@ class Verification(fields.Shape):
 class DatasetVerification(_OneDataset):
     """Verify the version: read its files, and compare each SHA-256 with the one of its manifest."""
 
-    @extend_schema(responses={200: Verification, 409: NOT_WHOLE})
-    def get(self, request: Request, slug: str, name: str) -> Response:
+    @answers(Verification, errors={409: NOT_WHOLE})
+    def get(self, name: str) -> dict[str, Any]:
         dataset = self.whole(name)
         problems = manifest.verify(dataset)
-        facts = {"digest": dataset.digest, "whole": not problems, "problems": problems, "replaced": dataset.replaced}
-        return Response(Verification(facts).data)
+        return {"digest": dataset.digest, "whole": not problems, "problems": problems, "replaced": dataset.replaced}

@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping
 
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework.exceptions import ValidationError
-from rest_framework.request import Request
 
-from labeling.api.shared.endpoints import ProjectView, parameter, private_file, record_download
+from labeling.api.shared.endpoints import ProjectView, answers, parameter, private_file, record_download
 from labeling.api.shared.errors import Conflict, Error
 from labeling.labels.items.filter import FilterError
 from labeling.models import Ability, LogKind
@@ -52,15 +51,15 @@ class Export(ProjectView):
     subject = "Export"
     reading = Ability.LABELS_READ
 
-    @extend_schema(
-        parameters=PARAMETERS,
-        responses={
+    @answers(
+        {
             **files_of(EXPORTS),
             409: OpenApiResponse(Error, description="A file of the dataset version was changed or is missing."),
         },
+        parameters=PARAMETERS,
     )
-    def get(self, request: Request, slug: str) -> StreamingHttpResponse:
-        name, choice = self._name_and_choice(request)
+    def get(self) -> StreamingHttpResponse:
+        name, choice = self._name_and_choice()
         fmt = EXPORTS[name]
         try:
             chunks = self._chunks(name, choice)
@@ -68,8 +67,8 @@ class Export(ProjectView):
             report_damage(self.project, damage)
             raise Conflict(f"The dataset version cannot be exported: {damage.path.name}: {damage.problem}.") from None
         try:
-            after = {**request.query_params.dict(), "format": name}
-            record_download(request, LogKind.LABELS_EXPORTED, self.project, after=after)
+            after = {**self.request.query_params.dict(), "format": name}
+            record_download(self.request, LogKind.LABELS_EXPORTED, self.project, after=after)
         except BaseException:
             if isinstance(chunks, Held):
                 chunks.close()
@@ -84,21 +83,23 @@ class Export(ProjectView):
             return chunks
         return Held(AT_SOURCES.take([self.user.pk]), chunks)
 
-    def _name_and_choice(self, request: Request) -> tuple[str, Choice]:
+    def _name_and_choice(self) -> tuple[str, Choice]:
         """Return the format and the rows. A parameter that does not exist is refused: misspelt, it would filter
         nothing.
         """
         known = ["format", *FILTERS]
         errors = {
-            name: f"Unknown parameter. Known: {', '.join(known)}." for name in request.query_params if name not in known
+            name: f"Unknown parameter. Known: {', '.join(known)}."
+            for name in self.request.query_params
+            if name not in known
         }
-        name = request.query_params.get("format") or DEFAULT
+        name = self.request.query_params.get("format") or DEFAULT
         formats = formats_of(self.project)
         if name not in formats:
             errors["format"] = f"There is no format {name[:40]!r}; there are {', '.join(formats)}."
         choice = Choice()
         try:
-            choice = choose(self.project, request.query_params)
+            choice = choose(self.project, self.request.query_params)
         except FilterError as error:
             errors |= error.fields
         if errors:

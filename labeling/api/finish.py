@@ -10,13 +10,10 @@ from django.http import Http404
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.request import Request
-from rest_framework.response import Response
 
 from labeling.api.shared import fields
-from labeling.api.shared.endpoints import ProjectListView, ProjectView, find_or_404, record_download
+from labeling.api.shared.endpoints import ProjectListView, ProjectView, answers, find_or_404, record_download
 from labeling.api.shared.ranges import file_response
 from labeling.finishing import goal as goals
 from labeling.finishing.goal import GOAL, Goal
@@ -147,25 +144,23 @@ class ProjectFinish(ProjectView):
     reading = Ability.BATCHES_READ
     changing = Ability.BATCHES_CHANGE
 
-    def shown(self, options: dict[str, Any] | None = None) -> Response:
+    def shown(self, **options: Any) -> dict[str, Any]:
         goal = Goal.of(Finish.objects.filter(project=self.project).first())
-        values = finish_values(self.project, replace(goal, **(options or {})), timezone.now())
-        return Response(FinishSerializer(values).data)
+        return finish_values(self.project, replace(goal, **options), timezone.now())
 
-    @extend_schema(parameters=[GoalOptions], responses=FinishSerializer)
-    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    @answers(FinishSerializer, query=GoalOptions)
+    def get(self) -> dict[str, Any]:
         """Return the forecast for a goal, and the state of the goal that was started."""
-        return self.shown(fields.read_body(GoalOptions, request.query_params.dict()))
+        return self.shown(**self.query)
 
-    @extend_schema(request=GoalBody, responses=FinishSerializer)
-    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    @answers(FinishSerializer, takes=GoalBody)
+    def post(self) -> dict[str, Any]:
         """Start the goal, or go on with a stopped one. Audits that were planned for another goal end."""
-        goal = replace(Goal(), **fields.read_body(GoalBody, request.data))
-        goals.start(self.project, self.user, goal)
+        goals.start(self.project, self.user, replace(Goal(), **self.body))
         return self.shown()
 
-    @extend_schema(request=None, responses={200: FinishSerializer})
-    def delete(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    @answers(FinishSerializer)
+    def delete(self) -> dict[str, Any]:
         """Stop the goal: no further audit is asked. Certificates and their labels stay."""
         goals.stop(self.project)
         return self.shown()
@@ -216,9 +211,9 @@ class _OneCertificate(ProjectView):
 class CertificateDetail(_OneCertificate):
     """Return one certificate."""
 
-    @extend_schema(responses=CertificateSerializer)
-    def get(self, request: Request, slug: str, number: int) -> Response:
-        return Response(CertificateSerializer(self.find(number)).data)
+    @answers(CertificateSerializer)
+    def get(self, number: int) -> Certificate:
+        return self.find(number)
 
 
 class CertificateFile(_OneCertificate):
@@ -226,13 +221,13 @@ class CertificateFile(_OneCertificate):
     is `digest`.
     """
 
-    @extend_schema(responses={(200, "application/json"): OpenApiTypes.OBJECT})
-    def get(self, request: Request, slug: str, number: int) -> HttpResponseBase:
+    @answers({(200, "application/json"): OpenApiTypes.OBJECT})
+    def get(self, number: int) -> HttpResponseBase:
         path = ProjectFiles(self.project).owned(self.find(number))
         try:
-            response = file_response(request, store().local(path), content_type="application/json")
+            response = file_response(self.request, store().local(path), content_type="application/json")
         except (FileNotFoundError, FileDamaged):
             raise Http404("The document is gone from the disk.") from None
-        response["Content-Disposition"] = f'attachment; filename="{slug}-certificate-{number}.json"'
-        record_download(request, LogKind.CERTIFICATE_DOWNLOADED, self.project, subject=f"certificate {number}")
+        response["Content-Disposition"] = f'attachment; filename="{self.project.slug}-certificate-{number}.json"'
+        record_download(self.request, LogKind.CERTIFICATE_DOWNLOADED, self.project, subject=f"certificate {number}")
         return response

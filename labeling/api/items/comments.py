@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import extend_schema
-from rest_framework import status
-from rest_framework.request import Request
-from rest_framework.response import Response
 
 from labeling.api.shared import fields
-from labeling.api.shared.endpoints import ProjectView
+from labeling.api.shared.endpoints import ProjectView, answers
 from labeling.labels import comments
-from labeling.models import Ability
+from labeling.models import Ability, Comment
 from labeling.models.reviews import MAX_COMMENT
 
 
@@ -51,24 +48,21 @@ class ItemComments(ProjectView):
     reading = Ability.ITEMS_READ
     changing = Ability.REVIEW_DO
 
-    @extend_schema(responses=CommentResponse(many=True))
-    def get(self, request: Request, slug: str, item_id: int) -> Response:
+    @answers(CommentResponse, many=True)
+    def get(self, item_id: int) -> QuerySet[Comment]:
         """List all comments on the item, the oldest first."""
         item = get_object_or_404(self.project.items, pk=item_id)
-        written = item.comments.select_related("user", "to").order_by("pk")
-        return Response(CommentResponse(written, many=True).data)
+        return item.comments.select_related("user", "to").order_by("pk")
 
-    @extend_schema(request=CommentRequest, responses={201: CommentResponse})
-    def post(self, request: Request, slug: str, item_id: int) -> Response:
+    @answers(CommentResponse, 201, takes=CommentRequest)
+    def post(self, item_id: int) -> Comment:
         """Write a comment on the item, either to an annotator who answered the item or for reviewers and managers
         alone.
 
         Respond with 409 if the annotator in `to` has not answered the item.
         """
         item = get_object_or_404(self.project.items, pk=item_id)
-        body = fields.read_body(CommentRequest, request.data)
-        made = comments.write_reviewers_comment(item=item, user=self.user, text=body["text"], to=body["to"])
-        return Response(CommentResponse(made).data, status=status.HTTP_201_CREATED)
+        return comments.write_reviewers_comment(item=item, user=self.user, **self.body)
 
 
 class OwnComments(ProjectView):
@@ -78,12 +72,12 @@ class OwnComments(ProjectView):
     reading = Ability.TASKS_ANSWER
     changing = Ability.TASKS_ANSWER
 
-    @extend_schema(responses=ThreadResponse(many=True))
-    def get(self, request: Request, slug: str) -> Response:
+    @answers(ThreadResponse, many=True)
+    def get(self) -> list[comments.Thread]:
         """List the caller's comments and the replies to them, by item, the newest first, at most 100 items."""
-        return Response(ThreadResponse(comments.threads_of(self.project, self.user), many=True).data)
+        return comments.threads_of(self.project, self.user)
 
-    @extend_schema(request=None, responses={200: ReadResponse})
-    def post(self, request: Request, slug: str) -> Response:
+    @answers(ReadResponse)
+    def post(self) -> dict[str, int]:
         """Mark all replies to the caller's comments as read."""
-        return Response({"read": comments.mark_read(self.project, self.user)})
+        return {"read": comments.mark_read(self.project, self.user)}

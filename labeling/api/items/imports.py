@@ -10,15 +10,14 @@ from django.db.models import QuerySet
 from django.http import Http404, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import serializers, status
-from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling import kinds
 from labeling.api.shared import fields
 from labeling.api.shared.bodies import PARSERS, ROW_BODIES, ROWS, file_bodies, sent, two_texts
-from labeling.api.shared.endpoints import ProjectView, find_or_404
+from labeling.api.shared.endpoints import ProjectView, answers, find_or_404
 from labeling.api.shared.errors import Error
 from labeling.api.shared.ranges import media_response
 from labeling.intake import parked, uploads
@@ -151,13 +150,8 @@ class ItemsUpload(ProjectView):
     changing = Ability.ITEMS_CHANGE
     parser_classes = PARSERS
 
-    @extend_schema(
-        parameters=[UploadOptions, KEY],
-        request=ROW_BODIES,
-        examples=[two_texts(ROWS)],
-        responses=IMPORTED,
-    )
-    def post(self, request: Request, slug: str) -> Response:
+    @answers(IMPORTED, request=ROW_BODIES, parameters=[UploadOptions, KEY], examples=[two_texts(ROWS)])
+    def post(self) -> Response:
         """Import items from a JSON list or JSON lines. Files are accepted, too, as `POST imports/` describes them.
 
         A small upload is imported at once (201). A large one is imported in the background (202): poll the returned
@@ -166,11 +160,11 @@ class ItemsUpload(ProjectView):
         existing items do not count as bad. With `preview`, nothing is imported, and the first rows come back (200).
         Send an `Idempotency-Key` to repeat a request whose response was lost.
         """
-        return self.receive(request)
+        return self.receive()
 
-    def receive(self, request: Request) -> Response:
+    def receive(self) -> Response:
         """Import the body or the file of the request, or preview it."""
-        file, options = sent(request, self.project, UploadOptions)
+        file, options = sent(self.request, self.project, UploadOptions)
         layout, strict = options["layout"], options["strict"]
         if options["preview"]:
             return Response(Preview(_previewed(parked.preview(project=self.project, layout=layout, **file))).data)
@@ -178,7 +172,7 @@ class ItemsUpload(ProjectView):
         if options["add_classes"]:
             access.require(self.membership, Ability.SETTINGS_CHANGE)
             receive = parked.receive_and_add_classes
-        key = request.headers.get("Idempotency-Key", "")
+        key = self.request.headers.get("Idempotency-Key", "")
         item_import = receive(project=self.project, user=self.user, strict=strict, layout=layout, key=key, **file)
         body = ImportSerializer(item_import).data
         if item_import.state in (ItemImport.State.REFUSED, ItemImport.State.FAILED):
@@ -214,20 +208,20 @@ class ImportList(ItemsUpload):
 
     reading = Ability.IMPORTS_READ
 
-    @extend_schema(
-        parameters=[UploadOptions, KEY],
+    @answers(
+        IMPORTED,
         request=file_bodies("items.parquet", "The format follows from its name.", **FORM_FIELDS),
+        parameters=[UploadOptions, KEY],
         examples=[],
-        responses=IMPORTED,
     )
-    def post(self, request: Request, slug: str) -> Response:
+    def post(self) -> Response:
         """Import items from a file in any format that the server imports. All else is as for `POST items/`."""
-        return self.receive(request)
+        return self.receive()
 
-    @extend_schema(responses=ImportSerializer(many=True))
-    def get(self, request: Request, slug: str) -> Response:
+    @answers(ImportSerializer, many=True)
+    def get(self) -> QuerySet[ItemImport]:
         """List the newest 100 imports."""
-        return Response(ImportSerializer(self.project.imports.all()[:100], many=True).data)
+        return self.project.imports.all()[:100]
 
 
 class ImportDetail(ProjectView):
@@ -236,9 +230,9 @@ class ImportDetail(ProjectView):
     subject = "Items"
     reading = Ability.IMPORTS_READ
 
-    @extend_schema(responses=ImportSerializer)
-    def get(self, request: Request, slug: str, import_id: int) -> Response:
-        return Response(ImportSerializer(_import(self.project, import_id)).data)
+    @answers(ImportSerializer)
+    def get(self, import_id: int) -> ItemImport:
+        return _import(self.project, import_id)
 
 
 class RejectedOptions(fields.Shape):
@@ -253,11 +247,11 @@ class RejectedRows(ProjectView):
     subject = "Items"
     reading = Ability.IMPORTS_READ
 
-    @extend_schema(parameters=[RejectedOptions], responses={(200, "text/csv"): OpenApiTypes.STR})
-    def get(self, request: Request, slug: str, import_id: int) -> StreamingHttpResponse:
+    @answers({(200, "text/csv"): OpenApiTypes.STR}, query=RejectedOptions)
+    def get(self, import_id: int) -> StreamingHttpResponse:
         item_import = _import(self.project, import_id)
         rows = item_import.rejected_rows.all()
-        if not fields.read_body(RejectedOptions, request.query_params.dict())["existing"]:
+        if not self.query["existing"]:
             rows = rows.exclude(reason__in=EXISTING)
         response = StreamingHttpResponse(_rejected_csv(rows), content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = f'attachment; filename="rejected-{item_import.pk}.csv"'
@@ -303,14 +297,10 @@ class ItemMedia(ProjectView):
     subject = "Items"
     reading = Ability.PROJECT_READ
 
-    @extend_schema(
-        parameters=[MediaOptions],
-        responses={(200, media_type): OpenApiTypes.BINARY for media_type in sorted(MEDIA_TYPES)},
-    )
-    def get(self, request: Request, slug: str, item_id: int) -> HttpResponseBase:
-        options = fields.read_body(MediaOptions, request.query_params.dict())
-        size, kind = options["size"], kinds.of(self.project)
-        name = visible_files.file_name(self.membership, item_id, options["key"])
+    @answers({(200, media_type): OpenApiTypes.BINARY for media_type in sorted(MEDIA_TYPES)}, query=MediaOptions)
+    def get(self, item_id: int) -> HttpResponseBase:
+        size, kind = self.query["size"], kinds.of(self.project)
+        name = visible_files.file_name(self.membership, item_id, self.query["key"])
         content_type = kind.content_types.get(Path(name).suffix)
         if not name or content_type is None:
             raise Http404(f"This item has no {kind.noun}.")
@@ -319,7 +309,7 @@ class ItemMedia(ProjectView):
                 name = media.best(name, size)
                 content_type = kind.content_types[Path(name).suffix]
             return media_response(
-                request, references.local(name, reader=self.membership.user.pk), content_type=content_type
+                self.request, references.local(name, reader=self.membership.user.pk), content_type=content_type
             )
         except references.Lost as lost:
             raise Http404(f"The {kind.noun} cannot be shown: {lost.problem}.") from None

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import Http404
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import status
 from rest_framework.exceptions import ValidationError
-from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.api.items.imports import ItemsUpload
@@ -24,8 +24,7 @@ from labeling.api.items.shapes import (
     record_json,
     summary_json,
 )
-from labeling.api.shared.endpoints import ProjectView, parameter
-from labeling.api.shared.fields import read_body
+from labeling.api.shared.endpoints import ProjectView, answers, parameter
 from labeling.labels import corrections
 from labeling.labels.items import search
 from labeling.labels.items.filter import FilterError
@@ -43,7 +42,7 @@ from labeling.labels.items.order import (
     read_position,
 )
 from labeling.labels.items.records import ItemRecord, lines_of, record_of
-from labeling.models import Ability, Item
+from labeling.models import Ability, BulkChange, Item
 from labeling.projects import bulk
 from labeling.questions import InvalidValue
 from labeling.queue.changing import ERASE, RELABEL, Change
@@ -72,11 +71,11 @@ class Items(ItemsUpload):
 
     reading = Ability.ITEMS_READ
 
-    @extend_schema(parameters=PARAMETERS, responses=ItemPageResponse)
     @reads()
-    def get(self, request: Request, slug: str) -> Response:
-        query = request.query_params
-        chosen, order, size = self._read(request)
+    @answers(ItemPageResponse, parameters=PARAMETERS)
+    def get(self) -> Response:
+        query = self.request.query_params
+        chosen, order, size = self._read()
         items = matching(self.project, chosen)
         try:
             if before := query.get("before"):
@@ -93,16 +92,16 @@ class Items(ItemsUpload):
             "count": count,
             "more": more,
             "unindexed": count_up_to(search.unindexed(self.project))[0] if "q" in chosen else None,
-            **self._ways(request, page),
+            **self._ways(page),
             "results": [summary_json(self.project, line, names) for line in lines],
         }
         return Response(body)
 
-    def _read(self, request: Request) -> tuple[Chosen, Order, int]:
+    def _read(self) -> tuple[Chosen, Order, int]:
         """Return the filter, the order and the page size. Raises `ValidationError` for a bad value or an unknown
         parameter.
         """
-        query = request.query_params
+        query = self.request.query_params
         errors = {name: f"Unknown parameter. Known: {', '.join(KNOWN)}." for name in query if name not in KNOWN}
         chosen: Chosen = {}
         size = query.get("page_size") or str(PAGE_SIZE)
@@ -118,17 +117,17 @@ class Items(ItemsUpload):
             raise ValidationError({name: [text] for name, text in errors.items()})
         return chosen, order_for(chosen, sort), int(size)
 
-    def _ways(self, request: Request, page: KeyPage) -> dict[str, str | None]:
+    def _ways(self, page: KeyPage) -> dict[str, str | None]:
         """Return the addresses of the next and the previous page."""
 
         def way(name: str, place: Any) -> str | None:
             if place is None:
                 return None
-            query = request.query_params.copy()
+            query = self.request.query_params.copy()
             for other in ("after", "before"):
                 query.pop(other, None)
             query[name] = str(place)
-            return request.build_absolute_uri(f"{request.path}?{query.urlencode()}")
+            return self.request.build_absolute_uri(f"{self.request.path}?{query.urlencode()}")
 
         return {"next": way("after", page.after), "previous": way("before", page.before)}
 
@@ -140,28 +139,28 @@ class ItemChanges(ProjectView):
     reading = Ability.IMPORTS_READ
     changing = Ability.ITEMS_CHANGE
 
-    @extend_schema(responses=BulkChangeResponse(many=True))
-    def get(self, request: Request, slug: str) -> Response:
+    @answers(BulkChangeResponse, many=True)
+    def get(self) -> QuerySet[BulkChange]:
         """List the changes of all items that match a filter: those in progress, and those that ended in the last 30
         minutes.
         """
-        return Response(BulkChangeResponse(bulk.under_way(self.project), many=True).data)
+        return bulk.under_way(self.project)
 
-    @extend_schema(
-        request=ChangeRequest,
-        responses={
+    @answers(
+        {
             200: OpenApiResponse(ChangeResponse, description="The change is made, or with `preview` would be made."),
             202: OpenApiResponse(BulkChangeResponse, description="The worker changes all items that match `filter`."),
         },
+        takes=ChangeRequest,
     )
-    def post(self, request: Request, slug: str) -> Response:
+    def post(self) -> Response:
         """Exclude, include, delete, restore or erase items, queue them for the next batch, or correct their labels.
 
         Deleted items can be restored for 30 days. `erase` needs `items` and a `reason`: a worker erases them for good
         in the next minutes, also from all dataset versions, and nobody can restore them. A repeated request has no
         further effect. Items that the change does not fit stay as they are.
         """
-        body = read_body(ChangeRequest, request.data)
+        body = self.body
         change = Change(body["action"], body.get("items", ()), body["reason"])
         if ("items" in body) == ("filter" in body):
             raise ValidationError({"items": ["Name the items, or give a filter; not both."]})
@@ -209,8 +208,8 @@ class ItemDetail(_OneItem):
 
     reading = Ability.ITEMS_READ
 
-    @extend_schema(responses=ItemDetailResponse)
-    def get(self, request: Request, slug: str, item_id: int) -> Response:
+    @answers(ItemDetailResponse)
+    def get(self, item_id: int) -> Response:
         return Response(record_json(self.project, self.record(item_id)))
 
 
@@ -219,20 +218,18 @@ class ItemCorrection(_OneItem):
 
     changing = Ability.REVIEW_DO
 
-    @extend_schema(request=CorrectionRequest, responses=ItemDetailResponse)
-    def put(self, request: Request, slug: str, item_id: int) -> Response:
+    @answers(ItemDetailResponse, takes=CorrectionRequest)
+    def put(self, item_id: int) -> Response:
         """Correct the item's label, or confirm the label by sending it again."""
         item = self.record(item_id).item
-        correction = read_body(CorrectionRequest, request.data)
         try:
-            value = read_value(self.project, correction["value"])
+            value = read_value(self.project, self.body["value"])
         except InvalidValue as error:
             raise ValidationError({"value": [str(error)]}) from None
-        corrections.correct(item=item, user=self.user, value=value, note=correction["note"])
+        corrections.correct(item=item, user=self.user, value=value, note=self.body["note"])
         return Response(record_json(self.project, self.record(item_id)))
 
-    @extend_schema(responses={204: None})
-    def delete(self, request: Request, slug: str, item_id: int) -> Response:
+    @answers()
+    def delete(self, item_id: int) -> None:
         """Withdraw the correction. The item's label is resolved from its annotations again."""
         corrections.withdraw(item=self.record(item_id).item, user=self.user)
-        return Response(status=204)

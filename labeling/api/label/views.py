@@ -6,9 +6,7 @@ import uuid
 from typing import Any
 
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import ValidationError
-from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.api.label.parsing import names_sent, parse_answers, parse_skip
@@ -25,8 +23,7 @@ from labeling.api.label.shapes import (
     SubmitResponse,
 )
 from labeling.api.label.tasks import tasks_json
-from labeling.api.shared.endpoints import ProjectView
-from labeling.api.shared.fields import read_body
+from labeling.api.shared.endpoints import ProjectView, answers
 from labeling.api.shared.visible import visible
 from labeling.insight.progress import progress_of
 from labeling.models import Ability, Project
@@ -43,18 +40,15 @@ class Claim(ProjectView):
     subject = "Labeling"
     changing = Ability.TASKS_ANSWER
 
-    @extend_schema(request=ClaimRequest, responses=ClaimResponse)
-    def post(self, request: Request, slug: str) -> Response:
-        request_values = read_body(ClaimRequest, request.data)
+    @answers(ClaimResponse, takes=ClaimRequest)
+    def post(self) -> Response:
         claim = queue.ON_HOLD
         if self.membership.paused_at is None:
-            limit = daily_limit_of(self.membership)
             claim = queue.claim(
                 project=self.project,
                 user=self.user,
-                count=request_values["count"],
-                same_class=request_values["same_class"],
-                daily_limit=limit,
+                daily_limit=daily_limit_of(self.membership),
+                **self.body,
             )
         count_claim(self.membership, claim.reason, timezone.now())
         body: dict[str, Any] = {
@@ -80,17 +74,17 @@ class Annotations(ProjectView):
     subject = "Labeling"
     changing = Ability.TASKS_ANSWER
 
-    @extend_schema(request=AnnotationsRequest, responses=SubmitResponse)
-    def post(self, request: Request, slug: str) -> Response:
-        annotations = request.data.get("annotations") if isinstance(request.data, dict) else None
+    @answers(SubmitResponse, takes=AnnotationsRequest)
+    def post(self) -> Response:
+        annotations = self.request.data.get("annotations") if isinstance(self.request.data, dict) else None
         if not isinstance(annotations, list):
             raise ValidationError({"annotations": "Send a list of annotations."})
         if len(annotations) > MAX_ANSWERS:
             raise ValidationError({"annotations": f"At most {MAX_ANSWERS} annotations in one request."})
         if names_sent(self.project, annotations) > MAX_CLASSES:
             raise ValidationError({"annotations": f"At most {MAX_CLASSES:,} class names in one request."})
-        answers, refused = parse_answers(self.project, annotations)
-        outcome = submitting.submit(project=self.project, user=self.user, answers=answers)
+        parsed, refused = parse_answers(self.project, annotations)
+        outcome = submitting.submit(project=self.project, user=self.user, answers=parsed)
         return Response(_outcome_json(self.project, outcome, refused))
 
 
@@ -100,9 +94,9 @@ class Skip(ProjectView):
     subject = "Labeling"
     changing = Ability.TASKS_ANSWER
 
-    @extend_schema(request=SkipRequest, responses=SubmitResponse)
-    def post(self, request: Request, slug: str) -> Response:
-        values = read_body(SkipRequest, request.data)
+    @answers(SubmitResponse, takes=SkipRequest)
+    def post(self) -> Response:
+        values = self.body
         try:
             answer = parse_skip(self.project, values)
         except InvalidValue as error:
@@ -118,16 +112,10 @@ class Release(ProjectView):
     subject = "Labeling"
     changing = Ability.TASKS_ANSWER
 
-    @extend_schema(request=ReleaseRequest, responses=ReleaseResponse)
-    def post(self, request: Request, slug: str) -> Response:
-        values = read_body(ReleaseRequest, request.data)
-        released = queue.release(
-            project=self.project,
-            user=self.user,
-            task_ids=values.get("tasks"),
-            claimed_at=values.get("claimed_at"),
-        )
-        return Response({"released": released})
+    @answers(ReleaseResponse, takes=ReleaseRequest)
+    def post(self) -> dict[str, int]:
+        tasks, claimed_at = self.body.get("tasks"), self.body.get("claimed_at")
+        return {"released": queue.release(project=self.project, user=self.user, task_ids=tasks, claimed_at=claimed_at)}
 
 
 class AnnotationDetail(ProjectView):
@@ -136,8 +124,8 @@ class AnnotationDetail(ProjectView):
     subject = "Labeling"
     changing = Ability.TASKS_ANSWER
 
-    @extend_schema(responses={200: ClaimedTask})
-    def delete(self, request: Request, slug: str, annotation_id: uuid.UUID) -> Response:
+    @answers(ClaimedTask)
+    def delete(self, annotation_id: uuid.UUID) -> Response:
         task = queue.undo(project=self.project, user=self.user, annotation_id=annotation_id)
         return Response(tasks_json([task], self.project, self.user)[0])
 
@@ -150,8 +138,8 @@ class Progress(ProjectView):
     subject = "Labeling"
     reading = Ability.PROJECT_READ
 
-    @extend_schema(responses=ProgressResponse)
-    def get(self, request: Request, slug: str) -> Response:
+    @answers(ProgressResponse)
+    def get(self) -> Response:
         return Response(visible("ProgressResponse", progress_of(self.project, self.user), self.membership))
 
 

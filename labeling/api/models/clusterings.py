@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.http import Http404
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.request import Request
-from rest_framework.response import Response
 
 from labeling.api.shared import fields
-from labeling.api.shared.endpoints import ProjectView
+from labeling.api.shared.endpoints import ProjectView, answers
 from labeling.insight import clusterings
 from labeling.models import Ability, Clustering
 
@@ -50,11 +45,11 @@ class _Clustering(ProjectView):
 
     subject = "Models"
 
-    def shown(self) -> Response:
+    def find(self) -> Clustering:
         clustering = clusterings.clustering_of(self.project)
         if clustering is None:
             raise Http404("The pool is not clustered yet: that is done before the second batch.")
-        return Response(ClusteringSerializer(clustering).data)
+        return clustering
 
 
 class ClusteringDetail(_Clustering):
@@ -62,9 +57,9 @@ class ClusteringDetail(_Clustering):
 
     reading = Ability.MODELS_READ
 
-    @extend_schema(responses=ClusteringSerializer)
-    def get(self, request: Request, slug: str) -> Response:
-        return self.shown()
+    @answers(ClusteringSerializer)
+    def get(self) -> Clustering:
+        return self.find()
 
 
 class ClusteringAnew(_Clustering):
@@ -72,14 +67,14 @@ class ClusteringAnew(_Clustering):
 
     changing = Ability.MODELS_CHANGE
 
-    @extend_schema(request=None, responses=ClusteringSerializer)
-    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    @answers(ClusteringSerializer)
+    def post(self) -> Clustering:
         """Rebuild the clustering before the next batch, from the embeddings of the version that picks the batch."""
         clusterings.ask_rebuild(project=self.project)
-        return self.shown()
+        return self.find()
 
-    @extend_schema(request=None, responses={200: ClusteringSerializer})
-    def delete(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    @answers(ClusteringSerializer)
+    def delete(self) -> Clustering:
         """Withdraw the request to rebuild the clustering."""
         clusterings.withdraw_rebuild(project=self.project)
-        return self.shown()
+        return self.find()

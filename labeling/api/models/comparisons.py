@@ -5,36 +5,41 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
-from rest_framework.request import Request
-from rest_framework.response import Response
 
 from labeling.api.models.versions import ControlFigures
 from labeling.api.projects.agreement import IntervalFigures
 from labeling.api.shared import fields
-from labeling.api.shared.endpoints import ProjectView, find_or_404
-from labeling.insight.versions_compared import OnControl, OnPool, Side, compare_versions
+from labeling.api.shared.endpoints import ProjectView, answers, find_or_404
+from labeling.insight.versions_compared import ClassContrast, OnControl, OnPool, compare_versions
 from labeling.models import Ability, Project
 from labeling.storage.db.replica import reads
 
 # The most listed items that two versions predict differently, the most confident predictions first.
 LISTED = 100
-NUMBER = {"type": "integer", "minimum": 1, "maximum": fields.MAX_INT}
-PARAMETERS = [
-    OpenApiParameter("a", NUMBER, required=True, description="The version to compare with."),
-    OpenApiParameter("b", NUMBER, required=True, description="The version to be compared."),
-]
 
 
 class VersionPair(fields.Shape):
-    a = serializers.IntegerField(min_value=1, max_value=fields.MAX_INT)
-    b = serializers.IntegerField(min_value=1, max_value=fields.MAX_INT)
+    a = serializers.IntegerField(min_value=1, max_value=fields.MAX_INT, help_text="The version to compare with.")
+    b = serializers.IntegerField(min_value=1, max_value=fields.MAX_INT, help_text="The version to be compared.")
+
+
+class ClassName(fields.Text):
+    """The name of a class, of its index. The context has the `names`."""
+
+    def to_representation(self, value: Any) -> str:
+        return str(self.context["names"][value])
 
 
 class SideFigures(ControlFigures):
-    calibration_error = fields.Float("Expected calibration error, equal mass.", allow_null=True)
-    sure = fields.Float("Its mean confidence.", allow_null=True)
+    accuracy = fields.Share(source="right.value", allow_null=True)
+    low = fields.Share(source="right.low")
+    high = fields.Share(source="right.high")
+    n = fields.Count(source="right.n")
+    calibration_error = fields.Float(
+        "Expected calibration error, equal mass.", source="calibration.ece", allow_null=True
+    )
+    sure = fields.Float("Its mean confidence.", source="calibration.sure", allow_null=True)
 
 
 class DifferenceFigures(IntervalFigures):
@@ -42,7 +47,7 @@ class DifferenceFigures(IntervalFigures):
 
 
 class ClassPair(fields.Shape):
-    name = fields.Text()
+    name = ClassName()
     truth = fields.Integer("Control items of the class.")
     recall_a = fields.Float(allow_null=True)
     recall_b = fields.Float(allow_null=True)
@@ -53,8 +58,8 @@ class ClassPair(fields.Shape):
 
 
 class MistakePair(fields.Shape):
-    truth = fields.Text()
-    said = fields.Text("What they were taken for.")
+    truth = ClassName()
+    said = ClassName("What they were taken for.", source="predicted")
     a = fields.Integer("So many by a.")
     b = fields.Integer("So many by b.")
 
@@ -62,26 +67,26 @@ class MistakePair(fields.Shape):
 class ItemApart(fields.Shape):
     id = fields.Integer()
     external_id = fields.Text()
-    label = fields.Text()  # type: ignore[assignment]  # a field that DRF has an attribute for
-    a = fields.Text("What a takes it for.")
-    b = fields.Text("What b takes it for.")
+    label = ClassName()  # type: ignore[assignment]  # a field that DRF has an attribute for
+    a = ClassName("What a takes it for.")
+    b = ClassName("What b takes it for.")
 
 
 class KindApart(fields.Shape):
-    a = fields.Text()
-    b = fields.Text()
+    a = ClassName()
+    b = ClassName()
     items = fields.Integer()
 
 
 class ControlComparison(fields.Shape):
     """The comparison on the control items that both versions predicted."""
 
-    n = fields.Integer()
+    n = fields.Integer(source="compared.n")
     a = SideFigures()
     b = SideFigures()
     difference = DifferenceFigures()
-    gained = fields.Integer("Items that only b has right.")
-    lost = fields.Integer("Items that only a has right.")
+    gained = fields.Integer("Items that only b has right.", source="compared.gained")
+    lost = fields.Integer("Items that only a has right.", source="compared.lost")
     verdict = fields.Choice(["better", "worse", "unknown"], "Of b, by the exact sign test at 5 %.")
     classes = ClassPair(many=True)
     mistakes = MistakePair(many=True, help_text="Those whose number changed most.")
@@ -111,69 +116,47 @@ class VersionComparison(ProjectView):
     subject = "Models"
     reading = Ability.MODELS_READ
 
-    @extend_schema(parameters=PARAMETERS, responses=ComparisonResponse)
+    def context_of(self, result: Any) -> dict[str, Any]:
+        fixed = dict(enumerate(self.project.asks.answers))
+        return {"names": fixed or dict(self.project.classes.values_list("index", "name"))}
+
     @reads()
-    def get(self, request: Request, slug: str) -> Response:
-        versions = fields.read_body(VersionPair, request.query_params)
+    @answers(ComparisonResponse, query=VersionPair)
+    def get(self) -> dict[str, Any]:
         a, b = (
             find_or_404(self.project.versions.all(), f"There is no model version {number} here.", number=number)
-            for number in (versions["a"], versions["b"])
+            for number in (self.query["a"], self.query["b"])
         )
         comparison = compare_versions(self.project, a, b)
-        names = _names(self.project)
-        return Response(
-            {
-                "a": a.number,
-                "b": b.number,
-                "same_labels": a.labels_hash == b.labels_hash != "",
-                "control": _control(self.project, comparison.control, names) if comparison.control else None,
-                "pool": _pool(comparison.pool, names) if comparison.pool else None,
-            }
-        )
+        return {
+            "a": a.number,
+            "b": b.number,
+            "same_labels": a.labels_hash == b.labels_hash != "",
+            "control": comparison.control and _control(self.project, comparison.control),
+            "pool": comparison.pool and _pool(comparison.pool),
+        }
 
 
-def _names(project: Project) -> dict[int, str]:
-    return dict(enumerate(project.asks.answers)) or dict(project.classes.values_list("index", "name"))
-
-
-def _control(project: Project, on_control: OnControl, names: dict[int, str]) -> dict[str, Any]:
+def _control(project: Project, on_control: OnControl) -> dict[str, Any]:
     verdict = "better" if on_control.compared.better else "worse" if on_control.compared.worse else "unknown"
     return {
-        "n": on_control.compared.n,
-        "a": _side(on_control.a),
-        "b": _side(on_control.b),
-        "difference": {name: getattr(on_control.difference, name) for name in ("value", "low", "high")},
-        "gained": on_control.compared.gained,
-        "lost": on_control.compared.lost,
+        "compared": on_control.compared,
+        "a": on_control.a,
+        "b": on_control.b,
+        "difference": on_control.difference,
         "verdict": verdict,
-        "classes": list(_classes(on_control, names)),
-        "mistakes": [
-            {"truth": names[each.truth], "said": names[each.predicted], "a": each.a, "b": each.b}
-            for each in on_control.mistakes
-        ],
+        "classes": list(_classes(on_control.classes)),
+        "mistakes": on_control.mistakes,
         "apart": len(on_control.apart),
-        "items": list(_items(project, on_control, names)),
+        "items": list(_items(project, on_control)),
     }
 
 
-def _side(side: Side) -> dict[str, Any]:
-    calibration = side.calibration
-    return {
-        "accuracy": side.right.value,
-        "low": side.right.low,
-        "high": side.right.high,
-        "n": side.right.n,
-        "calibration_error": calibration.ece if calibration else None,
-        "sure": calibration.sure if calibration else None,
-    }
-
-
-def _classes(on_control: OnControl, names: dict[int, str]) -> Any:
-    each = on_control.classes
+def _classes(each: ClassContrast) -> Any:
     for index in np.flatnonzero(each.truth + each.predicted_a + each.predicted_b):
         truth = int(each.truth[index])
         yield {
-            "name": names[int(index)],
+            "name": int(index),
             "truth": truth,
             "recall_a": _share(each.correct_a[index], truth),
             "recall_b": _share(each.correct_b[index], truth),
@@ -188,16 +171,16 @@ def _share(right: Any, of: Any) -> float | None:
     return int(right) / int(of) if of else None
 
 
-def _items(project: Project, on_control: OnControl, names: dict[int, str]) -> Any:
+def _items(project: Project, on_control: OnControl) -> Any:
     pair, places = on_control.pair, on_control.apart[:LISTED]
     rows = project.items.filter(row__in=[int(row) for row in pair.rows[places]]).values_list("row", "pk", "external_id")
     known = {row: (pk, external_id) for row, pk, external_id in rows}
     for place in places:
         pk, external_id = known[int(pair.rows[place])]
-        predicted = {name: names[int(each[place])] for name, each in (("a", pair.said_a), ("b", pair.said_b))}
-        yield {"id": pk, "external_id": external_id, "label": names[int(pair.labels[place])], **predicted}
+        classes = {"label": int(pair.labels[place]), "a": int(pair.said_a[place]), "b": int(pair.said_b[place])}
+        yield {"id": pk, "external_id": external_id, **classes}
 
 
-def _pool(on_pool: OnPool, names: dict[int, str]) -> dict[str, Any]:
-    kinds = [{"a": names[a], "b": names[b], "items": items} for a, b, items in on_pool.kinds]
+def _pool(on_pool: OnPool) -> dict[str, Any]:
+    kinds = [{"a": a, "b": b, "items": items} for a, b, items in on_pool.kinds]
     return {"n": on_pool.n, "apart": on_pool.apart, "kinds": kinds}

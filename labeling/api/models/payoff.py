@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
-from rest_framework.request import Request
-from rest_framework.response import Response
 
 from labeling.api.shared import fields
-from labeling.api.shared.endpoints import ProjectView
+from labeling.api.shared.endpoints import ProjectView, answers
 from labeling.insight.labels_saved import NoFigure
 from labeling.insight.payoff import WORTH, Advice, payoff_values
 from labeling.models import Ability
@@ -98,7 +97,7 @@ class PayoffDetail(ProjectView):
     subject = "Models"
     reading = Ability.BATCHES_READ
 
-    @extend_schema(responses=PayoffSerializer)
     @reads()
-    def get(self, request: Request, slug: str) -> Response:
-        return Response(PayoffSerializer(payoff_values(self.project, timezone.now())).data)
+    @answers(PayoffSerializer)
+    def get(self) -> dict[str, Any]:
+        return payoff_values(self.project, timezone.now())

@@ -5,14 +5,12 @@ from __future__ import annotations
 from django.db.models import QuerySet
 from django.http import Http404
 from django.urls import reverse
-from drf_spectacular.utils import OpenApiExample, extend_schema
-from rest_framework import serializers, status
-from rest_framework.request import Request
-from rest_framework.response import Response
+from drf_spectacular.utils import OpenApiExample
+from rest_framework import serializers
 
 from labeling.api.shared import fields
 from labeling.api.shared.bodies import PARSERS, file_bodies, line_bodies, sent
-from labeling.api.shared.endpoints import ProjectView, find_or_404
+from labeling.api.shared.endpoints import ProjectView, answers, find_or_404
 from labeling.intake import prediction_sets
 from labeling.intake.prediction_files import SUFFIXES
 from labeling.models import Ability, PredictionServer, PredictionSet
@@ -82,9 +80,6 @@ class _Sets(ProjectView):
     def sets(self) -> QuerySet[PredictionSet]:
         return self.project.prediction_sets.select_related("project", "version")
 
-    def accepted(self, handed: PredictionSet) -> Response:
-        return Response(PredictionSetSerializer(handed).data, status=status.HTTP_202_ACCEPTED)
-
 
 class PredictionSetList(_Sets):
     """The newest 100 sets of predictions from outside."""
@@ -93,22 +88,20 @@ class PredictionSetList(_Sets):
     changing = Ability.MODELS_CHANGE
     parser_classes = PARSERS
 
-    @extend_schema(responses=PredictionSetSerializer(many=True))
-    def get(self, request: Request, slug: str) -> Response:
+    @answers(PredictionSetSerializer, many=True)
+    def get(self) -> QuerySet[PredictionSet]:
         """List the newest 100 sets of predictions from outside, the newest first."""
-        return Response(PredictionSetSerializer(self.sets()[:LISTED], many=True).data)
+        return self.sets()[:LISTED]
 
-    @extend_schema(
-        request=BODIES, parameters=[HandInOptions], examples=[EXAMPLE], responses={202: PredictionSetSerializer}
-    )
-    def post(self, request: Request, slug: str) -> Response:
+    @answers(PredictionSetSerializer, 202, request=BODIES, query=HandInOptions, examples=[EXAMPLE])
+    def post(self) -> PredictionSet:
         """Hand in predictions of your own model for all items: they become a model version, which picks batches.
 
         A worker reads them in the background: poll `url`. Respond with 409 if the project is private, or if 10 sets
         wait.
         """
-        file, options = sent(request, self.project, HandInOptions)
-        return self.accepted(prediction_sets.receive(project=self.project, user=self.user, **options, **file))
+        file, options = sent(self.request, self.project, HandInOptions)
+        return prediction_sets.receive(project=self.project, user=self.user, **options, **file)
 
 
 class PredictionSetDetail(_Sets):
@@ -116,10 +109,10 @@ class PredictionSetDetail(_Sets):
 
     reading = Ability.MODELS_READ
 
-    @extend_schema(responses=PredictionSetSerializer)
-    def get(self, request: Request, slug: str, set_id: int) -> Response:
+    @answers(PredictionSetSerializer)
+    def get(self, set_id: int) -> PredictionSet:
         missing = f"There is no set of predictions {set_id} in this project."
-        return Response(PredictionSetSerializer(find_or_404(self.sets(), missing, pk=set_id)).data)
+        return find_or_404(self.sets(), missing, pk=set_id)
 
 
 class ServerDetail(_Sets):
@@ -128,26 +121,24 @@ class ServerDetail(_Sets):
     # Not `models.read`, which auditors have: an address can hold a secret.
     reading = changing = Ability.MODELS_CHANGE
 
-    @extend_schema(responses=PredictionServerSerializer)
-    def get(self, request: Request, slug: str) -> Response:
+    @answers(PredictionServerSerializer)
+    def get(self) -> PredictionServer:
         """Return the server of the project. Respond with 404 if it has none."""
         server = PredictionServer.objects.filter(project=self.project).first()
         if server is None:
             raise Http404(NO_SERVER)
-        return Response(PredictionServerSerializer(server).data)
+        return server
 
-    @extend_schema(request=PredictionServerSerializer, responses=PredictionServerSerializer)
-    def put(self, request: Request, slug: str) -> Response:
+    @answers(PredictionServerSerializer, takes=PredictionServerSerializer)
+    def put(self) -> PredictionServer:
         """Set the server of the project. In a project that trains no models, it is asked after each batch."""
-        values = fields.read_body(PredictionServerSerializer, request.data)
-        return Response(PredictionServerSerializer(prediction_sets.set_server(project=self.project, **values)).data)
+        return prediction_sets.set_server(project=self.project, **self.body)
 
-    @extend_schema(responses={204: None})
-    def delete(self, request: Request, slug: str) -> Response:
+    @answers()
+    def delete(self) -> None:
         """Remove the server of the project. Its predictions stay."""
         if not prediction_sets.remove_server(self.project):
             raise Http404(NO_SERVER)
-        return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class ServerAsk(_Sets):
@@ -155,6 +146,6 @@ class ServerAsk(_Sets):
 
     changing = Ability.MODELS_CHANGE
 
-    @extend_schema(request=None, responses={202: PredictionSetSerializer})
-    def post(self, request: Request, slug: str) -> Response:
-        return self.accepted(prediction_sets.ask(project=self.project, user=self.user))
+    @answers(PredictionSetSerializer, 202)
+    def post(self) -> PredictionSet:
+        return prediction_sets.ask(project=self.project, user=self.user)

@@ -6,15 +6,13 @@ from django.db.models import QuerySet
 from django.http import Http404, StreamingHttpResponse
 from django.urls import reverse
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiResponse, extend_schema
-from rest_framework import serializers, status
-from rest_framework.request import Request
-from rest_framework.response import Response
+from drf_spectacular.utils import OpenApiResponse
+from rest_framework import serializers
 
 from labeling.api.export import files_of, format_of
 from labeling.api.shared import fields
 from labeling.api.shared.bodies import PARSERS, ROW_BODIES, ROWS, sent, two_texts
-from labeling.api.shared.endpoints import ProjectView, find_or_404, private_file, record_download
+from labeling.api.shared.endpoints import ProjectView, answers, find_or_404, private_file, record_download
 from labeling.api.shared.errors import Conflict, Error
 from labeling.models import Ability, LogKind, PredictionRun
 from labeling.outgoing import predictions
@@ -81,18 +79,19 @@ class Predict(_Predictions):
     changing = Ability.PREDICTIONS_CHANGE
     parser_classes = PARSERS
 
-    @extend_schema(
-        parameters=[PredictOptions],
+    @answers(
+        PredictionRunSerializer,
+        202,
         request=ROW_BODIES,
+        query=PredictOptions,
         examples=[two_texts([{"id": row["id"], "text": row["text"]} for row in ROWS])],
-        responses={202: OpenApiResponse(PredictionRunSerializer, description="A worker predicts it: poll `url`.")},
+        meaning="A worker predicts it: poll `url`.",
     )
-    def post(self, request: Request, slug: str, number: int) -> Response:
+    def post(self, number: int) -> PredictionRun:
         missing = f"There is no model version {number} in this project."
         version = find_or_404(self.project.versions.select_related("project"), missing, number=number)
-        file, options = sent(request, self.project, PredictOptions)
-        run = predictions.ask(version=version, user=self.user, **options, **file)
-        return Response(PredictionRunSerializer(run).data, status=status.HTTP_202_ACCEPTED)
+        file, options = sent(self.request, self.project, PredictOptions)
+        return predictions.ask(version=version, user=self.user, **options, **file)
 
 
 class PredictionList(_Predictions):
@@ -100,9 +99,9 @@ class PredictionList(_Predictions):
 
     reading = Ability.MODELS_READ
 
-    @extend_schema(responses=PredictionRunSerializer(many=True))
-    def get(self, request: Request, slug: str) -> Response:
-        return Response(PredictionRunSerializer(self.runs()[:LISTED], many=True).data)
+    @answers(PredictionRunSerializer, many=True)
+    def get(self) -> QuerySet[PredictionRun]:
+        return self.runs()[:LISTED]
 
 
 class PredictionDetail(_Predictions):
@@ -111,16 +110,15 @@ class PredictionDetail(_Predictions):
     reading = Ability.MODELS_READ
     changing = Ability.PREDICTIONS_CHANGE
 
-    @extend_schema(responses=PredictionRunSerializer)
-    def get(self, request: Request, slug: str, prediction_id: int) -> Response:
+    @answers(PredictionRunSerializer)
+    def get(self, prediction_id: int) -> PredictionRun:
         """Return a prediction run and its progress."""
-        return Response(PredictionRunSerializer(self.find(prediction_id)).data)
+        return self.find(prediction_id)
 
-    @extend_schema(responses={204: None})
-    def delete(self, request: Request, slug: str, prediction_id: int) -> Response:
+    @answers()
+    def delete(self, prediction_id: int) -> None:
         """Delete a prediction run with its file and its result; a run in progress stops."""
         predictions.remove_run(self.find(prediction_id))
-        return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class PredictionResult(_Predictions):
@@ -130,15 +128,15 @@ class PredictionResult(_Predictions):
 
     reading = Ability.MODELS_READ
 
-    @extend_schema(
-        parameters=[format_of(FORMATS)],
-        responses={
+    @answers(
+        {
             **files_of(FORMATS),
             409: OpenApiResponse(Error, description="It is not done yet, or it failed."),
         },
+        parameters=[format_of(FORMATS)],
     )
-    def get(self, request: Request, slug: str, prediction_id: int) -> StreamingHttpResponse:
-        name = request.query_params.get("format") or DEFAULT
+    def get(self, prediction_id: int) -> StreamingHttpResponse:
+        name = self.request.query_params.get("format") or DEFAULT
         if name not in FORMATS:
             raise serializers.ValidationError({"format": f"There are {', '.join(FORMATS)}, not {name[:40]!r}."})
         run = self.find(prediction_id)
@@ -151,6 +149,6 @@ class PredictionResult(_Predictions):
             raise Http404("The result is gone from the disk.") from None
         except FileDamaged as error:
             raise Http404(f"The result is damaged: {error.problem}. Have the file predicted again.") from None
-        record_download(request, LogKind.PREDICTION_DOWNLOADED, self.project, subject=f"prediction {run.pk}")
-        headers = private_file(f"{slug}-prediction-{run.pk}{fmt.suffix}")
+        record_download(self.request, LogKind.PREDICTION_DOWNLOADED, self.project, subject=f"prediction {run.pk}")
+        headers = private_file(f"{self.project.slug}-prediction-{run.pk}{fmt.suffix}")
         return StreamingHttpResponse(chunks, content_type=fmt.content_type, headers=headers)

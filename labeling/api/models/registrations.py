@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from django.db.models import QuerySet
 from django.urls import reverse
-from drf_spectacular.utils import OpenApiResponse, extend_schema
-from rest_framework import serializers, status
+from rest_framework import serializers
 from rest_framework.parsers import FileUploadParser, MultiPartParser
-from rest_framework.request import Request
-from rest_framework.response import Response
 
 from labeling.api.shared import fields
 from labeling.api.shared.bodies import file_bodies, sent
-from labeling.api.shared.endpoints import ProjectListView, ProjectView, find_or_404
+from labeling.api.shared.endpoints import ProjectListView, ProjectView, answers, find_or_404
 from labeling.intake import registering
 from labeling.models import Ability, Registration, TrackedVersion
 from labeling.outgoing import tracking
@@ -56,20 +53,16 @@ class RegistrationList(ProjectListView):
     def get_queryset(self) -> QuerySet[Registration]:
         return self.project.registrations.select_related("project", "version", "created_by")
 
-    @extend_schema(
-        request=file_bodies("model.zip"),
-        responses={202: OpenApiResponse(RegistrationSerializer, description="A worker reads it: poll `url`.")},
-    )
-    def post(self, request: Request, slug: str) -> Response:
+    @answers(RegistrationSerializer, 202, request=file_bodies("model.zip"), meaning="A worker reads it: poll `url`.")
+    def post(self) -> Registration:
         """Register a model that was trained elsewhere: a zip with `manifest.json` and `model.onnx`, the files of a
         version of another project, or a graph of `export_model`.
 
         A worker checks and measures it, and makes a model version of it. The version picks the next batches if it is
         not worse than the version before it.
         """
-        file, _ = sent(request, self.project, NoOptions)
-        registration = registering.receive(project=self.project, user=self.user, **file)
-        return Response(RegistrationSerializer(registration).data, status=status.HTTP_202_ACCEPTED)
+        file, _ = sent(self.request, self.project, NoOptions)
+        return registering.receive(project=self.project, user=self.user, **file)
 
 
 class RegistrationDetail(ProjectView):
@@ -78,11 +71,11 @@ class RegistrationDetail(ProjectView):
     subject = "Models"
     reading = Ability.MODELS_READ
 
-    @extend_schema(responses=RegistrationSerializer)
-    def get(self, request: Request, slug: str, registration_id: int) -> Response:
+    @answers(RegistrationSerializer)
+    def get(self, registration_id: int) -> Registration:
         missing = f"There is no registration {registration_id} in this project."
         rows = self.project.registrations.select_related("project", "version", "created_by")
-        return Response(RegistrationSerializer(find_or_404(rows, missing, pk=registration_id)).data)
+        return find_or_404(rows, missing, pk=registration_id)
 
 
 class TrackedVersionSerializer(serializers.ModelSerializer[TrackedVersion]):
@@ -108,17 +101,15 @@ class VersionInMlflow(ProjectView):
     reading = Ability.MODELS_READ
     changing = Ability.MODELS_CHANGE
 
-    @extend_schema(responses=TrackedVersionSerializer)
-    def get(self, request: Request, slug: str, number: int) -> Response:
+    @answers(TrackedVersionSerializer)
+    def get(self, number: int) -> TrackedVersion:
         """Return the state of the version's registration in MLflow."""
         missing = f"Model version {number} of this project was not sent to MLflow."
         rows = self.project.tracked_versions.select_related("version")
-        return Response(TrackedVersionSerializer(find_or_404(rows, missing, version__number=number)).data)
+        return find_or_404(rows, missing, version__number=number)
 
-    @extend_schema(
-        request=None, responses={202: OpenApiResponse(TrackedVersionSerializer, description="A worker sends it.")}
-    )
-    def post(self, request: Request, slug: str, number: int) -> Response:
+    @answers(TrackedVersionSerializer, 202, meaning="A worker sends it.")
+    def post(self, number: int) -> TrackedVersion:
         """Log the version to MLflow, and register it there under the project's slug. A worker does it.
 
         A repeated request makes no second entry. The version that picks batches gets the alias `in-use`. The operator
@@ -126,5 +117,4 @@ class VersionInMlflow(ProjectView):
         """
         versions = self.project.versions.select_related("project")
         version = find_or_404(versions, f"There is no model version {number} in this project.", number=number)
-        tracked = tracking.ask(version=version, user=self.user)
-        return Response(TrackedVersionSerializer(tracked).data, status=status.HTTP_202_ACCEPTED)
+        return tracking.ask(version=version, user=self.user)

@@ -7,14 +7,12 @@ from typing import Any
 from django.db.models import QuerySet
 from django.http import FileResponse, Http404
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema, extend_schema_field
-from rest_framework import serializers, status
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
 from rest_framework.exceptions import PermissionDenied
-from rest_framework.request import Request
-from rest_framework.response import Response
 
 from labeling.api.shared import fields
-from labeling.api.shared.endpoints import ProjectListView, ProjectView, find_or_404, record_download
+from labeling.api.shared.endpoints import ProjectListView, ProjectView, answers, find_or_404, record_download
 from labeling.insight.control_slice import ControlSlice
 from labeling.models import Ability, LogKind, ModelVersion, Project
 from labeling.outgoing import artifacts
@@ -104,14 +102,8 @@ class VersionSerializer(serializers.ModelSerializer[ModelVersion]):
 
     @extend_schema_field(CalibrationFacts)
     def get_calibration(self, version: ModelVersion) -> dict[str, Any]:
-        facts = version.calibration
-        return {
-            "state": version.calibrating,
-            "reason": facts.get("reason", ""),
-            "labels": facts.get("labels"),
-            "digest": facts.get("digest", ""),
-            "measured": facts.get("measured", {}),
-        }
+        unknown: dict[str, Any] = {"reason": "", "labels": None, "digest": "", "measured": {}}
+        return CalibrationFacts({**unknown, **version.calibration, "state": version.calibrating}).data
 
 
 def versions_of(project: Project) -> QuerySet[ModelVersion]:
@@ -129,8 +121,8 @@ class VersionList(ProjectListView):
     def get_queryset(self) -> QuerySet[ModelVersion]:
         return versions_of(self.project).order_by("-number")
 
-    def get_serializer_context(self) -> dict[str, Any]:
-        return {**super().get_serializer_context(), **_of_project(self.project)}
+    def context_of(self, result: Any) -> dict[str, Any]:
+        return _of_project(self.project)
 
 
 def _of_project(project: Project) -> dict[str, Any]:
@@ -149,8 +141,8 @@ class _OneVersion(ProjectView):
             versions_of(self.project), f"There is no model version {number} in this project.", number=number
         )
 
-    def shown(self, version: ModelVersion) -> Response:
-        return Response(VersionSerializer(version, context=_of_project(self.project)).data)
+    def context_of(self, result: Any) -> dict[str, Any]:
+        return _of_project(self.project)
 
 
 class VersionDetail(_OneVersion):
@@ -158,9 +150,9 @@ class VersionDetail(_OneVersion):
 
     reading = Ability.MODELS_READ
 
-    @extend_schema(responses=VersionSerializer)
-    def get(self, request: Request, slug: str, number: int) -> Response:
-        return self.shown(self.find(number))
+    @answers(VersionSerializer)
+    def get(self, number: int) -> ModelVersion:
+        return self.find(number)
 
 
 class VersionUse(_OneVersion):
@@ -168,11 +160,11 @@ class VersionUse(_OneVersion):
 
     changing = Ability.MODELS_CHANGE
 
-    @extend_schema(request=None, responses=VersionSerializer)
-    def post(self, request: Request, slug: str, number: int) -> Response:
+    @answers(VersionSerializer)
+    def post(self, number: int) -> ModelVersion:
         version = self.find(number)
         version_in_use.use(project=self.project, version=version, user=self.user)
-        return self.shown(version)
+        return version
 
 
 class VersionRelease(_OneVersion):
@@ -182,10 +174,9 @@ class VersionRelease(_OneVersion):
 
     changing = Ability.MODELS_CHANGE
 
-    @extend_schema(request=None, responses={204: None})
-    def post(self, request: Request, slug: str, number: int) -> Response:
+    @answers()
+    def post(self, number: int) -> None:
         ledger.release(version=self.find(number), user=self.user)
-        return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class VersionArtifact(_OneVersion):
@@ -193,8 +184,8 @@ class VersionArtifact(_OneVersion):
 
     reading = Ability.MODELS_READ
 
-    @extend_schema(responses={(200, "application/zip"): OpenApiTypes.BINARY})
-    def get(self, request: Request, slug: str, number: int) -> FileResponse:
+    @answers({(200, "application/zip"): OpenApiTypes.BINARY})
+    def get(self, number: int) -> FileResponse:
         version = self.find(number)
         if version.is_given:
             raise Http404(f"Version {number} is made of predictions from outside: it has no files.")
@@ -204,7 +195,7 @@ class VersionArtifact(_OneVersion):
             archive = artifacts.as_zip(version)
         except artifacts.FolderError as error:
             raise Http404(f"The version’s files are damaged: {artifacts.report(version, str(error))}.") from None
-        record_download(request, LogKind.MODEL_DOWNLOADED, self.project, subject=f"version {number}")
+        record_download(self.request, LogKind.MODEL_DOWNLOADED, self.project, subject=f"version {number}")
         return FileResponse(archive, as_attachment=True, filename=f"{self.project.slug}-v{number}.zip")
 
 
@@ -232,19 +223,19 @@ class VersionInUse(ProjectView):
     reading = Ability.MODELS_READ
     changing = Ability.MODELS_CHANGE
 
-    def shown(self) -> Response:
+    def find(self) -> version_in_use.InUse:
         used = version_in_use.in_use(self.project)
         if used is None:
             raise Http404("There is no model version yet: the first is trained when the first batch is complete.")
-        return Response(InUseSerializer(used).data)
+        return used
 
-    @extend_schema(responses=InUseSerializer)
-    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    @answers(InUseSerializer)
+    def get(self) -> version_in_use.InUse:
         """Return the version that picks the next batch, and the reason for this version."""
-        return self.shown()
+        return self.find()
 
-    @extend_schema(request=None, responses={200: InUseSerializer})
-    def delete(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    @answers(InUseSerializer)
+    def delete(self) -> version_in_use.InUse:
         """End a manager's choice. The newest version that the gate does not hold back picks the batches again."""
         version_in_use.use_gate(project=self.project, user=self.user)
-        return self.shown()
+        return self.find()

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from drf_spectacular.utils import extend_schema
-from rest_framework.request import Request
-from rest_framework.response import Response
+from typing import Any
 
 from labeling.api.shared import fields
-from labeling.api.shared.endpoints import ProjectView
+from labeling.api.shared.endpoints import ProjectView, answers
 from labeling.insight.agreement import agreement_values
 from labeling.insight.anchoring import anchoring_of
 from labeling.models import Ability
@@ -126,9 +124,7 @@ class AgreementDetail(ProjectView):
     subject = "Projects"
     reading = Ability.LABELS_READ
 
-    @extend_schema(responses=AgreementSerializer)
     @reads()
-    def get(self, request: Request, slug: str) -> Response:
-        return Response(
-            AgreementSerializer({**agreement_values(self.project), "anchoring": anchoring_of(self.project)}).data
-        )
+    @answers(AgreementSerializer)
+    def get(self) -> dict[str, Any]:
+        return {**agreement_values(self.project), "anchoring": anchoring_of(self.project)}

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import Http404
-from drf_spectacular.utils import extend_schema
-from rest_framework import status
-from rest_framework.request import Request
-from rest_framework.response import Response
 
 from labeling.api.shared import fields
-from labeling.api.shared.endpoints import ProjectView, find_or_404
+from labeling.api.shared.endpoints import ProjectView, answers, find_or_404
 from labeling.models import Ability, ClassChange, Item, LabelClass
 from labeling.models.classes import MAX_ALIASES, MAX_DESCRIPTION
 from labeling.projects.classes import changing as classes
@@ -107,10 +104,11 @@ class _Classes(ProjectView):
 
     subject = "Classes"
 
-    def shown(self, label_class: LabelClass, status_code: int = 200) -> Response:
-        self.project.refresh_from_db(fields=["merged"])
-        context = {"merges": self.project.merges, "examples": examples.examples_of(self.project, label_class)}
-        return Response(ProjectClass(label_class, context=context).data, status=status_code)
+    def context_of(self, result: Any) -> dict[str, Any]:
+        one = result if isinstance(result, LabelClass) else None
+        if one is not None:
+            self.project.refresh_from_db(fields=["merged"])
+        return {"merges": self.project.merges, "examples": examples.examples_of(self.project, one)}
 
     def find(self, index: int) -> LabelClass:
         label_class = self.project.classes.select_related("parent").filter(index=index).first()
@@ -131,17 +129,14 @@ class ClassList(_Classes):
     reading = Ability.PROJECT_READ
     changing = Ability.SETTINGS_CHANGE
 
-    @extend_schema(responses=ProjectClass(many=True))
-    def get(self, request: Request, slug: str) -> Response:
-        rows = self.project.classes.select_related("parent").order_by("position", "index")
-        context = {"merges": self.project.merges, "examples": examples.examples_of(self.project)}
-        return Response(ProjectClass(rows, many=True, context=context).data)
+    @answers(ProjectClass, many=True)
+    def get(self) -> QuerySet[LabelClass]:
+        return self.project.classes.select_related("parent").order_by("position", "index")
 
-    @extend_schema(request=NewClass, responses={201: ProjectClass})
-    def post(self, request: Request, slug: str) -> Response:
+    @answers(ProjectClass, 201, takes=NewClass)
+    def post(self) -> LabelClass:
         """Add a class. The next training learns it."""
-        details = self.fields_of(fields.read_body(NewClass, request.data))
-        return self.shown(classes.add(project=self.project, user=self.user, **details), status.HTTP_201_CREATED)
+        return classes.add(project=self.project, user=self.user, **self.fields_of(self.body))
 
 
 class ClassDetail(_Classes):
@@ -150,22 +145,22 @@ class ClassDetail(_Classes):
     reading = Ability.PROJECT_READ
     changing = Ability.SETTINGS_CHANGE
 
-    @extend_schema(responses=ProjectClass)
-    def get(self, request: Request, slug: str, index: int) -> Response:
+    @answers(ProjectClass)
+    def get(self, index: int) -> LabelClass:
         """Return one class."""
-        return self.shown(self.find(index))
+        return self.find(index)
 
-    @extend_schema(request=ClassEdit, responses=ProjectClass)
-    def patch(self, request: Request, slug: str, index: int) -> Response:
+    @answers(ProjectClass, takes=ClassEdit)
+    def patch(self, index: int) -> LabelClass:
         """Rename, describe or move a class. Labels and models refer to the class by its index and do not change."""
         self.find(index)
-        details = self.fields_of(fields.read_body(ClassEdit, request.data))
+        details = self.fields_of(self.body)
         position = details.pop("position", None)
         if details:
             classes.edit(project=self.project, user=self.user, index=index, **details)
         if position is not None:
             classes.move(project=self.project, user=self.user, index=index, position=position)
-        return self.shown(self.find(index))
+        return self.find(index)
 
 
 class ClassMerge(_Classes):
@@ -173,12 +168,11 @@ class ClassMerge(_Classes):
 
     changing = Ability.SETTINGS_CHANGE
 
-    @extend_schema(request=MergeRequest, responses=ProjectClass)
-    def post(self, request: Request, slug: str, index: int) -> Response:
+    @answers(ProjectClass, takes=MergeRequest)
+    def post(self, index: int) -> LabelClass:
         self.find(index)
-        into = fields.read_body(MergeRequest, request.data)["into"]
-        classes.merge(project=self.project, user=self.user, index=index, into=into)
-        return self.shown(self.find(index))
+        classes.merge(project=self.project, user=self.user, index=index, into=self.body["into"])
+        return self.find(index)
 
 
 class ClassSplit(_Classes):
@@ -190,13 +184,15 @@ class ClassSplit(_Classes):
 
     changing = Ability.SETTINGS_CHANGE
 
-    @extend_schema(request=SplitRequest, responses=ProjectClass(many=True))
-    def post(self, request: Request, slug: str, index: int) -> Response:
+    def context_of(self, result: Any) -> dict[str, Any]:
+        return {"merges": {}, "examples": {}}
+
+    @answers(ProjectClass, many=True, takes=SplitRequest)
+    def post(self, index: int) -> QuerySet[LabelClass]:
         self.find(index)
-        into = fields.read_body(SplitRequest, request.data)["into"]
-        parts = classes.split(project=self.project, user=self.user, index=index, into=into)
+        parts = classes.split(project=self.project, user=self.user, index=index, into=self.body["into"])
         rows = self.project.classes.select_related("parent").filter(pk__in=[part.pk for part in parts])
-        return Response(ProjectClass(rows.order_by("position"), many=True, context={"merges": {}, "examples": {}}).data)
+        return rows.order_by("position")
 
 
 class ClassArchive(_Classes):
@@ -204,19 +200,19 @@ class ClassArchive(_Classes):
 
     changing = Ability.SETTINGS_CHANGE
 
-    @extend_schema(request=None, responses=ProjectClass)
-    def post(self, request: Request, slug: str, index: int) -> Response:
+    @answers(ProjectClass)
+    def post(self, index: int) -> LabelClass:
         """Archive a class: annotators can no longer choose it. Its labels stay."""
         self.find(index)
         classes.archive(project=self.project, user=self.user, index=index)
-        return self.shown(self.find(index))
+        return self.find(index)
 
-    @extend_schema(responses={200: ProjectClass})
-    def delete(self, request: Request, slug: str, index: int) -> Response:
+    @answers(ProjectClass)
+    def delete(self, index: int) -> LabelClass:
         """Restore an archived class, so that annotators can choose it again."""
         self.find(index)
         classes.restore(project=self.project, user=self.user, index=index)
-        return self.shown(self.find(index))
+        return self.find(index)
 
 
 class ClassExampleDetail(_Classes):
@@ -224,44 +220,45 @@ class ClassExampleDetail(_Classes):
 
     changing = Ability.SETTINGS_CHANGE
 
-    @extend_schema(request=None, responses=ProjectClass)
-    def put(self, request: Request, slug: str, index: int, item_id: int) -> Response:
+    @answers(ProjectClass)
+    def put(self, index: int, item_id: int) -> LabelClass:
         """Show an item to annotators as an example of the class. A class has at most six examples.
 
         Respond with 409 for an item with another label, or one that annotators can still be asked about.
         """
         self.find(index)
         examples.choose(project=self.project, user=self.user, index=index, item=self._item(item_id))
-        return self.shown(self.find(index))
+        return self.find(index)
 
-    @extend_schema(responses={200: ProjectClass})
-    def delete(self, request: Request, slug: str, index: int, item_id: int) -> Response:
+    @answers(ProjectClass)
+    def delete(self, index: int, item_id: int) -> LabelClass:
         """Stop showing an item as an example of the class."""
         self.find(index)
         examples.remove_example(project=self.project, index=index, item=self._item(item_id))
-        return self.shown(self.find(index))
+        return self.find(index)
 
     def _item(self, item_id: int) -> Item:
         return find_or_404(self.project.items.all(), "This project has no item with this id.", pk=item_id)
 
 
-class ClassChanges(_Classes):
+class ClassChanges(ProjectView):
     """List the newest hundred changes to the classes, the newest first."""
 
+    subject = "Classes"
     reading = Ability.LABELS_READ
 
-    @extend_schema(responses=Change(many=True))
-    def get(self, request: Request, slug: str) -> Response:
-        changes = self.project.class_changes.select_related("user").order_by("-revision")[:MOST_CHANGES]
-        return Response(Change(changes, many=True).data)
+    @answers(Change, many=True)
+    def get(self) -> QuerySet[ClassChange]:
+        return self.project.class_changes.select_related("user").order_by("-revision")[:MOST_CHANGES]
 
 
-class ClassUndo(_Classes):
+class ClassUndo(ProjectView):
     """Undo the newest change to the classes, provided that no model was trained since."""
 
+    subject = "Classes"
     changing = Ability.SETTINGS_CHANGE
 
-    @extend_schema(request=UndoRequest, responses=Change)
-    def post(self, request: Request, slug: str) -> Response:
-        revision = fields.read_body(UndoRequest, request.data)["revision"]
-        return Response(Change(classes.undo(project=self.project, user=self.user, revision=revision)).data)
+    @answers(Change, takes=UndoRequest)
+    def post(self) -> Any:
+        revision = self.body["revision"]
+        return classes.undo(project=self.project, user=self.user, revision=revision)

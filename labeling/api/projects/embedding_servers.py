@@ -5,13 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
-from rest_framework import serializers, status
-from rest_framework.request import Request
-from rest_framework.response import Response
+from rest_framework import serializers
 
 from labeling.api.shared import fields
-from labeling.api.shared.endpoints import ProjectView, find_or_404
+from labeling.api.shared.endpoints import ProjectView, answers, find_or_404
 from labeling.models import Ability, EmbeddingServer
 from labeling.outside.outbound import validate_address
 from labeling.projects.encoders import embedding_servers
@@ -56,24 +53,22 @@ class ProjectEmbeddingServers(ProjectView):
     reading = Ability.SETTINGS_READ
     changing = Ability.SETTINGS_CHANGE
 
-    @extend_schema(responses=EmbeddingServerSerializer(many=True))
-    def get(self, request: Request, slug: str) -> Response:
+    @answers(EmbeddingServerSerializer, many=True)
+    def get(self) -> list[dict[str, Any]]:
         """List the servers that the project's texts may be sent to, with what they have cost."""
-        return Response([self._shown(each) for each in self.project.embedding_servers.all()])
+        return [self._shown(each) for each in self.project.embedding_servers.all()]
 
-    @extend_schema(request=EmbeddingServerSerializer, responses=EmbeddingServerSerializer)
-    def put(self, request: Request, slug: str) -> Response:
+    @answers(EmbeddingServerSerializer, takes=EmbeddingServerSerializer)
+    def put(self) -> dict[str, Any]:
         """Add a server, or change the key and the price of the one with this address. Then the encoder `endpoint` takes
         its address.
         """
-        values = fields.read_body(EmbeddingServerSerializer, request.data)
-        return Response(self._shown(embedding_servers.set_server(project=self.project, **values)))
+        return self._shown(embedding_servers.set_server(project=self.project, **self.body))
 
     def _shown(self, server: EmbeddingServer) -> dict[str, Any]:
         names = ("id", "address", "price", "tokens", "cost")
         shown = {name: getattr(server, name) for name in names} | {"has_key": bool(server.key)}
-        tokens = embedding_servers.tokens_of_pool(self.project)
-        return EmbeddingServerSerializer({**shown, "tokens_of_all": tokens}).data
+        return {**shown, "tokens_of_all": embedding_servers.tokens_of_pool(self.project)}
 
 
 class ProjectEmbeddingServer(ProjectView):
@@ -82,9 +77,8 @@ class ProjectEmbeddingServer(ProjectView):
     subject = "Projects"
     changing = Ability.SETTINGS_CHANGE
 
-    @extend_schema(responses={204: None})
-    def delete(self, request: Request, slug: str, server_id: int) -> Response:
+    @answers()
+    def delete(self, server_id: int) -> None:
         servers = self.project.embedding_servers.select_related("project")
         missing = f"There is no server for embeddings {server_id} in this project."
         embedding_servers.remove_server(server=find_or_404(servers, missing, pk=server_id))
-        return Response(status=status.HTTP_204_NO_CONTENT)

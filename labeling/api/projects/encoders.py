@@ -6,13 +6,10 @@ from dataclasses import asdict
 from typing import Any
 
 from django.http import Http404
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.request import Request
-from rest_framework.response import Response
 
 from labeling.api.shared import fields
-from labeling.api.shared.endpoints import ProjectView
+from labeling.api.shared.endpoints import ProjectView, answers
 from labeling.intake.registering import encoder_of
 from labeling.models import Ability, EncoderComparison
 from labeling.projects.encoders import encoder_change, encoder_comparison
@@ -117,9 +114,9 @@ class _Encoder(ProjectView):
     subject = "Projects"
     changing = Ability.SETTINGS_CHANGE
 
-    def shown(self) -> Response:
+    def shown(self) -> dict[str, Any]:
         project, name = self.project, name_of(self.project.kind, self.project.encoder)
-        shown = {
+        return {
             "name": name,
             "options": project.encoder.get("options", {}),
             "digest": encoder_of(project)["digest"],
@@ -130,7 +127,6 @@ class _Encoder(ProjectView):
             "known": [_known(encoder) for encoder in encoders_for(project.kind)],
             "weights": installed_weights(),
         }
-        return Response(EncoderSerializer(shown).data)
 
 
 class ProjectEncoder(_Encoder):
@@ -138,14 +134,14 @@ class ProjectEncoder(_Encoder):
 
     reading = Ability.MODELS_READ
 
-    @extend_schema(responses=EncoderSerializer)
-    def get(self, request: Request, slug: str) -> Response:
+    @answers(EncoderSerializer)
+    def get(self) -> dict[str, Any]:
         return self.shown()
 
-    @extend_schema(request=EncoderChoiceSerializer, responses=EncoderSerializer)
-    def put(self, request: Request, slug: str) -> Response:
+    @answers(EncoderSerializer, takes=EncoderChoiceSerializer)
+    def put(self) -> dict[str, Any]:
         """Choose an encoder, before the first item is encoded."""
-        choose_encoder(project=self.project, choice=fields.read_body(EncoderChoiceSerializer, request.data))
+        choose_encoder(project=self.project, choice=self.body)
         return self.shown()
 
 
@@ -166,18 +162,16 @@ def _known(encoder: type[Encoder]) -> dict[str, Any]:
 class ProjectEncoderChange(_Encoder):
     """The change to another encoder."""
 
-    @extend_schema(request=EncoderChoiceSerializer, responses=EncoderSerializer)
-    def post(self, request: Request, slug: str) -> Response:
+    @answers(EncoderSerializer, takes=EncoderChoiceSerializer)
+    def post(self) -> dict[str, Any]:
         """Encode all items with another encoder in the background. The next version whose training begins after that
         learns from it. Labels, batches and versions stay; versions of an earlier encoder pick no batch any more.
         """
-        encoder_change.ask(
-            project=self.project, choice=fields.read_body(EncoderChoiceSerializer, request.data), user=self.user
-        )
+        encoder_change.ask(project=self.project, choice=self.body, user=self.user)
         return self.shown()
 
-    @extend_schema(request=None, responses={200: EncoderSerializer})
-    def delete(self, request: Request, slug: str) -> Response:
+    @answers(EncoderSerializer)
+    def delete(self) -> dict[str, Any]:
         """Keep the present encoder."""
         encoder_change.withdraw(project=self.project)
         return self.shown()
@@ -190,24 +184,23 @@ class ProjectEncoderComparison(ProjectView):
     reading = Ability.MODELS_READ
     changing = Ability.SETTINGS_CHANGE
 
-    @extend_schema(responses=EncoderComparisonSerializer)
-    def get(self, request: Request, slug: str) -> Response:
+    @answers(EncoderComparisonSerializer)
+    def get(self) -> dict[str, Any]:
         comparison = encoder_comparison.comparison_of(self.project)
         if comparison is None:
             raise Http404("The encoders have not been measured. POST asks for it.")
         return self._shown(comparison)
 
-    @extend_schema(request=EncodersToCompareSerializer, responses=EncoderComparisonSerializer)
-    def post(self, request: Request, slug: str) -> Response:
+    @answers(EncoderComparisonSerializer, takes=EncodersToCompareSerializer)
+    def post(self) -> dict[str, Any]:
         """Measure the encoders in the background, unless that is under way. It trains five models with each encoder on
         at most 3,000 labels. Respond with 409 for a private project, or with fewer than 50 labels.
         """
-        also = fields.read_body(EncodersToCompareSerializer, request.data).get("also", [])
-        return self._shown(encoder_comparison.ask(project=self.project, also=also))
+        return self._shown(encoder_comparison.ask(project=self.project, also=self.body.get("also", [])))
 
-    def _shown(self, comparison: EncoderComparison) -> Response:
+    def _shown(self, comparison: EncoderComparison) -> dict[str, Any]:
         job, own = comparison.job, encoder_comparison.own_choice(self.project)
-        shown = {
+        return {
             "state": job.state if job else "done",
             "share": job.share if job else 1,
             "reason": job.reason if job else "",
@@ -219,4 +212,3 @@ class ProjectEncoderComparison(ProjectView):
                 {**asdict(each), "own": each.choice == own} for each in encoder_comparison.results_of(comparison)
             ],
         }
-        return Response(EncoderComparisonSerializer(shown).data)

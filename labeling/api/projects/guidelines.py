@@ -10,14 +10,11 @@ from django.http import Http404
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
-from rest_framework import serializers, status
+from rest_framework import serializers
 from rest_framework.parsers import MultiPartParser
-from rest_framework.request import Request
-from rest_framework.response import Response
 
 from labeling.api.shared import fields
-from labeling.api.shared.endpoints import ProjectListView, ProjectView, find_or_404
+from labeling.api.shared.endpoints import ProjectListView, ProjectView, answers, find_or_404
 from labeling.api.shared.ranges import media_response
 from labeling.intake import uploads
 from labeling.kinds.image import Image
@@ -52,8 +49,8 @@ class GuidelinesList(ProjectListView):
     def get_queryset(self) -> QuerySet[GuidelinesVersion]:
         return self.project.guidelines_versions.select_related("user").order_by("-number")
 
-    def get_serializer_context(self) -> dict[str, Any]:
-        return {**super().get_serializer_context(), "answers": guidelines.answers_by_version(self.project)}
+    def context_of(self, result: Any) -> dict[str, Any]:
+        return {"answers": guidelines.answers_by_version(self.project)}
 
 
 class GuidelinesRestore(ProjectView):
@@ -62,14 +59,15 @@ class GuidelinesRestore(ProjectView):
     subject = "Projects"
     changing = Ability.SETTINGS_CHANGE
 
-    @extend_schema(request=None, responses=Guidelines)
-    def post(self, request: Request, slug: str, number: int) -> Response:
+    context_of = GuidelinesList.context_of
+
+    @answers(Guidelines)
+    def post(self, number: int) -> GuidelinesVersion:
         find_or_404(
             self.project.guidelines_versions.all(), "The guidelines have no version with this number.", number=number
         )
         made = guidelines.go_back(project=self.project, user=self.user, number=number)
-        version = self.project.guidelines_versions.select_related("user").get(number=made)
-        return Response(Guidelines(version, context={"answers": guidelines.answers_by_version(self.project)}).data)
+        return self.project.guidelines_versions.select_related("user").get(number=made)
 
 
 class ImageOfGuidelines(serializers.ModelSerializer[GuidelinesImage]):
@@ -101,35 +99,33 @@ class ImageList(ProjectView):
     changing = Ability.SETTINGS_CHANGE
     parser_classes = [MultiPartParser]
 
-    @extend_schema(responses=ImageOfGuidelines(many=True))
-    def get(self, request: Request, slug: str) -> Response:
+    @answers(ImageOfGuidelines, many=True)
+    def get(self) -> QuerySet[GuidelinesImage]:
         """List the images for the guidelines, by name."""
-        images = self.project.guidelines_images.select_related("project", "user")
-        return Response(ImageOfGuidelines(images, many=True).data)
+        return self.project.guidelines_images.select_related("project", "user")
 
-    @extend_schema(request={"multipart/form-data": ImageUpload}, responses={201: ImageOfGuidelines})
-    def post(self, request: Request, slug: str) -> Response:
+    @answers(ImageOfGuidelines, 201, request={"multipart/form-data": ImageUpload})
+    def post(self) -> GuidelinesImage:
         """Upload an image for the guidelines. The server makes its name from the file's name; `![](name.png)` shows it.
 
         Screen readers read `alt_text`, or the text in the brackets if the guidelines have one.
         """
-        uploads.admit(request._request, self.project, proven=True)
-        data: Any = request.data  # the form is spooled as it is taken apart
-        if problem := getattr(request._request, "upload_problem", ""):
+        uploads.admit(self.request._request, self.project, proven=True)
+        data: Any = self.request.data  # the form is spooled as it is taken apart
+        if problem := getattr(self.request._request, "upload_problem", ""):
             raise serializers.ValidationError({"file": problem})
         values = fields.read_body(ImageUpload, data)
         file = values["file"]
         if file.size > guidelines_images.MOST_BYTES:
             problem = too_large(guidelines_images.MOST_BYTES)
             raise serializers.ValidationError({"file": f"The image {problem}."})
-        image = guidelines_images.add(
+        return guidelines_images.add(
             project=self.project,
             user=self.user,
             file_name=file.name,
             content=file.read(),
             alt_text=values["alt_text"],
         )
-        return Response(ImageOfGuidelines(image).data, status=status.HTTP_201_CREATED)
 
 
 class OneImage(ProjectView):
@@ -139,21 +135,20 @@ class OneImage(ProjectView):
     reading = Ability.PROJECT_READ
     changing = Ability.SETTINGS_CHANGE
 
-    @extend_schema(responses={(200, "image/*"): OpenApiTypes.BINARY})
-    def get(self, request: Request, slug: str, image: str) -> HttpResponseBase:
+    @answers({(200, "image/*"): OpenApiTypes.BINARY})
+    def get(self, image: str) -> HttpResponseBase:
         """Download an image of the guidelines."""
         image_file = self._find(image)
         try:
             content_type = Image.content_types[Path(image_file.media).suffix]
-            return media_response(request, media.local(image_file.media), content_type=content_type)
+            return media_response(self.request, media.local(image_file.media), content_type=content_type)
         except (FileNotFoundError, FileDamaged):
             raise Http404("The image is gone from the disk.") from None
 
-    @extend_schema(responses={204: None})
-    def delete(self, request: Request, slug: str, image: str) -> Response:
+    @answers()
+    def delete(self, image: str) -> None:
         """Delete an image. Respond with 409 if a version of the guidelines shows the image."""
         guidelines_images.remove_image(image=self._find(image))
-        return Response(status=status.HTTP_204_NO_CONTENT)
 
     def _find(self, name: str) -> GuidelinesImage:
         missing = "The guidelines have no image with this name."

@@ -6,15 +6,14 @@ import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.exceptions import NotFound
-from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.api.shared import fields
-from labeling.api.shared.endpoints import ProjectView
+from labeling.api.shared.endpoints import ProjectView, answers
 from labeling.api.shared.errors import refusals_as_conflicts
 from labeling.models import Ability, Invitation, Role
 from labeling.projects.people import invitations
@@ -87,23 +86,21 @@ class InvitationList(ProjectView):
     reading = Ability.MEMBERS_READ
     changing = Ability.MEMBERS_CHANGE
 
-    @extend_schema(responses=InvitationSerializer(many=True))
-    def get(self, request: Request, slug: str) -> Response:
-        rows = self.project.invitations.open().select_related("invited_by").order_by("-pk")
-        return Response(InvitationSerializer(rows, many=True).data)
+    @answers(InvitationSerializer, many=True)
+    def get(self) -> QuerySet[Invitation]:
+        return self.project.invitations.open().select_related("invited_by").order_by("-pk")
 
-    @extend_schema(request=InvitationBody, responses={201: NewInvitationSerializer})
-    def post(self, request: Request, slug: str) -> Response:
+    @answers(NewInvitationSerializer, 201, takes=InvitationBody)
+    def post(self) -> Response:
         """Create a link with which one person can join in the given role for 7 days, or `limit` people until the end of
         `last_day`. Only this response has the link, as `url`.
 
         With `to_account`, the account with the username `name` also finds the invitation on its home page. The response
         does not depend on whether this account exists. Respond with 409 after invitations for 100 people in 7 days.
         """
-        values = fields.read_body(InvitationBody, request.data)
         with refusals_as_conflicts():
-            invitation, token = invitations.invite(project=self.project, user=self.user, **values)
-        url = invitations.deliver(token, request.build_absolute_uri)
+            invitation, token = invitations.invite(project=self.project, user=self.user, **self.body)
+        url = invitations.deliver(token, self.request.build_absolute_uri)
         data = NewInvitationSerializer(invitation, context={"url": url}).data
         return Response(data, status=status.HTTP_201_CREATED, headers={"Cache-Control": "no-store"})
 
@@ -114,8 +111,7 @@ class InvitationDetail(ProjectView):
     subject = "Projects"
     changing = Ability.MEMBERS_CHANGE
 
-    @extend_schema(responses={204: None})
-    def delete(self, request: Request, slug: str, invitation_id: int) -> Response:
+    @answers()
+    def delete(self, invitation_id: int) -> None:
         if not invitations.withdraw(project=self.project, invitation_id=invitation_id):
             raise NotFound("There is no open invitation of this id in the project.")
-        return Response(status=status.HTTP_204_NO_CONTENT)

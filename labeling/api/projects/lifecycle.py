@@ -5,17 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import Http404
-from drf_spectacular.utils import extend_schema
-from rest_framework import serializers, status
-from rest_framework.request import Request
-from rest_framework.response import Response
+from rest_framework import serializers
 
 from labeling.api.projects.members import NO_MEMBER, MemberSerializer
 from labeling.api.projects.views import ProjectSerializer
 from labeling.api.shared import fields
-from labeling.api.shared.endpoints import SIGNED_IN, Endpoint, ProjectView, find_or_404
+from labeling.api.shared.endpoints import SIGNED_IN, Endpoint, ProjectView, answers, find_or_404
 from labeling.api.shared.errors import refusals_as_conflicts
-from labeling.insight.affected import contents_of
+from labeling.insight.affected import Contents, contents_of
 from labeling.models import Ability, Membership, Project, Role, User
 from labeling.models.projects import MAX_SLUG, slug_validator
 from labeling.models.roles import either, roles_without
@@ -92,27 +89,23 @@ class _Lifecycle(ProjectView):
     subject = "Projects"
     in_archived = True
 
-    def shown(self) -> Response:
-        self.project.refresh_from_db(fields=["archived_at"])
-        return Response(ProjectSerializer(self.project, context={"membership_in": self.membership_in}).data)
-
 
 class ProjectArchive(_Lifecycle):
     """The endpoint that archives and reopens a project."""
 
     changing = Ability.PROJECT_CHANGE
 
-    @extend_schema(request=None, responses=ProjectSerializer)
-    def post(self, request: Request, slug: str) -> Response:
+    @answers(ProjectSerializer)
+    def post(self) -> Project:
         """Archive the project. Members can read and export it; all changes answer 403 until it is reopened."""
         lifecycle.archive(project=self.project)
-        return self.shown()
+        return Project.objects.get(pk=self.project.pk)
 
-    @extend_schema(responses={200: ProjectSerializer})
-    def delete(self, request: Request, slug: str) -> Response:
+    @answers(ProjectSerializer)
+    def delete(self) -> Project:
         """Reopen an archived project."""
         lifecycle.unarchive(project=self.project)
-        return self.shown()
+        return Project.objects.get(pk=self.project.pk)
 
 
 class ProjectDeletion(_Lifecycle):
@@ -121,21 +114,20 @@ class ProjectDeletion(_Lifecycle):
     reading = Ability.SETTINGS_READ
     changing = Ability.PROJECT_CHANGE
 
-    @extend_schema(responses=ProjectContents)
-    def get(self, request: Request, slug: str) -> Response:
+    @answers(ProjectContents)
+    def get(self) -> Contents:
         """Count what a deletion would remove: items, labels, annotations, model versions, members and bytes."""
-        return Response(ProjectContents(contents_of(self.project)).data)
+        return contents_of(self.project)
 
-    @extend_schema(request=DeletionRequest, responses=DeletedProject)
-    def post(self, request: Request, slug: str) -> Response:
+    @answers(DeletedProject, takes=DeletionRequest)
+    def post(self) -> Project:
         """Delete the project for all members at once. Send its name to confirm. Its managers can restore it for 30
         days.
         """
-        name = fields.read_body(DeletionRequest, request.data)["name"]
         with refusals_as_conflicts():
-            lifecycle.delete(project=self.project, user=self.user, name=name)
+            lifecycle.delete(project=self.project, user=self.user, name=self.body["name"])
         self.project.refresh_from_db(fields=["deleted_at", "deleted_by"])
-        return Response(DeletedProject(self.project).data)
+        return self.project
 
 
 class ProjectCopy(_Lifecycle):
@@ -146,15 +138,14 @@ class ProjectCopy(_Lifecycle):
 
     changing = Ability.PROJECT_CHANGE
 
-    @extend_schema(request=CopyRequest, responses={201: CopiedProject})
-    def post(self, request: Request, slug: str) -> Response:
-        values = fields.read_body(CopyRequest, request.data)
-        values["slug"] = slug_for(self.user, values["slug"])
+    def context_of(self, result: Any) -> dict[str, Any]:
+        return {"membership_in": lambda made: Membership(project=made, user=self.user, role=Role.MANAGER)}
+
+    @answers(CopiedProject, 201, takes=CopyRequest)
+    def post(self) -> Project:
+        values = {**self.body, "slug": slug_for(self.user, self.body["slug"])}
         with refusals_as_conflicts():
-            made = duplicate(project=self.project, user=self.user, **values)
-        membership = Membership(project=made, user=self.user, role=Role.MANAGER)
-        data = CopiedProject(made, context={"membership_in": lambda project: membership}).data
-        return Response(data, status=status.HTTP_201_CREATED)
+            return duplicate(project=self.project, user=self.user, **values)
 
 
 class ProjectTransfer(ProjectView):
@@ -163,15 +154,15 @@ class ProjectTransfer(ProjectView):
     subject = "Projects"
     changing = Ability.MEMBERS_CHANGE
 
-    @extend_schema(request=TransferRequest, responses=MemberSerializer)
-    def post(self, request: Request, slug: str) -> Response:
-        values = fields.read_body(TransferRequest, request.data)
+    @answers(MemberSerializer, takes=TransferRequest)
+    def post(self) -> Membership:
+        values = self.body
         members = self.project.memberships.select_related("user")
         successor = find_or_404(members, NO_MEMBER, user__username=values["username"])
         with refusals_as_conflicts():
             transfer(project=self.project, user=self.user, successor=successor.user, role=values["role"])
         successor.refresh_from_db(fields=["role"])
-        return Response(MemberSerializer(successor).data)
+        return successor
 
 
 class DeletedProjects(Endpoint):
@@ -181,21 +172,23 @@ class DeletedProjects(Endpoint):
     who = {"GET": SIGNED_IN, "POST": "managers of the deleted project"}
     missing = "You cannot restore a project with this slug."
 
-    @extend_schema(responses=DeletedProject(many=True))
-    def get(self, request: Request) -> Response:
-        return Response(DeletedProject(self._restorable(request), many=True).data)
+    def context_of(self, result: Any) -> dict[str, Any]:
+        return {"membership_in": lambda project: access.membership_of(self.request.user, project.slug)}
 
-    @extend_schema(request=RestoreRequest, responses=ProjectSerializer)
-    def post(self, request: Request) -> Response:
+    @answers(DeletedProject, many=True)
+    def get(self) -> list[Project]:
+        return self._restorable()
+
+    @answers(ProjectSerializer, takes=RestoreRequest)
+    def post(self) -> Project:
         """Restore a project that was deleted less than 30 days ago."""
-        slug = fields.read_body(RestoreRequest, request.data)["slug"]
-        project = next((each for each in self._restorable(request) if each.slug == slug), None)
+        slug = self.body["slug"]
+        project = next((each for each in self._restorable() if each.slug == slug), None)
         if project is None:
             raise Http404(self.missing)
         with refusals_as_conflicts():
             lifecycle.restore(project=project)
-        membership = access.membership_of(request.user, slug)
-        return Response(ProjectSerializer(project, context={"membership_in": lambda project: membership}).data)
+        return project
 
-    def _restorable(self, request: Request) -> list[Any]:
-        return lifecycle.restorable(request.user) if isinstance(request.user, User) else []
+    def _restorable(self) -> list[Project]:
+        return lifecycle.restorable(self.request.user) if isinstance(self.request.user, User) else []

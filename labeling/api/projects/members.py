@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
+from django.db.models import QuerySet
 from django.http import Http404
-from drf_spectacular.utils import extend_schema
-from rest_framework import status
-from rest_framework.request import Request
-from rest_framework.response import Response
 
 from labeling.api.shared import fields
-from labeling.api.shared.endpoints import ProjectView, find_or_404
+from labeling.api.shared.endpoints import ProjectView, answers, find_or_404
 from labeling.api.shared.errors import refusals_as_conflicts
 from labeling.models import Ability, Membership, Role, User
 from labeling.models.accounts import MAX_DAILY_LIMIT, MAX_GROUP
@@ -47,20 +44,18 @@ class MemberList(ProjectView):
     reading = Ability.MEMBERS_READ
     changing = Ability.MEMBERS_CHANGE
 
-    @extend_schema(responses=MemberSerializer(many=True))
-    def get(self, request: Request, slug: str) -> Response:
-        members = Membership.objects.filter(project=self.project).select_related("user").order_by("user__username")
-        return Response(MemberSerializer(members, many=True).data)
+    @answers(MemberSerializer, many=True)
+    def get(self) -> QuerySet[Membership]:
+        return self.project.memberships.select_related("user").order_by("user__username")
 
-    @extend_schema(request=MemberSerializer, responses={201: MemberSerializer})
-    def post(self, request: Request, slug: str) -> Response:
+    @answers(MemberSerializer, 201, takes=MemberSerializer)
+    def post(self) -> Membership:
         """Change a member's role, group and daily limit. A missing field keeps its value.
 
         Respond with 404 for people who are not members, whether they have an account or not: invite them. Superusers
         may also add any account as a member, up to the limit of members (`PROJECT_MEMBERS`): then respond with 409.
         """
-        values = fields.read_body(MemberSerializer, request.data)
-        username = values["user"]["username"]
+        values, username = self.body, self.body["user"]["username"]
         people = (
             User.objects.all() if self.user.is_superuser else User.objects.filter(memberships__project=self.project)
         )
@@ -72,7 +67,7 @@ class MemberList(ProjectView):
             group=values.get("group", membership.group),
             daily_limit=values.get("daily_limit", membership.daily_limit),
         )
-        return Response(MemberSerializer(membership).data, status=status.HTTP_201_CREATED)
+        return membership
 
 
 class MemberPause(ProjectView):
@@ -81,19 +76,19 @@ class MemberPause(ProjectView):
     subject = "Projects"
     changing = Ability.MEMBERS_CHANGE
 
-    @extend_schema(request=None, responses=MemberSerializer)
-    def post(self, request: Request, slug: str, username: str) -> Response:
+    @answers(MemberSerializer)
+    def post(self, username: str) -> Membership:
         """Pause a member and release the member's tasks to other annotators. Answers that the member still sends are
         accepted.
         """
         gold.pause(self._member(username), f"Paused by {self.user.username}.", by=self.user)
-        return Response(MemberSerializer(self._member(username)).data)
+        return self._member(username)
 
-    @extend_schema(responses={200: MemberSerializer})
-    def delete(self, request: Request, slug: str, username: str) -> Response:
+    @answers(MemberSerializer)
+    def delete(self, username: str) -> Membership:
         """End a member's pause. The count of wrong gold items starts at zero again."""
         gold.let_go_on(self._member(username))
-        return Response(MemberSerializer(self._member(username)).data)
+        return self._member(username)
 
     def _member(self, username: str) -> Membership:
         people = self.project.memberships.select_related("user", "project")
@@ -106,10 +101,9 @@ class MemberDetail(ProjectView):
     subject = "Projects"
     changing = Ability.MEMBERS_CHANGE
 
-    @extend_schema(responses={204: None})
-    def delete(self, request: Request, slug: str, username: str) -> Response:
+    @answers()
+    def delete(self, username: str) -> None:
         user = User.objects.filter(memberships__project=self.project, username=username).first()
         with refusals_as_conflicts():
             if user is None or not remove_member(project=self.project, user=user):
                 raise Http404(NO_MEMBER)
-        return Response(status=status.HTTP_204_NO_CONTENT)

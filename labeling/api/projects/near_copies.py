@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from drf_spectacular.utils import extend_schema
-from rest_framework.request import Request
-from rest_framework.response import Response
+from typing import Any
 
 from labeling.api.projects.agreement import RightFigures
 from labeling.api.shared import fields
-from labeling.api.shared.endpoints import ProjectView
+from labeling.api.shared.endpoints import ProjectView, answers
 from labeling.insight.copy_figures import copy_values
 from labeling.models import Ability
 from labeling.storage.db.replica import reads
@@ -45,7 +43,7 @@ class NearCopies(ProjectView):
     subject = "Projects"
     reading = Ability.LABELS_READ
 
-    @extend_schema(responses=CopiesSerializer)
     @reads()
-    def get(self, request: Request, slug: str) -> Response:
-        return Response(CopiesSerializer(copy_values(self.project)).data)
+    @answers(CopiesSerializer)
+    def get(self) -> dict[str, Any]:
+        return copy_values(self.project)

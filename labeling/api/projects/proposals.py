@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from django.http import Http404
-from drf_spectacular.utils import extend_schema
-from rest_framework.request import Request
-from rest_framework.response import Response
 
 from labeling.api.shared import fields
-from labeling.api.shared.endpoints import ProjectView
+from labeling.api.shared.endpoints import ProjectView, answers
 from labeling.models import Ability
 from labeling.models.classes import MAX_PROPOSAL
 from labeling.projects.classes import proposals
@@ -68,9 +65,9 @@ class ProposalList(_Proposals):
 
     reading = Ability.SETTINGS_READ
 
-    @extend_schema(responses=Proposal(many=True))
-    def get(self, request: Request, slug: str) -> Response:
-        return Response(Proposal(proposals.groups(self.project), many=True).data)
+    @answers(Proposal, many=True)
+    def get(self) -> list[proposals.Group]:
+        return proposals.groups(self.project)
 
 
 class ProposalAccept(_Proposals):
@@ -78,18 +75,17 @@ class ProposalAccept(_Proposals):
 
     changing = Ability.SETTINGS_CHANGE
 
-    @extend_schema(request=AcceptRequest, responses=AcceptResponse)
-    def post(self, request: Request, slug: str) -> Response:
-        values = fields.read_body(AcceptRequest, request.data)
+    @answers(AcceptResponse, takes=AcceptRequest)
+    def post(self) -> proposals.Accepted:
+        values = self.body
         group = self.group(values["key"])
-        accepted = proposals.accept(
+        return proposals.accept(
             project=self.project,
             user=self.user,
             key=group.key,
             name=values.get("name", group.name),
             into=values.get("into"),
         )
-        return Response(AcceptResponse(accepted).data)
 
 
 class ProposalDismiss(_Proposals):
@@ -97,7 +93,7 @@ class ProposalDismiss(_Proposals):
 
     changing = Ability.SETTINGS_CHANGE
 
-    @extend_schema(request=DismissRequest, responses=DismissResponse)
-    def post(self, request: Request, slug: str) -> Response:
-        group = self.group(fields.read_body(DismissRequest, request.data)["key"])
-        return Response({"dismissed": proposals.dismiss(project=self.project, user=self.user, key=group.key)})
+    @answers(DismissResponse, takes=DismissRequest)
+    def post(self) -> dict[str, int]:
+        group = self.group(self.body["key"])
+        return {"dismissed": proposals.dismiss(project=self.project, user=self.user, key=group.key)}

@@ -5,19 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from drf_spectacular.utils import extend_schema
-from rest_framework import serializers, status
-from rest_framework.request import Request
-from rest_framework.response import Response
+from django.db.models import QuerySet
+from rest_framework import serializers
 
 from labeling.api.shared import fields
-from labeling.api.shared.endpoints import ProjectView, find_or_404
+from labeling.api.shared.endpoints import ProjectView, answers, find_or_404
 from labeling.intake.readers.layout import Layout, LayoutError
 from labeling.intake.watching import changing
-from labeling.models import Ability, Project, Source
+from labeling.models import Ability, Source
 from labeling.outside.sources import MAX_ADDRESS, BadAddress, SourceProblem
 
-MISSING = "There is no source {} in this project."
 MOST_TEXT = 10_000
 """The most characters of an option or a credential."""
 
@@ -120,100 +117,97 @@ class SourceTest(fields.Shape):
     files = SourceFile(many=True)
 
 
-def _given(fields: dict[str, Any], address: str) -> dict[str, Any]:
+def _given(values: dict[str, Any], address: str) -> dict[str, Any]:
     """Return the fields as `changing` takes them, with options and credentials checked by their names."""
-    if "credentials" in fields:
-        fields["secrets"] = fields.pop("credentials")
+    if "credentials" in values:
+        values["secrets"] = values.pop("credentials")
     for name, secret in (("options", False), ("secrets", True)):
-        if name in fields:
+        if name in values:
             try:
-                fields[name] = changing.only(address, fields[name], secret=secret)
+                values[name] = changing.only(address, values[name], secret=secret)
             except BadAddress as error:
                 raise ValidationError({error.option: str(error)}) from error
-    return fields
+    return values
 
 
-def _shown(project: Project, source: Source, code: int = status.HTTP_200_OK) -> Response:
-    return Response(SourceSerializer(source, context={"states": changing.states_of(project)}).data, status=code)
-
-
-class SourceList(ProjectView):
-    """List the sources of the project."""
-
-    subject = "Sources"
-    reading = changing = Ability.SOURCES_CHANGE
-
-    @extend_schema(responses=SourceSerializer(many=True))
-    def get(self, request: Request, slug: str) -> Response:
-        context = {"states": changing.states_of(self.project)}
-        return Response(SourceSerializer(self.project.sources.all(), many=True, context=context).data)
-
-    @extend_schema(request=SourceSerializer, responses={201: SourceSerializer})
-    def post(self, request: Request, slug: str) -> Response:
-        """Add a source, which a worker looks at. Respond with 409 if the project has 50 sources."""
-        values = {"layout": None, **fields.read_body(SourceSerializer, request.data)}
-        source = changing.add(project=self.project, user=self.user, **_given(values, values["address"]))
-        return _shown(self.project, source, status.HTTP_201_CREATED)
-
-
-class _OneSource(ProjectView):
-    """Base of the endpoints of a single source."""
+class _Sources(ProjectView):
+    """Base of the endpoints of sources."""
 
     subject = "Sources"
     changing = Ability.SOURCES_CHANGE
 
+    def context_of(self, result: Any) -> dict[str, Any]:
+        return {"states": changing.states_of(self.project)}
+
     def find(self, source_id: int) -> Source:
-        return find_or_404(self.project.sources.all(), MISSING.format(source_id), pk=source_id)
+        return find_or_404(self.project.sources.all(), f"There is no source {source_id} in this project.", pk=source_id)
 
 
-class SourceDetail(_OneSource):
+class SourceList(_Sources):
+    """List the sources of the project."""
+
+    reading = Ability.SOURCES_CHANGE
+
+    @answers(SourceSerializer, many=True)
+    def get(self) -> QuerySet[Source]:
+        return self.project.sources.all()
+
+    @answers(SourceSerializer, 201, takes=SourceSerializer)
+    def post(self) -> Source:
+        """Add a source, which a worker looks at. Respond with 409 if the project has 50 sources."""
+        values = {"layout": None, **self.body}
+        return changing.add(project=self.project, user=self.user, **_given(values, values["address"]))
+
+
+class SourceDetail(_Sources):
     """A single source."""
 
     reading = Ability.SOURCES_CHANGE
 
-    @extend_schema(responses=SourceSerializer)
-    def get(self, request: Request, slug: str, source_id: int) -> Response:
+    @answers(SourceSerializer)
+    def get(self, source_id: int) -> Source:
         """Return one source."""
-        return _shown(self.project, self.find(source_id))
+        return self.find(source_id)
 
-    @extend_schema(request=SourceChange, responses=SourceSerializer)
-    def patch(self, request: Request, slug: str, source_id: int) -> Response:
+    @answers(SourceSerializer, takes=SourceChange)
+    def patch(self, source_id: int) -> Source:
         """Change a source, pause it or let it go on. After new credentials, imports that failed continue."""
         source = self.find(source_id)
-        changing.change(source=source, **_given(fields.read_body(SourceChange, request.data), source.address))
-        return _shown(self.project, self.find(source_id))
+        changing.change(source=source, **_given(self.body, source.address))
+        return self.find(source_id)
 
-    @extend_schema(parameters=[RemovalOptions], responses={204: None})
-    def delete(self, request: Request, slug: str, source_id: int) -> Response:
+    @answers(query=RemovalOptions)
+    def delete(self, source_id: int) -> None:
         """Remove the source and its imports that are not done. Its items stay. Respond with 409 if files of items are
         there, unless `lose_files` is true.
         """
-        options = fields.read_body(RemovalOptions, request.query_params.dict())
+        options = self.query
         changing.remove_source(source=self.find(source_id), **options)
-        return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-class SourceLook(_OneSource):
+class SourceLook(_Sources):
     """Look at the source as soon as a worker is free. Respond with 409 if it is paused."""
 
-    @extend_schema(request=LookRequest, responses={202: SourceSerializer})
-    def post(self, request: Request, slug: str, source_id: int) -> Response:
+    @answers(SourceSerializer, 202, takes=LookRequest)
+    def post(self, source_id: int) -> Source:
         source = self.find(source_id)
-        changing.look_now(source=source, full=fields.read_body(LookRequest, request.data)["full"])
-        return _shown(self.project, self.find(source_id), status.HTTP_202_ACCEPTED)
+        changing.look_now(source=source, full=self.body["full"])
+        return self.find(source_id)
 
 
-class SourceTried(_OneSource):
+class SourceTried(_Sources):
     """Return the first five files of the source, or the reason why they cannot be listed. Respond with 429 if you,
     the project or the server have two tests under way.
     """
 
     few = True
 
-    @extend_schema(request=None, responses=SourceTest)
-    def post(self, request: Request, slug: str, source_id: int) -> Response:
+    def context_of(self, result: Any) -> dict[str, Any]:
+        return {}
+
+    @answers(SourceTest)
+    def post(self, source_id: int) -> dict[str, Any]:
         try:
-            found = {"problem": "", "files": changing.files_for(self.user, self.find(source_id))}
+            return {"problem": "", "files": changing.files_for(self.user, self.find(source_id))}
         except SourceProblem as problem:
-            found = {"problem": str(problem), "files": []}
-        return Response(SourceTest(found).data)
+            return {"problem": str(problem), "files": []}

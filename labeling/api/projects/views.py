@@ -7,14 +7,13 @@ from typing import Any, cast
 
 from django.db.models import QuerySet
 from django.utils.functional import cached_property
-from drf_spectacular.utils import extend_schema, extend_schema_field
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import generics, serializers
 from rest_framework.exceptions import PermissionDenied
-from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.api.shared import fields
-from labeling.api.shared.endpoints import SIGNED_IN, Endpoint, ProjectView
+from labeling.api.shared.endpoints import SIGNED_IN, Endpoint, ProjectView, answers
 from labeling.api.shared.errors import Conflict
 from labeling.api.shared.visible import VisibleToMember
 from labeling.loop import batches
@@ -156,15 +155,12 @@ class ProjectList(Endpoint, generics.ListCreateAPIView[Project]):
     serializer_class = ProjectSerializer
 
     def get_serializer_context(self) -> dict[str, Any]:
-        return {**super().get_serializer_context(), "membership_in": self._membership_in}
+        return {"membership_in": lambda project: self._memberships[project.pk]}
 
     @cached_property
     def _memberships(self) -> dict[int, Membership]:
         user = self.request.user
         return {each.project.pk: each for each in access.projects_of(user)} if isinstance(user, User) else {}
-
-    def _membership_in(self, project: Project) -> Membership:
-        return self._memberships[project.pk]
 
     def get_queryset(self) -> QuerySet[Project]:
         user = self.request.user
@@ -173,17 +169,17 @@ class ProjectList(Endpoint, generics.ListCreateAPIView[Project]):
             return every.none()
         return every if user.is_superuser else every.filter(pk__in=Project.objects.visible_to(user).values("pk"))
 
-    @extend_schema(responses={201: ProjectSerializer})
-    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    @answers(ProjectSerializer, 201, request=ProjectSerializer)
+    def post(self) -> Response:
         """Create a project and make the caller its manager. Staff get the requested slug, or 409 if it is taken. Other
         callers get the slug with a random ending, such as `owls-k7f3`.
 
         Respond with 409 at the maximum number of projects (`MAX_PROJECTS`, `MAX_PROJECTS_PER_PERSON`).
         """
-        user = request.user
+        user = self.request.user
         if not isinstance(user, User) or not access.may_create_projects(user):
             raise PermissionDenied("Only staff and managers of a project may create projects.")
-        return self.create(request, *args, **kwargs)
+        return self.create(self.request)
 
     def perform_create(self, serializer: serializers.BaseSerializer[Project]) -> None:
         user = cast(User, self.request.user)
@@ -211,14 +207,14 @@ class ProjectDetail(ProjectView):
     reading = Ability.PROJECT_READ
     changing = Ability.SETTINGS_CHANGE
 
-    @extend_schema(responses=ProjectSerializer)
-    def get(self, request: Request, slug: str) -> Response:
-        return Response(self._shown())
+    @answers(ProjectSerializer)
+    def get(self) -> Project:
+        return self.project
 
-    @extend_schema(request=ProjectChangeSerializer(partial=True), responses=ProjectSerializer)
-    def patch(self, request: Request, slug: str) -> Response:
+    @answers(ProjectSerializer, request=ProjectChangeSerializer(partial=True))
+    def patch(self) -> Project:
         """Change settings. Lease, texts and loop settings apply at once, the others from the next batch on."""
-        serializer = ProjectChangeSerializer(self.project, data=request.data, partial=True)
+        serializer = ProjectChangeSerializer(self.project, data=self.request.data, partial=True)
         serializer.is_valid(raise_exception=True)
         change = dict(serializer.validated_data)
         loop = change.pop("loop", None)
@@ -233,7 +229,4 @@ class ProjectDetail(ProjectView):
                 self.project.save(update_fields=list(change))
             if loop is not None:
                 batches.set_loop(project=self.project, loop=loop)
-        return Response(self._shown())
-
-    def _shown(self) -> dict[str, Any]:
-        return ProjectSerializer(self.project, context={"membership_in": self.membership_in}).data
+        return self.project

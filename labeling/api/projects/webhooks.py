@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
-from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.api.shared import fields
-from labeling.api.shared.endpoints import ProjectListView, ProjectView, find_or_404
+from labeling.api.shared.endpoints import ProjectListView, ProjectView, answers, find_or_404
 from labeling.models import Ability, Delivery, EventType, Webhook
 from labeling.models.webhooks import MAX_URL
 from labeling.outside.outbound import validate_address
@@ -79,15 +77,14 @@ class WebhookList(ProjectView):
     subject = "Webhooks"
     reading = changing = Ability.WEBHOOKS_CHANGE
 
-    @extend_schema(responses=WebhookSerializer(many=True))
-    def get(self, request: Request, slug: str) -> Response:
-        return Response(WebhookSerializer(self.project.webhooks.all(), many=True).data)
+    @answers(WebhookSerializer, many=True)
+    def get(self) -> QuerySet[Webhook]:
+        return self.project.webhooks.all()
 
-    @extend_schema(request=WebhookSerializer, responses={201: NewSecret})
-    def post(self, request: Request, slug: str) -> Response:
+    @answers(NewSecret, 201, takes=WebhookSerializer)
+    def post(self) -> Response:
         """Add a webhook. Only this response has its secret. Respond with 409 if the project has 20 webhooks."""
-        values = fields.read_body(WebhookSerializer, request.data)
-        return _with_secret(*changing.add(project=self.project, **values), status.HTTP_201_CREATED)
+        return _with_secret(*changing.add(project=self.project, **self.body), status.HTTP_201_CREATED)
 
 
 class _OneWebhook(ProjectView):
@@ -105,32 +102,31 @@ class WebhookDetail(_OneWebhook):
 
     reading = Ability.WEBHOOKS_CHANGE
 
-    @extend_schema(responses=WebhookSerializer)
-    def get(self, request: Request, slug: str, webhook_id: int) -> Response:
+    @answers(WebhookSerializer)
+    def get(self, webhook_id: int) -> Webhook:
         """Return one webhook."""
-        return Response(WebhookSerializer(self.find(webhook_id)).data)
+        return self.find(webhook_id)
 
-    @extend_schema(request=WebhookChange, responses=WebhookSerializer)
-    def patch(self, request: Request, slug: str, webhook_id: int) -> Response:
+    @answers(WebhookSerializer, takes=WebhookChange)
+    def patch(self, webhook_id: int) -> Webhook:
         """Change the address or the events, pause the webhook, or let it go on. Waiting messages go to the new
         address.
         """
         webhook = self.find(webhook_id)
-        changing.change(webhook=webhook, **fields.read_body(WebhookChange, request.data))
-        return Response(WebhookSerializer(self.find(webhook_id)).data)
+        changing.change(webhook=webhook, **self.body)
+        return self.find(webhook_id)
 
-    @extend_schema(responses={204: None})
-    def delete(self, request: Request, slug: str, webhook_id: int) -> Response:
+    @answers()
+    def delete(self, webhook_id: int) -> None:
         """Remove the webhook with its deliveries."""
         changing.remove_webhook(webhook=self.find(webhook_id))
-        return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class WebhookSecret(_OneWebhook):
     """Give the webhook a new secret. Only this response has it. For 24 hours, earlier secrets sign beside it."""
 
-    @extend_schema(request=None, responses=NewSecret)
-    def post(self, request: Request, slug: str, webhook_id: int) -> Response:
+    @answers(NewSecret)
+    def post(self, webhook_id: int) -> Response:
         webhook = self.find(webhook_id)
         return _with_secret(webhook, changing.rotate(webhook=webhook), status.HTTP_200_OK)
 
@@ -138,10 +134,9 @@ class WebhookSecret(_OneWebhook):
 class WebhookTest(_OneWebhook):
     """Send a `webhook.test` event, once, after the messages that wait; these are tried at once."""
 
-    @extend_schema(request=None, responses={202: DeliverySerializer})
-    def post(self, request: Request, slug: str, webhook_id: int) -> Response:
-        delivery = changing.send_test(webhook=self.find(webhook_id))
-        return Response(DeliverySerializer(delivery).data, status=status.HTTP_202_ACCEPTED)
+    @answers(DeliverySerializer, 202)
+    def post(self, webhook_id: int) -> Delivery:
+        return changing.send_test(webhook=self.find(webhook_id))
 
 
 class DeliveryList(ProjectListView):
@@ -160,9 +155,9 @@ class DeliveryList(ProjectListView):
 class DeliverySentAgain(_OneWebhook):
     """Send a dead letter, or a delivered message, once more. Respond with 409 if the message waits."""
 
-    @extend_schema(request=None, responses={202: DeliverySerializer})
-    def post(self, request: Request, slug: str, webhook_id: int, delivery_id: int) -> Response:
+    @answers(DeliverySerializer, 202)
+    def post(self, webhook_id: int, delivery_id: int) -> Delivery:
         deliveries = self.find(webhook_id).deliveries.select_related("event")
         missing = f"There is no delivery {delivery_id} of this webhook."
         changing.send_again(delivery=find_or_404(deliveries, missing, pk=delivery_id))
-        return Response(DeliverySerializer(deliveries.get(pk=delivery_id)).data, status=status.HTTP_202_ACCEPTED)
+        return deliveries.get(pk=delivery_id)

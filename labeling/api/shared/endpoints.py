@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import cached_property, wraps
+from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar
 
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpResponse
-from drf_spectacular.utils import OpenApiParameter
-from rest_framework import generics
+from django.http.response import HttpResponseBase
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import generics, status
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from labeling.api.shared import fields
 from labeling.labels.items.filter import Filter
 from labeling.models import Ability, LogKind, Membership, Project, User
 from labeling.observing import auditlog
@@ -34,8 +40,6 @@ class Endpoint(APIView):
     """The base of all endpoints. `subject` is the endpoint's heading in the published schema.
 
     HEAD runs `get`. OPTIONS and TRACE are not allowed, because the schema describes the endpoints.
-
-    HEAD is answered by `get`; OPTIONS and TRACE are not: what there is stands in the schema.
     """
 
     http_method_names = ["get", "post", "put", "patch", "delete", "head"]
@@ -43,6 +47,69 @@ class Endpoint(APIView):
     subject: ClassVar[str] = ""
     few: ClassVar[bool] = False
     """Whether few requests are answered at a time, and others get 429."""
+    takes: type[fields.Shape] | None = None
+    takes_query: type[fields.Shape] | None = None
+
+    @cached_property
+    def body(self) -> dict[str, Any]:
+        """The body in the shape that the method takes. Raises DRF's `ValidationError`, which answers 400."""
+        assert self.takes is not None
+        return fields.read_body(self.takes, self.request.data)
+
+    @cached_property
+    def query(self) -> dict[str, Any]:
+        """The parameters of the address in the shape that the method takes. Raises `ValidationError`, too."""
+        assert self.takes_query is not None
+        return fields.read_body(self.takes_query, self.request.query_params.dict())
+
+    def context_of(self, result: Any) -> dict[str, Any]:
+        """Return the context of the serializer for what a method returns."""
+        return {}
+
+
+def answers(
+    shape: type[fields.Shape] | Mapping[Any, Any] | None = None,
+    code: int = status.HTTP_200_OK,
+    *,
+    many: bool = False,
+    takes: type[fields.Shape] | None = None,
+    query: type[fields.Shape] | None = None,
+    meaning: str = "",
+    errors: Mapping[int, OpenApiResponse] = MappingProxyType({}),
+    **published: Any,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Publish the method of an endpoint, and answer with what it returns: by `shape`, or by a list of them (`many`).
+
+    The method gets the variables of the address, but for the project's `slug`. `self.body` reads the body by `takes`,
+    `self.query` the parameters by `query`, when it needs them: after what else can refuse the request. Without a shape
+    the answer is 204. A response is returned as it is; `shape` then may be the `responses` of `extend_schema`.
+
+    `meaning` describes the answer, `errors` errors with a special meaning. `published` goes to `extend_schema`.
+    """
+    answer: Any = shape(many=True) if many else shape  # type: ignore[operator, misc]  # many of a shape
+    if meaning:
+        answer = OpenApiResponse(answer, description=meaning)
+    responses = shape if isinstance(shape, Mapping) else {code if shape else status.HTTP_204_NO_CONTENT: answer}
+    published.setdefault("request", takes)
+    if query:
+        published["parameters"] = [query, *published.get("parameters", ())]
+
+    def decorate(method: Callable[..., Any]) -> Callable[..., Any]:
+        @extend_schema(responses={**responses, **errors}, **published)
+        @wraps(method)
+        def run(self: Endpoint, request: Request, slug: str = "", **variables: Any) -> HttpResponseBase:
+            self.takes, self.takes_query = takes, query
+            result = method(self, **variables)
+            if isinstance(result, HttpResponseBase):
+                return result
+            if shape is None:
+                return Response(status=status.HTTP_204_NO_CONTENT)
+            assert not isinstance(shape, Mapping)
+            return Response(shape(result, many=many, context=self.context_of(result)).data, status=code)
+
+        return run
+
+    return decorate
 
 
 class ProjectView(Endpoint):
@@ -78,16 +145,15 @@ class ProjectView(Endpoint):
     def user(self) -> User:
         return self.membership.user
 
-    def membership_in(self, instance: Any) -> Membership:
-        """Return the caller's membership in the instance's project."""
-        return self.membership
+    def context_of(self, result: Any) -> dict[str, Any]:
+        return {"membership_in": lambda instance: self.membership}
 
 
 class ProjectListView(ProjectView, generics.ListAPIView[Any]):
     """A paginated list of the project's rows; `get_queryset` selects them."""
 
     def get_serializer_context(self) -> dict[str, Any]:
-        return {**super().get_serializer_context(), "membership_in": self.membership_in}
+        return {**super().get_serializer_context(), **self.context_of(None)}
 
 
 def parameter(each: Filter) -> OpenApiParameter:

@@ -26,7 +26,7 @@ Shape = serializers.Serializer[Any]
 """The fields of an object in a request or a response."""
 
 
-def read_body(shape: type[serializers.Serializer[Any]], data: Any) -> dict[str, Any]:
+def read_body(shape: type[Shape], data: Any) -> dict[str, Any]:
     """Return the validated data of the serializer `shape`. Raises DRF's `ValidationError`, which answers 400."""
     if data is None:
         raise ValidationError("No data provided")
@@ -34,7 +34,7 @@ def read_body(shape: type[serializers.Serializer[Any]], data: Any) -> dict[str, 
 
 
 @cache
-def _made(shape: type[serializers.Serializer[Any]]) -> serializers.Serializer[Any]:
+def _made(shape: type[Shape]) -> Shape:
     """Return a serializer that all requests share, because making one copies every field. It keeps no data of a
     request.
     """
