@@ -47,7 +47,6 @@ class LogFile(ProjectView):
     without spaces. `previous` is the hash of the entry before.
     """
 
-    subject = "Log"
     reading = Ability.AUDITLOG_READ
 
     @answers({(200, LINES): OpenApiTypes.BINARY}, query=LogQuery)
@@ -58,7 +57,6 @@ class LogFile(ProjectView):
 class ServerLogFile(Endpoint):
     """Download the entries of the server's audit log as JSON lines: sign-ins, accounts, tokens, and the admin."""
 
-    subject = "Log"
     who = {"GET": "staff"}
 
     @answers({(200, LINES): OpenApiTypes.BINARY}, query=LogQuery)

@@ -95,7 +95,6 @@ class BatchSerializer(VisibleToMember, _Facts, serializers.ModelSerializer[Batch
 class BatchList(ProjectListView):
     """List all batches, the newest first."""
 
-    subject = "Batches"
     reading = Ability.PROJECT_READ
     serializer_class = BatchSerializer
 
@@ -111,8 +110,6 @@ def _with_versions(project: Project) -> QuerySet[Batch]:
 
 class OneBatch(ProjectView):
     """Base of the endpoints of a single batch."""
-
-    subject = "Batches"
 
     def find(self, number: int) -> Batch:
         return find_or_404(_with_versions(self.project), f"There is no batch {number} in this project.", number=number)

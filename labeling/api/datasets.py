@@ -67,7 +67,6 @@ class DatasetSerializer(serializers.ModelSerializer[DatasetVersion]):
 class DatasetList(ProjectListView):
     """The dataset versions of a project."""
 
-    subject = "Export"
     reading = Ability.LABELS_READ
     changing = Ability.DATASETS_CHANGE
     serializer_class = DatasetSerializer
@@ -94,7 +93,6 @@ def datasets_of(view: ProjectView) -> DatasetVersionQuerySet:
 class _OneDataset(ProjectView):
     """Base of the endpoints of one dataset version."""
 
-    subject = "Export"
     reading = Ability.LABELS_READ
 
     def find(self, name: str) -> DatasetVersion:

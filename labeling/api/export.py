@@ -48,7 +48,6 @@ class Export(ProjectView):
     """
 
     few = True
-    subject = "Export"
     reading = Ability.LABELS_READ
 
     @answers(

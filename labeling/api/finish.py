@@ -140,7 +140,6 @@ class FinishSerializer(fields.Shape):
 class ProjectFinish(ProjectView):
     """The goal of a label for each item, at most a share of them wrong."""
 
-    subject = "Finish"
     reading = Ability.BATCHES_READ
     changing = Ability.BATCHES_CHANGE
 
@@ -189,7 +188,6 @@ class CertificateSerializer(serializers.ModelSerializer[Certificate]):
 class CertificateList(ProjectListView):
     """List all certificates, the newest first."""
 
-    subject = "Finish"
     reading = Ability.BATCHES_READ
     serializer_class = CertificateSerializer
 
@@ -200,7 +198,6 @@ class CertificateList(ProjectListView):
 class _OneCertificate(ProjectView):
     """Base of the endpoints of a single certificate."""
 
-    subject = "Finish"
     reading = Ability.BATCHES_READ
 
     def find(self, number: int) -> Certificate:

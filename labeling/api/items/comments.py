@@ -44,7 +44,6 @@ class ReadResponse(fields.Shape):
 class ItemComments(ProjectView):
     """The comments on an item."""
 
-    subject = "Items"
     reading = Ability.ITEMS_READ
     changing = Ability.REVIEW_DO
 
@@ -68,7 +67,6 @@ class ItemComments(ProjectView):
 class OwnComments(ProjectView):
     """The caller's own comments, by item, with the replies to them. The item's other fields are hidden."""
 
-    subject = "Labeling"
     reading = Ability.TASKS_ANSWER
     changing = Ability.TASKS_ANSWER
 

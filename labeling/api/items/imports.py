@@ -146,7 +146,6 @@ FORM_FIELDS: dict[str, dict[str, Any]] = {
 class ItemsUpload(ProjectView):
     """The endpoint that imports items."""
 
-    subject = "Items"
     changing = Ability.ITEMS_CHANGE
     parser_classes = PARSERS
 
@@ -227,7 +226,6 @@ class ImportList(ItemsUpload):
 class ImportDetail(ProjectView):
     """Return one import."""
 
-    subject = "Items"
     reading = Ability.IMPORTS_READ
 
     @answers(ImportSerializer)
@@ -244,7 +242,6 @@ class RejectedRows(ProjectView):
     source's files, all. The import itself has the number of rows for each reason: `rejected_by_reason`.
     """
 
-    subject = "Items"
     reading = Ability.IMPORTS_READ
 
     @answers({(200, "text/csv"): OpenApiTypes.STR}, query=RejectedOptions)
@@ -294,7 +291,6 @@ class ItemMedia(ProjectView):
     claim showed them (by `media_url`); other files answer 404.
     """
 
-    subject = "Items"
     reading = Ability.PROJECT_READ
 
     @answers({(200, media_type): OpenApiTypes.BINARY for media_type in sorted(MEDIA_TYPES)}, query=MediaOptions)

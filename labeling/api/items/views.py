@@ -135,7 +135,6 @@ class Items(ItemsUpload):
 class ItemChanges(ProjectView):
     """Changes of several items at once."""
 
-    subject = "Items"
     reading = Ability.IMPORTS_READ
     changing = Ability.ITEMS_CHANGE
 
@@ -193,8 +192,6 @@ class ItemChanges(ProjectView):
 
 class _OneItem(ProjectView):
     """Base of the endpoints of a single item."""
-
-    subject = "Items"
 
     def record(self, item_id: int) -> ItemRecord:
         try:

@@ -37,7 +37,6 @@ from labeling.queue.person import count_claim, daily_limit_of
 class Claim(ProjectView):
     """Claim tasks to answer: first the caller's unanswered tasks, then free tasks in the order of the batch."""
 
-    subject = "Labeling"
     changing = Ability.TASKS_ANSWER
 
     @answers(ClaimResponse, takes=ClaimRequest)
@@ -71,7 +70,6 @@ class Claim(ProjectView):
 class Annotations(ProjectView):
     """Submit answers. Each answer is accepted or rejected by itself; a repeated answer counts once."""
 
-    subject = "Labeling"
     changing = Ability.TASKS_ANSWER
 
     @answers(SubmitResponse, takes=AnnotationsRequest)
@@ -91,7 +89,6 @@ class Annotations(ProjectView):
 class Skip(ProjectView):
     """Skip a task and give the reason. A skip counts as one of the task's answers."""
 
-    subject = "Labeling"
     changing = Ability.TASKS_ANSWER
 
     @answers(SubmitResponse, takes=SkipRequest)
@@ -109,7 +106,6 @@ class Skip(ProjectView):
 class Release(ProjectView):
     """Release the caller's tasks, so that other annotators can claim them at once."""
 
-    subject = "Labeling"
     changing = Ability.TASKS_ANSWER
 
     @answers(ReleaseResponse, takes=ReleaseRequest)
@@ -121,7 +117,6 @@ class Release(ProjectView):
 class AnnotationDetail(ProjectView):
     """Withdraw the caller's answer or skip while the batch is open, and return its task, assigned to the caller."""
 
-    subject = "Labeling"
     changing = Ability.TASKS_ANSWER
 
     @answers(ClaimedTask)
@@ -135,7 +130,6 @@ class Progress(ProjectView):
     counts.
     """
 
-    subject = "Labeling"
     reading = Ability.PROJECT_READ
 
     @answers(ProgressResponse)

@@ -43,8 +43,6 @@ class ClusteringSerializer(serializers.ModelSerializer[Clustering]):
 class _Clustering(ProjectView):
     """Base of the endpoints of the clustering."""
 
-    subject = "Models"
-
     def find(self) -> Clustering:
         clustering = clusterings.clustering_of(self.project)
         if clustering is None:

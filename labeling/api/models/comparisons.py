@@ -113,7 +113,6 @@ class ComparisonResponse(fields.Shape):
 class VersionComparison(ProjectView):
     """Compare two model versions on the same control items and on the whole pool."""
 
-    subject = "Models"
     reading = Ability.MODELS_READ
 
     def context_of(self, result: Any) -> dict[str, Any]:

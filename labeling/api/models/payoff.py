@@ -94,7 +94,6 @@ class PayoffSerializer(fields.Shape):
 class PayoffDetail(ProjectView):
     """Return the labels saved so far, the predicted gain and cost of the next batch, and whether to go on."""
 
-    subject = "Models"
     reading = Ability.BATCHES_READ
 
     @reads()

@@ -75,8 +75,6 @@ class PredictionServerSerializer(fields.Shape):
 class _Sets(ProjectView):
     """Base of the endpoints."""
 
-    subject = "Models"
-
     def sets(self) -> QuerySet[PredictionSet]:
         return self.project.prediction_sets.select_related("project", "version")
 

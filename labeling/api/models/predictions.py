@@ -58,8 +58,6 @@ class PredictionRunSerializer(serializers.ModelSerializer[PredictionRun]):
 class _Predictions(ProjectView):
     """Base of the endpoints of prediction runs."""
 
-    subject = "Models"
-
     def runs(self) -> QuerySet[PredictionRun]:
         return self.project.predictions.kept(timezone.now()).select_related("project", "version")
 

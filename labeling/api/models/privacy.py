@@ -70,7 +70,6 @@ class PrivacyDetail(ProjectView):
     gives the reason. Trainings of other projects on the same labels count: `elsewhere` lists them.
     """
 
-    subject = "Models"
     reading = Ability.MODELS_READ
 
     @reads()

@@ -44,7 +44,6 @@ class NoOptions(fields.Shape):
 class RegistrationList(ProjectListView):
     """List the files with models that were registered or refused, the newest first."""
 
-    subject = "Models"
     reading = Ability.MODELS_READ
     changing = Ability.MODELS_CHANGE
     parser_classes = [MultiPartParser, FileUploadParser]
@@ -68,7 +67,6 @@ class RegistrationList(ProjectListView):
 class RegistrationDetail(ProjectView):
     """Return a registration and its state."""
 
-    subject = "Models"
     reading = Ability.MODELS_READ
 
     @answers(RegistrationSerializer)
@@ -97,7 +95,6 @@ class TrackedVersionSerializer(serializers.ModelSerializer[TrackedVersion]):
 class VersionInMlflow(ProjectView):
     """A version's entry in MLflow."""
 
-    subject = "Models"
     reading = Ability.MODELS_READ
     changing = Ability.MODELS_CHANGE
 

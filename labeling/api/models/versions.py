@@ -114,7 +114,6 @@ def versions_of(project: Project) -> QuerySet[ModelVersion]:
 class VersionList(ProjectListView):
     """List all model versions, the newest first."""
 
-    subject = "Models"
     reading = Ability.MODELS_READ
     serializer_class = VersionSerializer
 
@@ -133,8 +132,6 @@ def _of_project(project: Project) -> dict[str, Any]:
 
 class _OneVersion(ProjectView):
     """Base of the endpoints of a single model version."""
-
-    subject = "Models"
 
     def find(self, number: int) -> ModelVersion:
         return find_or_404(
@@ -219,7 +216,6 @@ class InUseSerializer(serializers.Serializer[version_in_use.InUse]):
 class VersionInUse(ProjectView):
     """The version that picks the batches."""
 
-    subject = "Models"
     reading = Ability.MODELS_READ
     changing = Ability.MODELS_CHANGE
 

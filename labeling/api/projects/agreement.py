@@ -121,7 +121,6 @@ class AgreementSerializer(fields.Shape):
 class AgreementDetail(ProjectView):
     """Return how well annotators agree beyond chance, by pair and class, and which classes each one confuses."""
 
-    subject = "Projects"
     reading = Ability.LABELS_READ
 
     @reads()

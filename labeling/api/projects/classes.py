@@ -102,8 +102,6 @@ class Change(fields.Shape):
 class _Classes(ProjectView):
     """Base of the endpoints of the classes."""
 
-    subject = "Classes"
-
     def context_of(self, result: Any) -> dict[str, Any]:
         one = result if isinstance(result, LabelClass) else None
         if one is not None:
@@ -244,7 +242,6 @@ class ClassExampleDetail(_Classes):
 class ClassChanges(ProjectView):
     """List the newest hundred changes to the classes, the newest first."""
 
-    subject = "Classes"
     reading = Ability.LABELS_READ
 
     @answers(Change, many=True)
@@ -255,7 +252,6 @@ class ClassChanges(ProjectView):
 class ClassUndo(ProjectView):
     """Undo the newest change to the classes, provided that no model was trained since."""
 
-    subject = "Classes"
     changing = Ability.SETTINGS_CHANGE
 
     @answers(Change, takes=UndoRequest)

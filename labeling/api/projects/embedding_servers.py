@@ -49,7 +49,6 @@ class EmbeddingServerSerializer(fields.Shape):
 class ProjectEmbeddingServers(ProjectView):
     """The servers for embeddings of the project."""
 
-    subject = "Projects"
     reading = Ability.SETTINGS_READ
     changing = Ability.SETTINGS_CHANGE
 
@@ -74,7 +73,6 @@ class ProjectEmbeddingServers(ProjectView):
 class ProjectEmbeddingServer(ProjectView):
     """Remove a server with its key: no more texts are sent to it. Features that it made stay."""
 
-    subject = "Projects"
     changing = Ability.SETTINGS_CHANGE
 
     @answers()

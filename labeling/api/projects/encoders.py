@@ -111,7 +111,6 @@ class EncodersToCompareSerializer(fields.Shape):
 class _Encoder(ProjectView):
     """Base of the endpoints of the encoder."""
 
-    subject = "Projects"
     changing = Ability.SETTINGS_CHANGE
 
     def shown(self) -> dict[str, Any]:
@@ -180,7 +179,6 @@ class ProjectEncoderChange(_Encoder):
 class ProjectEncoderComparison(ProjectView):
     """Return the last measurement of encoders on the project's own labels."""
 
-    subject = "Projects"
     reading = Ability.MODELS_READ
     changing = Ability.SETTINGS_CHANGE
 

@@ -42,7 +42,6 @@ class Guidelines(fields.Shape):
 class GuidelinesList(ProjectListView):
     """List all versions of the guidelines, the newest first."""
 
-    subject = "Projects"
     reading = Ability.LABELS_READ
     serializer_class = Guidelines
 
@@ -56,7 +55,6 @@ class GuidelinesList(ProjectListView):
 class GuidelinesRestore(ProjectView):
     """Restore an earlier version of the guidelines as a new version."""
 
-    subject = "Projects"
     changing = Ability.SETTINGS_CHANGE
 
     context_of = GuidelinesList.context_of
@@ -94,7 +92,6 @@ class ImageUpload(fields.Shape):
 class ImageList(ProjectView):
     """The images for the guidelines."""
 
-    subject = "Projects"
     reading = Ability.LABELS_READ
     changing = Ability.SETTINGS_CHANGE
     parser_classes = [MultiPartParser]
@@ -131,7 +128,6 @@ class ImageList(ProjectView):
 class OneImage(ProjectView):
     """A single image of the guidelines."""
 
-    subject = "Projects"
     reading = Ability.PROJECT_READ
     changing = Ability.SETTINGS_CHANGE
 

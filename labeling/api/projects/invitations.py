@@ -82,7 +82,6 @@ class NewInvitationSerializer(InvitationSerializer):
 class InvitationList(ProjectView):
     """List the open invitations, the newest first."""
 
-    subject = "Projects"
     reading = Ability.MEMBERS_READ
     changing = Ability.MEMBERS_CHANGE
 
@@ -108,7 +107,6 @@ class InvitationList(ProjectView):
 class InvitationDetail(ProjectView):
     """Withdraw an invitation, so that its link no longer works."""
 
-    subject = "Projects"
     changing = Ability.MEMBERS_CHANGE
 
     @answers()

@@ -86,7 +86,6 @@ class TransferRequest(fields.Shape):
 class _Lifecycle(ProjectView):
     """Base of the endpoints of a whole project."""
 
-    subject = "Projects"
     in_archived = True
 
 
@@ -151,7 +150,6 @@ class ProjectCopy(_Lifecycle):
 class ProjectTransfer(ProjectView):
     """Make another member the manager and step down, in one transaction. The response is the new manager."""
 
-    subject = "Projects"
     changing = Ability.MEMBERS_CHANGE
 
     @answers(MemberSerializer, takes=TransferRequest)
@@ -168,7 +166,6 @@ class ProjectTransfer(ProjectView):
 class DeletedProjects(Endpoint):
     """List the deleted projects that the caller can restore, the latest first."""
 
-    subject = "Projects"
     who = {"GET": SIGNED_IN, "POST": "managers of the deleted project"}
     missing = "You cannot restore a project with this slug."
 

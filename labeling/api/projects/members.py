@@ -40,7 +40,6 @@ class MemberSerializer(fields.Shape):
 class MemberList(ProjectView):
     """List the members of the project, by name."""
 
-    subject = "Projects"
     reading = Ability.MEMBERS_READ
     changing = Ability.MEMBERS_CHANGE
 
@@ -73,7 +72,6 @@ class MemberList(ProjectView):
 class MemberPause(ProjectView):
     """A pause of a member, who cannot claim tasks meanwhile."""
 
-    subject = "Projects"
     changing = Ability.MEMBERS_CHANGE
 
     @answers(MemberSerializer)
@@ -98,7 +96,6 @@ class MemberPause(ProjectView):
 class MemberDetail(ProjectView):
     """Remove a member. The member's answers stay. Respond with 409 for the last manager."""
 
-    subject = "Projects"
     changing = Ability.MEMBERS_CHANGE
 
     @answers()

@@ -40,7 +40,6 @@ class CopiesSerializer(fields.Shape):
 class NearCopies(ProjectView):
     """Return how many near-copies have the label of their source, and how many checks confirm these labels."""
 
-    subject = "Projects"
     reading = Ability.LABELS_READ
 
     @reads()

@@ -51,8 +51,6 @@ class DismissResponse(fields.Shape):
 
 
 class _Proposals(ProjectView):
-    subject = "Classes"
-
     def group(self, key: str) -> proposals.Group:
         group = next((each for each in proposals.groups(self.project) if each.key == key), None)
         if group is None:

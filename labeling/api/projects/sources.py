@@ -133,7 +133,6 @@ def _given(values: dict[str, Any], address: str) -> dict[str, Any]:
 class _Sources(ProjectView):
     """Base of the endpoints of sources."""
 
-    subject = "Sources"
     changing = Ability.SOURCES_CHANGE
 
     def context_of(self, result: Any) -> dict[str, Any]:

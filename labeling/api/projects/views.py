@@ -150,7 +150,6 @@ class ProjectChangeSerializer(ProjectSerializer):
 class ProjectList(Endpoint, generics.ListCreateAPIView[Project]):
     """List the caller's projects."""
 
-    subject = "Projects"
     who = {"GET": SIGNED_IN, "POST": "staff, and managers of any project"}
     serializer_class = ProjectSerializer
 
@@ -203,7 +202,6 @@ class ProjectList(Endpoint, generics.ListCreateAPIView[Project]):
 class ProjectDetail(ProjectView):
     """Return one project with its settings."""
 
-    subject = "Projects"
     reading = Ability.PROJECT_READ
     changing = Ability.SETTINGS_CHANGE
 

@@ -74,7 +74,6 @@ def _with_secret(webhook: Webhook, secret: str, code: int) -> Response:
 class WebhookList(ProjectView):
     """List the webhooks of the project."""
 
-    subject = "Webhooks"
     reading = changing = Ability.WEBHOOKS_CHANGE
 
     @answers(WebhookSerializer, many=True)
@@ -90,7 +89,6 @@ class WebhookList(ProjectView):
 class _OneWebhook(ProjectView):
     """Base of the endpoints of a single webhook."""
 
-    subject = "Webhooks"
     changing = Ability.WEBHOOKS_CHANGE
 
     def find(self, webhook_id: int) -> Webhook:
@@ -142,7 +140,6 @@ class WebhookTest(_OneWebhook):
 class DeliveryList(ProjectListView):
     """List the deliveries of a webhook of the last 30 days, the newest first."""
 
-    subject = "Webhooks"
     reading = Ability.WEBHOOKS_CHANGE
     serializer_class = DeliverySerializer
 

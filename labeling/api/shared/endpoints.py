@@ -37,7 +37,8 @@ class AnswerAsPublished(DefaultContentNegotiation):
 
 
 class Endpoint(APIView):
-    """The base of all endpoints. `subject` is the endpoint's heading in the published schema.
+    """The base of all endpoints. `subject` is the endpoint's heading in the published schema, which
+    `labeling.api.urls` sets.
 
     HEAD runs `get`. OPTIONS and TRACE are not allowed, because the schema describes the endpoints.
     """
