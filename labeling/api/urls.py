@@ -19,13 +19,10 @@ from labeling.api.models import (
 from labeling.api.projects import (
     agreement,
     classes,
-    embedding_servers,
     encoders,
     guidelines,
-    invitations,
     lifecycle,
     members,
-    near_copies,
     proposals,
     sources,
     webhooks,
@@ -66,8 +63,8 @@ urlpatterns = [
         ("guidelines/images/<str:image>/", guidelines.OneImage, "guidelines-image"),
         ("encoder/", encoders.ProjectEncoder, "encoder"),
         ("encoder/change/", encoders.ProjectEncoderChange, "encoder-change"),
-        ("encoder/servers/", embedding_servers.ProjectEmbeddingServers, "embedding-servers"),
-        ("encoder/servers/<int:server_id>/", embedding_servers.ProjectEmbeddingServer, "embedding-server"),
+        ("encoder/servers/", encoders.ProjectEmbeddingServers, "embedding-servers"),
+        ("encoder/servers/<int:server_id>/", encoders.ProjectEmbeddingServer, "embedding-server"),
         ("encoder/comparison/", encoders.ProjectEncoderComparison, "encoder-comparison"),
     ),
     *of_project(
@@ -97,8 +94,8 @@ urlpatterns = [
     ),
     *of_project(
         "Projects",
-        ("invitations/", invitations.InvitationList, "invitations"),
-        ("invitations/<int:invitation_id>/", invitations.InvitationDetail, "invitation"),
+        ("invitations/", members.InvitationList, "invitations"),
+        ("invitations/<int:invitation_id>/", members.InvitationDetail, "invitation"),
     ),
     *of_project(
         "Sources",
@@ -168,7 +165,7 @@ urlpatterns = [
     ),
     *of_project(
         "Projects",
-        ("near-copies/", near_copies.NearCopies, "near-copies"),
+        ("near-copies/", agreement.NearCopies, "near-copies"),
         ("agreement/", agreement.AgreementDetail, "agreement"),
     ),
     *of_project(
