@@ -47,9 +47,7 @@ class LogFile(ProjectView):
     without spaces. `previous` is the hash of the entry before.
     """
 
-    reading = Ability.AUDITLOG_READ
-
-    @answers({(200, LINES): OpenApiTypes.BINARY}, query=LogQuery)
+    @answers({(200, LINES): OpenApiTypes.BINARY}, needs=Ability.AUDITLOG_READ, query=LogQuery)
     def get(self) -> StreamingHttpResponse:
         return _file(self.request, self.project, self.project.slug)
 

@@ -7,7 +7,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import NotFound, ValidationError
 
 from labeling.api.shared import fields
-from labeling.api.shared.endpoints import ProjectListView, ProjectView, answers, find_or_404
+from labeling.api.shared.endpoints import ProjectListView, ProjectView, answers
 from labeling.api.shared.visible import VisibleToMember
 from labeling.loop import retrying
 from labeling.models import Ability, Batch, Project, Selection, User
@@ -112,15 +112,13 @@ class OneBatch(ProjectView):
     """Base of the endpoints of a single batch."""
 
     def find(self, number: int) -> Batch:
-        return find_or_404(_with_versions(self.project), f"There is no batch {number} in this project.", number=number)
+        return self.one_of(_with_versions(self.project), "batch", number=number)
 
 
 class BatchDetail(OneBatch):
     """Return one batch."""
 
-    reading = Ability.PROJECT_READ
-
-    @answers(BatchSerializer)
+    @answers(BatchSerializer, needs=Ability.PROJECT_READ)
     def get(self, number: int) -> Batch:
         return self.find(number)
 
@@ -142,9 +140,7 @@ class BatchRetry(OneBatch):
     way does not apply.
     """
 
-    changing = Ability.BATCHES_CHANGE
-
-    @answers(BatchSerializer, takes=WayOutSerializer)
+    @answers(BatchSerializer, needs=Ability.BATCHES_CHANGE, takes=WayOutSerializer)
     def post(self, number: int) -> Batch:
         batch = self.find(number)
         # Clients of earlier releases send no body, or an empty form, which needs another parser.
@@ -157,9 +153,7 @@ class BatchRetry(OneBatch):
 class BatchEnd(OneBatch):
     """End an open batch with its present answers. Unanswered tasks are removed, and their items return to the pool."""
 
-    changing = Ability.BATCHES_CHANGE
-
-    @answers(BatchSerializer)
+    @answers(BatchSerializer, needs=Ability.BATCHES_CHANGE)
     def post(self, number: int) -> Batch:
         deadlines.end_early(batch=self.find(number))
         return self.find(number)
@@ -190,14 +184,11 @@ class Part(fields.Shape):
 class BatchParts(OneBatch):
     """List the parts of a batch. Tasks outside all parts are open to every annotator."""
 
-    reading = Ability.MEMBERS_READ
-    changing = Ability.BATCHES_CHANGE
-
-    @answers(Part, many=True)
+    @answers(Part, needs=Ability.MEMBERS_READ, many=True)
     def get(self, number: int) -> list[parts.PartRecord]:
         return parts_of(self.find(number))
 
-    @answers(Part, 201, takes=PartRequest)
+    @answers(Part, 201, needs=Ability.BATCHES_CHANGE, takes=PartRequest)
     def post(self, number: int) -> parts.PartRecord:
         """Reserve a share of the batch's unassigned tasks for one member or a group."""
         values = self.body
@@ -217,9 +208,7 @@ class OnePart(OneBatch):
     annotators.
     """
 
-    changing = Ability.BATCHES_CHANGE
-
-    @answers()
+    @answers(needs=Ability.BATCHES_CHANGE)
     def delete(self, number: int, part_id: int) -> None:
         if not parts.unassign_part(batch=self.find(number), part_id=part_id):
             raise NotFound("The batch has no part with this id.")

@@ -68,13 +68,18 @@ class DatasetList(ProjectListView):
     """The dataset versions of a project."""
 
     reading = Ability.LABELS_READ
-    changing = Ability.DATASETS_CHANGE
     serializer_class = DatasetSerializer
 
     def get_queryset(self) -> QuerySet[DatasetVersion]:
         return datasets_of(self)
 
-    @answers(DatasetSerializer, 202, takes=DatasetBody, meaning="A worker writes it: ask until it is `whole`.")
+    @answers(
+        DatasetSerializer,
+        202,
+        needs=Ability.DATASETS_CHANGE,
+        takes=DatasetBody,
+        meaning="A worker writes it: ask until it is `whole`.",
+    )
     def post(self) -> DatasetVersion:
         """Make a dataset version of the present labels."""
         body = self.body
@@ -92,8 +97,6 @@ def datasets_of(view: ProjectView) -> DatasetVersionQuerySet:
 
 class _OneDataset(ProjectView):
     """Base of the endpoints of one dataset version."""
-
-    reading = Ability.LABELS_READ
 
     def find(self, name: str) -> DatasetVersion:
         missing = f"There is no dataset version {name[:100]} in this project."
@@ -114,7 +117,7 @@ NOT_COMPARED = OpenApiResponse(Error, description="One of them is not written, o
 class DatasetDetail(_OneDataset):
     """Return one dataset version."""
 
-    @answers(DatasetSerializer)
+    @answers(DatasetSerializer, needs=Ability.LABELS_READ)
     def get(self, name: str) -> DatasetVersion:
         return self.find(name)
 
@@ -124,7 +127,7 @@ class DatasetManifest(_OneDataset):
     the SHA-256 of each file and of all rows. Its own SHA-256 is `digest`.
     """
 
-    @answers({(200, "application/json"): OpenApiTypes.OBJECT, 409: NOT_WHOLE})
+    @answers({(200, "application/json"): OpenApiTypes.OBJECT, 409: NOT_WHOLE}, needs=Ability.LABELS_READ)
     def get(self, name: str) -> HttpResponse:
         dataset = self.whole(name)
         record_download(self.request, LogKind.DATASET_DOWNLOADED, self.project, subject=f"dataset {dataset.name}")
@@ -134,7 +137,7 @@ class DatasetManifest(_OneDataset):
 class DatasetCard(_OneDataset):
     """Download the card: what the rows are and where their labels come from, in Markdown."""
 
-    @answers({(200, "text/markdown"): OpenApiTypes.STR, 409: NOT_WHOLE})
+    @answers({(200, "text/markdown"): OpenApiTypes.STR, 409: NOT_WHOLE}, needs=Ability.LABELS_READ)
     def get(self, name: str) -> HttpResponse:
         dataset = self.whole(name)
         name = f"{self.project.slug}-{dataset.name}.md"
@@ -176,6 +179,7 @@ class DatasetComparison(_OneDataset):
 
     @answers(
         DatasetDifference,
+        needs=Ability.LABELS_READ,
         errors={409: NOT_COMPARED},
         parameters=[
             OpenApiParameter("with", OpenApiTypes.STR, required=True, description="The earlier version's name.")
@@ -207,7 +211,7 @@ class Verification(fields.Shape):
 class DatasetVerification(_OneDataset):
     """Verify the version: read its files, and compare each SHA-256 with the one of its manifest."""
 
-    @answers(Verification, errors={409: NOT_WHOLE})
+    @answers(Verification, needs=Ability.LABELS_READ, errors={409: NOT_WHOLE})
     def get(self, name: str) -> dict[str, Any]:
         dataset = self.whole(name)
         problems = manifest.verify(dataset)

@@ -48,13 +48,13 @@ class Export(ProjectView):
     """
 
     few = True
-    reading = Ability.LABELS_READ
 
     @answers(
         {
             **files_of(EXPORTS),
             409: OpenApiResponse(Error, description="A file of the dataset version was changed or is missing."),
         },
+        needs=Ability.LABELS_READ,
         parameters=PARAMETERS,
     )
     def get(self) -> StreamingHttpResponse:

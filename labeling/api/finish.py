@@ -13,7 +13,7 @@ from drf_spectacular.types import OpenApiTypes
 from rest_framework import serializers
 
 from labeling.api.shared import fields
-from labeling.api.shared.endpoints import ProjectListView, ProjectView, answers, find_or_404, record_download
+from labeling.api.shared.endpoints import ProjectListView, ProjectView, answers, record_download
 from labeling.api.shared.ranges import file_response
 from labeling.finishing import goal as goals
 from labeling.finishing.goal import GOAL, Goal
@@ -140,25 +140,22 @@ class FinishSerializer(fields.Shape):
 class ProjectFinish(ProjectView):
     """The goal of a label for each item, at most a share of them wrong."""
 
-    reading = Ability.BATCHES_READ
-    changing = Ability.BATCHES_CHANGE
-
     def shown(self, **options: Any) -> dict[str, Any]:
         goal = Goal.of(Finish.objects.filter(project=self.project).first())
         return finish_values(self.project, replace(goal, **options), timezone.now())
 
-    @answers(FinishSerializer, query=GoalOptions)
+    @answers(FinishSerializer, needs=Ability.BATCHES_READ, query=GoalOptions)
     def get(self) -> dict[str, Any]:
         """Return the forecast for a goal, and the state of the goal that was started."""
         return self.shown(**self.query)
 
-    @answers(FinishSerializer, takes=GoalBody)
+    @answers(FinishSerializer, needs=Ability.BATCHES_CHANGE, takes=GoalBody)
     def post(self) -> dict[str, Any]:
         """Start the goal, or go on with a stopped one. Audits that were planned for another goal end."""
         goals.start(self.project, self.user, replace(Goal(), **self.body))
         return self.shown()
 
-    @answers(FinishSerializer)
+    @answers(FinishSerializer, needs=Ability.BATCHES_CHANGE)
     def delete(self) -> dict[str, Any]:
         """Stop the goal: no further audit is asked. Certificates and their labels stay."""
         goals.stop(self.project)
@@ -198,17 +195,14 @@ class CertificateList(ProjectListView):
 class _OneCertificate(ProjectView):
     """Base of the endpoints of a single certificate."""
 
-    reading = Ability.BATCHES_READ
-
     def find(self, number: int) -> Certificate:
-        missing = f"There is no certificate {number} in this project."
-        return find_or_404(certificates_of(self.project), missing, number=number)
+        return self.one_of(certificates_of(self.project), "certificate", number=number)
 
 
 class CertificateDetail(_OneCertificate):
     """Return one certificate."""
 
-    @answers(CertificateSerializer)
+    @answers(CertificateSerializer, needs=Ability.BATCHES_READ)
     def get(self, number: int) -> Certificate:
         return self.find(number)
 
@@ -218,7 +212,7 @@ class CertificateFile(_OneCertificate):
     is `digest`.
     """
 
-    @answers({(200, "application/json"): OpenApiTypes.OBJECT})
+    @answers({(200, "application/json"): OpenApiTypes.OBJECT}, needs=Ability.BATCHES_READ)
     def get(self, number: int) -> HttpResponseBase:
         path = ProjectFiles(self.project).owned(self.find(number))
         try:

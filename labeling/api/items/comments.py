@@ -44,16 +44,13 @@ class ReadResponse(fields.Shape):
 class ItemComments(ProjectView):
     """The comments on an item."""
 
-    reading = Ability.ITEMS_READ
-    changing = Ability.REVIEW_DO
-
-    @answers(CommentResponse, many=True)
+    @answers(CommentResponse, needs=Ability.ITEMS_READ, many=True)
     def get(self, item_id: int) -> QuerySet[Comment]:
         """List all comments on the item, the oldest first."""
         item = get_object_or_404(self.project.items, pk=item_id)
         return item.comments.select_related("user", "to").order_by("pk")
 
-    @answers(CommentResponse, 201, takes=CommentRequest)
+    @answers(CommentResponse, 201, needs=Ability.REVIEW_DO, takes=CommentRequest)
     def post(self, item_id: int) -> Comment:
         """Write a comment on the item, either to an annotator who answered the item or for reviewers and managers
         alone.
@@ -67,15 +64,12 @@ class ItemComments(ProjectView):
 class OwnComments(ProjectView):
     """The caller's own comments, by item, with the replies to them. The item's other fields are hidden."""
 
-    reading = Ability.TASKS_ANSWER
-    changing = Ability.TASKS_ANSWER
-
-    @answers(ThreadResponse, many=True)
+    @answers(ThreadResponse, needs=Ability.TASKS_ANSWER, many=True)
     def get(self) -> list[comments.Thread]:
         """List the caller's comments and the replies to them, by item, the newest first, at most 100 items."""
         return comments.threads_of(self.project, self.user)
 
-    @answers(ReadResponse)
+    @answers(ReadResponse, needs=Ability.TASKS_ANSWER)
     def post(self) -> dict[str, int]:
         """Mark all replies to the caller's comments as read."""
         return {"read": comments.mark_read(self.project, self.user)}

@@ -17,7 +17,7 @@ from rest_framework.response import Response
 from labeling import kinds
 from labeling.api.shared import fields
 from labeling.api.shared.bodies import PARSERS, ROW_BODIES, ROWS, file_bodies, sent, two_texts
-from labeling.api.shared.endpoints import ProjectView, answers, find_or_404
+from labeling.api.shared.endpoints import ProjectView, answers
 from labeling.api.shared.errors import Error
 from labeling.api.shared.ranges import media_response
 from labeling.intake import parked, uploads
@@ -25,7 +25,7 @@ from labeling.intake.drafts import Draft
 from labeling.intake.readers.layout import OPTIONS, Layout, LayoutError
 from labeling.intake.rejecting import EXISTING, existing_rows
 from labeling.kinds import KINDS
-from labeling.models import Ability, ItemImport, Project, RejectedRow
+from labeling.models import Ability, ItemImport, RejectedRow
 from labeling.outgoing.formats.csv import csv_lines
 from labeling.outside import references
 from labeling.projects import visible_files
@@ -146,10 +146,15 @@ FORM_FIELDS: dict[str, dict[str, Any]] = {
 class ItemsUpload(ProjectView):
     """The endpoint that imports items."""
 
-    changing = Ability.ITEMS_CHANGE
     parser_classes = PARSERS
 
-    @answers(IMPORTED, request=ROW_BODIES, parameters=[UploadOptions, KEY], examples=[two_texts(ROWS)])
+    @answers(
+        IMPORTED,
+        needs=Ability.ITEMS_CHANGE,
+        request=ROW_BODIES,
+        parameters=[UploadOptions, KEY],
+        examples=[two_texts(ROWS)],
+    )
     def post(self) -> Response:
         """Import items from a JSON list or JSON lines. Files are accepted, too, as `POST imports/` describes them.
 
@@ -205,10 +210,9 @@ def _previewed(look: parked.Look) -> dict[str, Any]:
 class ImportList(ItemsUpload):
     """The newest 100 imports."""
 
-    reading = Ability.IMPORTS_READ
-
     @answers(
         IMPORTED,
+        needs=Ability.ITEMS_CHANGE,
         request=file_bodies("items.parquet", "The format follows from its name.", **FORM_FIELDS),
         parameters=[UploadOptions, KEY],
         examples=[],
@@ -217,7 +221,7 @@ class ImportList(ItemsUpload):
         """Import items from a file in any format that the server imports. All else is as for `POST items/`."""
         return self.receive()
 
-    @answers(ImportSerializer, many=True)
+    @answers(ImportSerializer, needs=Ability.IMPORTS_READ, many=True)
     def get(self) -> QuerySet[ItemImport]:
         """List the newest 100 imports."""
         return self.project.imports.all()[:100]
@@ -226,11 +230,9 @@ class ImportList(ItemsUpload):
 class ImportDetail(ProjectView):
     """Return one import."""
 
-    reading = Ability.IMPORTS_READ
-
-    @answers(ImportSerializer)
+    @answers(ImportSerializer, needs=Ability.IMPORTS_READ)
     def get(self, import_id: int) -> ItemImport:
-        return _import(self.project, import_id)
+        return self.one_of(self.project.imports.all(), "import", pk=import_id)
 
 
 class RejectedOptions(fields.Shape):
@@ -242,21 +244,15 @@ class RejectedRows(ProjectView):
     source's files, all. The import itself has the number of rows for each reason: `rejected_by_reason`.
     """
 
-    reading = Ability.IMPORTS_READ
-
-    @answers({(200, "text/csv"): OpenApiTypes.STR}, query=RejectedOptions)
+    @answers({(200, "text/csv"): OpenApiTypes.STR}, needs=Ability.IMPORTS_READ, query=RejectedOptions)
     def get(self, import_id: int) -> StreamingHttpResponse:
-        item_import = _import(self.project, import_id)
+        item_import = self.one_of(self.project.imports.all(), "import", pk=import_id)
         rows = item_import.rejected_rows.all()
         if not self.query["existing"]:
             rows = rows.exclude(reason__in=EXISTING)
         response = StreamingHttpResponse(_rejected_csv(rows), content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = f'attachment; filename="rejected-{item_import.pk}.csv"'
         return response
-
-
-def _import(project: Project, pk: int) -> ItemImport:
-    return find_or_404(project.imports.all(), f"There is no import {pk} in this project.", pk=pk)
 
 
 def _rejected_csv(rows: QuerySet[RejectedRow]) -> Iterator[bytes]:
@@ -291,9 +287,11 @@ class ItemMedia(ProjectView):
     claim showed them (by `media_url`); other files answer 404.
     """
 
-    reading = Ability.PROJECT_READ
-
-    @answers({(200, media_type): OpenApiTypes.BINARY for media_type in sorted(MEDIA_TYPES)}, query=MediaOptions)
+    @answers(
+        {(200, media_type): OpenApiTypes.BINARY for media_type in sorted(MEDIA_TYPES)},
+        needs=Ability.PROJECT_READ,
+        query=MediaOptions,
+    )
     def get(self, item_id: int) -> HttpResponseBase:
         size, kind = self.query["size"], kinds.of(self.project)
         name = visible_files.file_name(self.membership, item_id, self.query["key"])

@@ -69,10 +69,8 @@ KNOWN = (*FILTERS, "sort", "page_size", "after", "before")
 class Items(ItemsUpload):
     """List the project's items. An item must match all filters of the request."""
 
-    reading = Ability.ITEMS_READ
-
     @reads()
-    @answers(ItemPageResponse, parameters=PARAMETERS)
+    @answers(ItemPageResponse, needs=Ability.ITEMS_READ, parameters=PARAMETERS)
     def get(self) -> Response:
         query = self.request.query_params
         chosen, order, size = self._read()
@@ -135,10 +133,7 @@ class Items(ItemsUpload):
 class ItemChanges(ProjectView):
     """Changes of several items at once."""
 
-    reading = Ability.IMPORTS_READ
-    changing = Ability.ITEMS_CHANGE
-
-    @answers(BulkChangeResponse, many=True)
+    @answers(BulkChangeResponse, needs=Ability.IMPORTS_READ, many=True)
     def get(self) -> QuerySet[BulkChange]:
         """List the changes of all items that match a filter: those in progress, and those that ended in the last 30
         minutes.
@@ -150,6 +145,7 @@ class ItemChanges(ProjectView):
             200: OpenApiResponse(ChangeResponse, description="The change is made, or with `preview` would be made."),
             202: OpenApiResponse(BulkChangeResponse, description="The worker changes all items that match `filter`."),
         },
+        needs=Ability.ITEMS_CHANGE,
         takes=ChangeRequest,
     )
     def post(self) -> Response:
@@ -203,9 +199,7 @@ class _OneItem(ProjectView):
 class ItemDetail(_OneItem):
     """Return one item with its annotations, its corrections and the reason for its selection."""
 
-    reading = Ability.ITEMS_READ
-
-    @answers(ItemDetailResponse)
+    @answers(ItemDetailResponse, needs=Ability.ITEMS_READ)
     def get(self, item_id: int) -> Response:
         return Response(record_json(self.project, self.record(item_id)))
 
@@ -213,9 +207,7 @@ class ItemDetail(_OneItem):
 class ItemCorrection(_OneItem):
     """A reviewer's or manager's correction of an item. It replaces the item's label and changes no annotation."""
 
-    changing = Ability.REVIEW_DO
-
-    @answers(ItemDetailResponse, takes=CorrectionRequest)
+    @answers(ItemDetailResponse, needs=Ability.REVIEW_DO, takes=CorrectionRequest)
     def put(self, item_id: int) -> Response:
         """Correct the item's label, or confirm the label by sending it again."""
         item = self.record(item_id).item
@@ -226,7 +218,7 @@ class ItemCorrection(_OneItem):
         corrections.correct(item=item, user=self.user, value=value, note=self.body["note"])
         return Response(record_json(self.project, self.record(item_id)))
 
-    @answers()
+    @answers(needs=Ability.REVIEW_DO)
     def delete(self, item_id: int) -> None:
         """Withdraw the correction. The item's label is resolved from its annotations again."""
         corrections.withdraw(item=self.record(item_id).item, user=self.user)

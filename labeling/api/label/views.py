@@ -37,9 +37,7 @@ from labeling.queue.person import count_claim, daily_limit_of
 class Claim(ProjectView):
     """Claim tasks to answer: first the caller's unanswered tasks, then free tasks in the order of the batch."""
 
-    changing = Ability.TASKS_ANSWER
-
-    @answers(ClaimResponse, takes=ClaimRequest)
+    @answers(ClaimResponse, needs=Ability.TASKS_ANSWER, takes=ClaimRequest)
     def post(self) -> Response:
         claim = queue.ON_HOLD
         if self.membership.paused_at is None:
@@ -70,9 +68,7 @@ class Claim(ProjectView):
 class Annotations(ProjectView):
     """Submit answers. Each answer is accepted or rejected by itself; a repeated answer counts once."""
 
-    changing = Ability.TASKS_ANSWER
-
-    @answers(SubmitResponse, takes=AnnotationsRequest)
+    @answers(SubmitResponse, needs=Ability.TASKS_ANSWER, takes=AnnotationsRequest)
     def post(self) -> Response:
         annotations = self.request.data.get("annotations") if isinstance(self.request.data, dict) else None
         if not isinstance(annotations, list):
@@ -89,9 +85,7 @@ class Annotations(ProjectView):
 class Skip(ProjectView):
     """Skip a task and give the reason. A skip counts as one of the task's answers."""
 
-    changing = Ability.TASKS_ANSWER
-
-    @answers(SubmitResponse, takes=SkipRequest)
+    @answers(SubmitResponse, needs=Ability.TASKS_ANSWER, takes=SkipRequest)
     def post(self) -> Response:
         values = self.body
         try:
@@ -106,9 +100,7 @@ class Skip(ProjectView):
 class Release(ProjectView):
     """Release the caller's tasks, so that other annotators can claim them at once."""
 
-    changing = Ability.TASKS_ANSWER
-
-    @answers(ReleaseResponse, takes=ReleaseRequest)
+    @answers(ReleaseResponse, needs=Ability.TASKS_ANSWER, takes=ReleaseRequest)
     def post(self) -> dict[str, int]:
         tasks, claimed_at = self.body.get("tasks"), self.body.get("claimed_at")
         return {"released": queue.release(project=self.project, user=self.user, task_ids=tasks, claimed_at=claimed_at)}
@@ -117,9 +109,7 @@ class Release(ProjectView):
 class AnnotationDetail(ProjectView):
     """Withdraw the caller's answer or skip while the batch is open, and return its task, assigned to the caller."""
 
-    changing = Ability.TASKS_ANSWER
-
-    @answers(ClaimedTask)
+    @answers(ClaimedTask, needs=Ability.TASKS_ANSWER)
     def delete(self, annotation_id: uuid.UUID) -> Response:
         task = queue.undo(project=self.project, user=self.user, annotation_id=annotation_id)
         return Response(tasks_json([task], self.project, self.user)[0])
@@ -130,9 +120,7 @@ class Progress(ProjectView):
     counts.
     """
 
-    reading = Ability.PROJECT_READ
-
-    @answers(ProgressResponse)
+    @answers(ProgressResponse, needs=Ability.PROJECT_READ)
     def get(self) -> Response:
         return Response(visible("ProgressResponse", progress_of(self.project, self.user), self.membership))
 

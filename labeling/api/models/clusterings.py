@@ -53,9 +53,7 @@ class _Clustering(ProjectView):
 class ClusteringDetail(_Clustering):
     """Return the clustering of the pool and how well it still fits."""
 
-    reading = Ability.MODELS_READ
-
-    @answers(ClusteringSerializer)
+    @answers(ClusteringSerializer, needs=Ability.MODELS_READ)
     def get(self) -> Clustering:
         return self.find()
 
@@ -63,15 +61,13 @@ class ClusteringDetail(_Clustering):
 class ClusteringAnew(_Clustering):
     """A manager's request to rebuild the clustering."""
 
-    changing = Ability.MODELS_CHANGE
-
-    @answers(ClusteringSerializer)
+    @answers(ClusteringSerializer, needs=Ability.MODELS_CHANGE)
     def post(self) -> Clustering:
         """Rebuild the clustering before the next batch, from the embeddings of the version that picks the batch."""
         clusterings.ask_rebuild(project=self.project)
         return self.find()
 
-    @answers(ClusteringSerializer)
+    @answers(ClusteringSerializer, needs=Ability.MODELS_CHANGE)
     def delete(self) -> Clustering:
         """Withdraw the request to rebuild the clustering."""
         clusterings.withdraw_rebuild(project=self.project)

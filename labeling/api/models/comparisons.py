@@ -113,14 +113,12 @@ class ComparisonResponse(fields.Shape):
 class VersionComparison(ProjectView):
     """Compare two model versions on the same control items and on the whole pool."""
 
-    reading = Ability.MODELS_READ
-
     def context_of(self, result: Any) -> dict[str, Any]:
         fixed = dict(enumerate(self.project.asks.answers))
         return {"names": fixed or dict(self.project.classes.values_list("index", "name"))}
 
     @reads()
-    @answers(ComparisonResponse, query=VersionPair)
+    @answers(ComparisonResponse, needs=Ability.MODELS_READ, query=VersionPair)
     def get(self) -> dict[str, Any]:
         a, b = (
             find_or_404(self.project.versions.all(), f"There is no model version {number} here.", number=number)

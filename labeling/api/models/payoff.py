@@ -94,9 +94,7 @@ class PayoffSerializer(fields.Shape):
 class PayoffDetail(ProjectView):
     """Return the labels saved so far, the predicted gain and cost of the next batch, and whether to go on."""
 
-    reading = Ability.BATCHES_READ
-
     @reads()
-    @answers(PayoffSerializer)
+    @answers(PayoffSerializer, needs=Ability.BATCHES_READ)
     def get(self) -> dict[str, Any]:
         return payoff_values(self.project, timezone.now())

@@ -10,7 +10,7 @@ from rest_framework import serializers
 
 from labeling.api.shared import fields
 from labeling.api.shared.bodies import PARSERS, file_bodies, line_bodies, sent
-from labeling.api.shared.endpoints import ProjectView, answers, find_or_404
+from labeling.api.shared.endpoints import ProjectView, answers
 from labeling.intake import prediction_sets
 from labeling.intake.prediction_files import SUFFIXES
 from labeling.models import Ability, PredictionServer, PredictionSet
@@ -82,16 +82,21 @@ class _Sets(ProjectView):
 class PredictionSetList(_Sets):
     """The newest 100 sets of predictions from outside."""
 
-    reading = Ability.MODELS_READ
-    changing = Ability.MODELS_CHANGE
     parser_classes = PARSERS
 
-    @answers(PredictionSetSerializer, many=True)
+    @answers(PredictionSetSerializer, needs=Ability.MODELS_READ, many=True)
     def get(self) -> QuerySet[PredictionSet]:
         """List the newest 100 sets of predictions from outside, the newest first."""
         return self.sets()[:LISTED]
 
-    @answers(PredictionSetSerializer, 202, request=BODIES, query=HandInOptions, examples=[EXAMPLE])
+    @answers(
+        PredictionSetSerializer,
+        202,
+        needs=Ability.MODELS_CHANGE,
+        request=BODIES,
+        query=HandInOptions,
+        examples=[EXAMPLE],
+    )
     def post(self) -> PredictionSet:
         """Hand in predictions of your own model for all items: they become a model version, which picks batches.
 
@@ -105,21 +110,17 @@ class PredictionSetList(_Sets):
 class PredictionSetDetail(_Sets):
     """Return a set of predictions from outside."""
 
-    reading = Ability.MODELS_READ
-
-    @answers(PredictionSetSerializer)
+    @answers(PredictionSetSerializer, needs=Ability.MODELS_READ)
     def get(self, set_id: int) -> PredictionSet:
-        missing = f"There is no set of predictions {set_id} in this project."
-        return find_or_404(self.sets(), missing, pk=set_id)
+        return self.one_of(self.sets(), "set of predictions", pk=set_id)
 
 
 class ServerDetail(_Sets):
     """The server that makes predictions for the project."""
 
     # Not `models.read`, which auditors have: an address can hold a secret.
-    reading = changing = Ability.MODELS_CHANGE
 
-    @answers(PredictionServerSerializer)
+    @answers(PredictionServerSerializer, needs=Ability.MODELS_CHANGE)
     def get(self) -> PredictionServer:
         """Return the server of the project. Respond with 404 if it has none."""
         server = PredictionServer.objects.filter(project=self.project).first()
@@ -127,12 +128,12 @@ class ServerDetail(_Sets):
             raise Http404(NO_SERVER)
         return server
 
-    @answers(PredictionServerSerializer, takes=PredictionServerSerializer)
+    @answers(PredictionServerSerializer, needs=Ability.MODELS_CHANGE, takes=PredictionServerSerializer)
     def put(self) -> PredictionServer:
         """Set the server of the project. In a project that trains no models, it is asked after each batch."""
         return prediction_sets.set_server(project=self.project, **self.body)
 
-    @answers()
+    @answers(needs=Ability.MODELS_CHANGE)
     def delete(self) -> None:
         """Remove the server of the project. Its predictions stay."""
         if not prediction_sets.remove_server(self.project):
@@ -142,8 +143,6 @@ class ServerDetail(_Sets):
 class ServerAsk(_Sets):
     """Have a worker ask the server for predictions of all items. Respond with 409 if the project has no server."""
 
-    changing = Ability.MODELS_CHANGE
-
-    @answers(PredictionSetSerializer, 202)
+    @answers(PredictionSetSerializer, 202, needs=Ability.MODELS_CHANGE)
     def post(self) -> PredictionSet:
         return prediction_sets.ask(project=self.project, user=self.user)

@@ -74,20 +74,19 @@ class Predict(_Predictions):
     reason. A project can have at most 10 waiting files; a result is kept for 7 days.
     """
 
-    changing = Ability.PREDICTIONS_CHANGE
     parser_classes = PARSERS
 
     @answers(
         PredictionRunSerializer,
         202,
+        needs=Ability.PREDICTIONS_CHANGE,
         request=ROW_BODIES,
         query=PredictOptions,
         examples=[two_texts([{"id": row["id"], "text": row["text"]} for row in ROWS])],
         meaning="A worker predicts it: poll `url`.",
     )
     def post(self, number: int) -> PredictionRun:
-        missing = f"There is no model version {number} in this project."
-        version = find_or_404(self.project.versions.select_related("project"), missing, number=number)
+        version = self.one_of(self.project.versions.select_related("project"), "model version", number=number)
         file, options = sent(self.request, self.project, PredictOptions)
         return predictions.ask(version=version, user=self.user, **options, **file)
 
@@ -95,9 +94,7 @@ class Predict(_Predictions):
 class PredictionList(_Predictions):
     """List the prediction runs of the last days, the newest first."""
 
-    reading = Ability.MODELS_READ
-
-    @answers(PredictionRunSerializer, many=True)
+    @answers(PredictionRunSerializer, needs=Ability.MODELS_READ, many=True)
     def get(self) -> QuerySet[PredictionRun]:
         return self.runs()[:LISTED]
 
@@ -105,15 +102,12 @@ class PredictionList(_Predictions):
 class PredictionDetail(_Predictions):
     """A single prediction run."""
 
-    reading = Ability.MODELS_READ
-    changing = Ability.PREDICTIONS_CHANGE
-
-    @answers(PredictionRunSerializer)
+    @answers(PredictionRunSerializer, needs=Ability.MODELS_READ)
     def get(self, prediction_id: int) -> PredictionRun:
         """Return a prediction run and its progress."""
         return self.find(prediction_id)
 
-    @answers()
+    @answers(needs=Ability.PREDICTIONS_CHANGE)
     def delete(self, prediction_id: int) -> None:
         """Delete a prediction run with its file and its result; a run in progress stops."""
         predictions.remove_run(self.find(prediction_id))
@@ -124,13 +118,12 @@ class PredictionResult(_Predictions):
     names.
     """
 
-    reading = Ability.MODELS_READ
-
     @answers(
         {
             **files_of(FORMATS),
             409: OpenApiResponse(Error, description="It is not done yet, or it failed."),
         },
+        needs=Ability.MODELS_READ,
         parameters=[format_of(FORMATS)],
     )
     def get(self, prediction_id: int) -> StreamingHttpResponse:

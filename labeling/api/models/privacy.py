@@ -70,10 +70,8 @@ class PrivacyDetail(ProjectView):
     gives the reason. Trainings of other projects on the same labels count: `elsewhere` lists them.
     """
 
-    reading = Ability.MODELS_READ
-
     @reads()
-    @answers(PrivacySerializer)
+    @answers(PrivacySerializer, needs=Ability.MODELS_READ)
     def get(self) -> dict[str, Any]:
         state = ledger.ledger_of(self.project)
         trainings = [

@@ -45,14 +45,19 @@ class RegistrationList(ProjectListView):
     """List the files with models that were registered or refused, the newest first."""
 
     reading = Ability.MODELS_READ
-    changing = Ability.MODELS_CHANGE
     parser_classes = [MultiPartParser, FileUploadParser]
     serializer_class = RegistrationSerializer
 
     def get_queryset(self) -> QuerySet[Registration]:
         return self.project.registrations.select_related("project", "version", "created_by")
 
-    @answers(RegistrationSerializer, 202, request=file_bodies("model.zip"), meaning="A worker reads it: poll `url`.")
+    @answers(
+        RegistrationSerializer,
+        202,
+        needs=Ability.MODELS_CHANGE,
+        request=file_bodies("model.zip"),
+        meaning="A worker reads it: poll `url`.",
+    )
     def post(self) -> Registration:
         """Register a model that was trained elsewhere: a zip with `manifest.json` and `model.onnx`, the files of a
         version of another project, or a graph of `export_model`.
@@ -67,13 +72,10 @@ class RegistrationList(ProjectListView):
 class RegistrationDetail(ProjectView):
     """Return a registration and its state."""
 
-    reading = Ability.MODELS_READ
-
-    @answers(RegistrationSerializer)
+    @answers(RegistrationSerializer, needs=Ability.MODELS_READ)
     def get(self, registration_id: int) -> Registration:
-        missing = f"There is no registration {registration_id} in this project."
         rows = self.project.registrations.select_related("project", "version", "created_by")
-        return find_or_404(rows, missing, pk=registration_id)
+        return self.one_of(rows, "registration", pk=registration_id)
 
 
 class TrackedVersionSerializer(serializers.ModelSerializer[TrackedVersion]):
@@ -95,23 +97,19 @@ class TrackedVersionSerializer(serializers.ModelSerializer[TrackedVersion]):
 class VersionInMlflow(ProjectView):
     """A version's entry in MLflow."""
 
-    reading = Ability.MODELS_READ
-    changing = Ability.MODELS_CHANGE
-
-    @answers(TrackedVersionSerializer)
+    @answers(TrackedVersionSerializer, needs=Ability.MODELS_READ)
     def get(self, number: int) -> TrackedVersion:
         """Return the state of the version's registration in MLflow."""
         missing = f"Model version {number} of this project was not sent to MLflow."
         rows = self.project.tracked_versions.select_related("version")
         return find_or_404(rows, missing, version__number=number)
 
-    @answers(TrackedVersionSerializer, 202, meaning="A worker sends it.")
+    @answers(TrackedVersionSerializer, 202, needs=Ability.MODELS_CHANGE, meaning="A worker sends it.")
     def post(self, number: int) -> TrackedVersion:
         """Log the version to MLflow, and register it there under the project's slug. A worker does it.
 
         A repeated request makes no second entry. The version that picks batches gets the alias `in-use`. The operator
         sets the address of MLflow.
         """
-        versions = self.project.versions.select_related("project")
-        version = find_or_404(versions, f"There is no model version {number} in this project.", number=number)
+        version = self.one_of(self.project.versions.select_related("project"), "model version", number=number)
         return tracking.ask(version=version, user=self.user)

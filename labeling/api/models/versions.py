@@ -12,7 +12,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import PermissionDenied
 
 from labeling.api.shared import fields
-from labeling.api.shared.endpoints import ProjectListView, ProjectView, answers, find_or_404, record_download
+from labeling.api.shared.endpoints import ProjectListView, ProjectView, answers, record_download
 from labeling.insight.control_slice import ControlSlice
 from labeling.models import Ability, LogKind, ModelVersion, Project
 from labeling.outgoing import artifacts
@@ -134,9 +134,7 @@ class _OneVersion(ProjectView):
     """Base of the endpoints of a single model version."""
 
     def find(self, number: int) -> ModelVersion:
-        return find_or_404(
-            versions_of(self.project), f"There is no model version {number} in this project.", number=number
-        )
+        return self.one_of(versions_of(self.project), "model version", number=number)
 
     def context_of(self, result: Any) -> dict[str, Any]:
         return _of_project(self.project)
@@ -145,9 +143,7 @@ class _OneVersion(ProjectView):
 class VersionDetail(_OneVersion):
     """Return one model version."""
 
-    reading = Ability.MODELS_READ
-
-    @answers(VersionSerializer)
+    @answers(VersionSerializer, needs=Ability.MODELS_READ)
     def get(self, number: int) -> ModelVersion:
         return self.find(number)
 
@@ -155,9 +151,7 @@ class VersionDetail(_OneVersion):
 class VersionUse(_OneVersion):
     """Use this version to pick the next batches, until a manager chooses another or the gate decides again."""
 
-    changing = Ability.MODELS_CHANGE
-
-    @answers(VersionSerializer)
+    @answers(VersionSerializer, needs=Ability.MODELS_CHANGE)
     def post(self, number: int) -> ModelVersion:
         version = self.find(number)
         version_in_use.use(project=self.project, version=version, user=self.user)
@@ -169,9 +163,7 @@ class VersionRelease(_OneVersion):
     allowed it.
     """
 
-    changing = Ability.MODELS_CHANGE
-
-    @answers()
+    @answers(needs=Ability.MODELS_CHANGE)
     def post(self, number: int) -> None:
         ledger.release(version=self.find(number), user=self.user)
 
@@ -179,9 +171,7 @@ class VersionRelease(_OneVersion):
 class VersionArtifact(_OneVersion):
     """Download the version's files in one zip: model.safetensors, README.md (its model card) and manifest.json."""
 
-    reading = Ability.MODELS_READ
-
-    @answers({(200, "application/zip"): OpenApiTypes.BINARY})
+    @answers({(200, "application/zip"): OpenApiTypes.BINARY}, needs=Ability.MODELS_READ)
     def get(self, number: int) -> FileResponse:
         version = self.find(number)
         if version.is_given:
@@ -216,21 +206,18 @@ class InUseSerializer(serializers.Serializer[version_in_use.InUse]):
 class VersionInUse(ProjectView):
     """The version that picks the batches."""
 
-    reading = Ability.MODELS_READ
-    changing = Ability.MODELS_CHANGE
-
     def find(self) -> version_in_use.InUse:
         used = version_in_use.in_use(self.project)
         if used is None:
             raise Http404("There is no model version yet: the first is trained when the first batch is complete.")
         return used
 
-    @answers(InUseSerializer)
+    @answers(InUseSerializer, needs=Ability.MODELS_READ)
     def get(self) -> version_in_use.InUse:
         """Return the version that picks the next batch, and the reason for this version."""
         return self.find()
 
-    @answers(InUseSerializer)
+    @answers(InUseSerializer, needs=Ability.MODELS_CHANGE)
     def delete(self) -> version_in_use.InUse:
         """End a manager's choice. The newest version that the gate does not hold back picks the batches again."""
         version_in_use.use_gate(project=self.project, user=self.user)

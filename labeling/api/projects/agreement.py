@@ -122,10 +122,8 @@ class AgreementSerializer(fields.Shape):
 class AgreementDetail(ProjectView):
     """Return how well annotators agree beyond chance, by pair and class, and which classes each one confuses."""
 
-    reading = Ability.LABELS_READ
-
     @reads()
-    @answers(AgreementSerializer)
+    @answers(AgreementSerializer, needs=Ability.LABELS_READ)
     def get(self) -> dict[str, Any]:
         return {**agreement_values(self.project), "anchoring": anchoring_of(self.project)}
 
@@ -158,9 +156,7 @@ class CopiesSerializer(fields.Shape):
 class NearCopies(ProjectView):
     """Return how many near-copies have the label of their source, and how many checks confirm these labels."""
 
-    reading = Ability.LABELS_READ
-
     @reads()
-    @answers(CopiesSerializer)
+    @answers(CopiesSerializer, needs=Ability.LABELS_READ)
     def get(self) -> dict[str, Any]:
         return copy_values(self.project)

@@ -124,14 +124,11 @@ class _Classes(ProjectView):
 class ClassList(_Classes):
     """List all classes in their order, archived ones included."""
 
-    reading = Ability.PROJECT_READ
-    changing = Ability.SETTINGS_CHANGE
-
-    @answers(ProjectClass, many=True)
+    @answers(ProjectClass, needs=Ability.PROJECT_READ, many=True)
     def get(self) -> QuerySet[LabelClass]:
         return self.project.classes.select_related("parent").order_by("position", "index")
 
-    @answers(ProjectClass, 201, takes=NewClass)
+    @answers(ProjectClass, 201, needs=Ability.SETTINGS_CHANGE, takes=NewClass)
     def post(self) -> LabelClass:
         """Add a class. The next training learns it."""
         return classes.add(project=self.project, user=self.user, **self.fields_of(self.body))
@@ -140,15 +137,12 @@ class ClassList(_Classes):
 class ClassDetail(_Classes):
     """The endpoint of a single class."""
 
-    reading = Ability.PROJECT_READ
-    changing = Ability.SETTINGS_CHANGE
-
-    @answers(ProjectClass)
+    @answers(ProjectClass, needs=Ability.PROJECT_READ)
     def get(self, index: int) -> LabelClass:
         """Return one class."""
         return self.find(index)
 
-    @answers(ProjectClass, takes=ClassEdit)
+    @answers(ProjectClass, needs=Ability.SETTINGS_CHANGE, takes=ClassEdit)
     def patch(self, index: int) -> LabelClass:
         """Rename, describe or move a class. Labels and models refer to the class by its index and do not change."""
         self.find(index)
@@ -164,9 +158,7 @@ class ClassDetail(_Classes):
 class ClassMerge(_Classes):
     """Merge a class into another. A background job moves the labels; annotations keep their values."""
 
-    changing = Ability.SETTINGS_CHANGE
-
-    @answers(ProjectClass, takes=MergeRequest)
+    @answers(ProjectClass, needs=Ability.SETTINGS_CHANGE, takes=MergeRequest)
     def post(self, index: int) -> LabelClass:
         self.find(index)
         classes.merge(project=self.project, user=self.user, index=index, into=self.body["into"])
@@ -180,12 +172,10 @@ class ClassSplit(_Classes):
     The annotations stay. The response lists the new classes.
     """
 
-    changing = Ability.SETTINGS_CHANGE
-
     def context_of(self, result: Any) -> dict[str, Any]:
         return {"merges": {}, "examples": {}}
 
-    @answers(ProjectClass, many=True, takes=SplitRequest)
+    @answers(ProjectClass, needs=Ability.SETTINGS_CHANGE, many=True, takes=SplitRequest)
     def post(self, index: int) -> QuerySet[LabelClass]:
         self.find(index)
         parts = classes.split(project=self.project, user=self.user, index=index, into=self.body["into"])
@@ -196,16 +186,14 @@ class ClassSplit(_Classes):
 class ClassArchive(_Classes):
     """The endpoint that archives and restores a class."""
 
-    changing = Ability.SETTINGS_CHANGE
-
-    @answers(ProjectClass)
+    @answers(ProjectClass, needs=Ability.SETTINGS_CHANGE)
     def post(self, index: int) -> LabelClass:
         """Archive a class: annotators can no longer choose it. Its labels stay."""
         self.find(index)
         classes.archive(project=self.project, user=self.user, index=index)
         return self.find(index)
 
-    @answers(ProjectClass)
+    @answers(ProjectClass, needs=Ability.SETTINGS_CHANGE)
     def delete(self, index: int) -> LabelClass:
         """Restore an archived class, so that annotators can choose it again."""
         self.find(index)
@@ -216,9 +204,7 @@ class ClassArchive(_Classes):
 class ClassExampleDetail(_Classes):
     """The endpoint that adds and removes an example of a class."""
 
-    changing = Ability.SETTINGS_CHANGE
-
-    @answers(ProjectClass)
+    @answers(ProjectClass, needs=Ability.SETTINGS_CHANGE)
     def put(self, index: int, item_id: int) -> LabelClass:
         """Show an item to annotators as an example of the class. A class has at most six examples.
 
@@ -228,7 +214,7 @@ class ClassExampleDetail(_Classes):
         examples.choose(project=self.project, user=self.user, index=index, item=self._item(item_id))
         return self.find(index)
 
-    @answers(ProjectClass)
+    @answers(ProjectClass, needs=Ability.SETTINGS_CHANGE)
     def delete(self, index: int, item_id: int) -> LabelClass:
         """Stop showing an item as an example of the class."""
         self.find(index)
@@ -242,9 +228,7 @@ class ClassExampleDetail(_Classes):
 class ClassChanges(ProjectView):
     """List the newest hundred changes to the classes, the newest first."""
 
-    reading = Ability.LABELS_READ
-
-    @answers(Change, many=True)
+    @answers(Change, needs=Ability.LABELS_READ, many=True)
     def get(self) -> QuerySet[ClassChange]:
         return self.project.class_changes.select_related("user").order_by("-revision")[:MOST_CHANGES]
 
@@ -252,9 +236,7 @@ class ClassChanges(ProjectView):
 class ClassUndo(ProjectView):
     """Undo the newest change to the classes, provided that no model was trained since."""
 
-    changing = Ability.SETTINGS_CHANGE
-
-    @answers(Change, takes=UndoRequest)
+    @answers(Change, needs=Ability.SETTINGS_CHANGE, takes=UndoRequest)
     def post(self) -> Any:
         revision = self.body["revision"]
         return classes.undo(project=self.project, user=self.user, revision=revision)

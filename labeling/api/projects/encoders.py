@@ -10,7 +10,7 @@ from django.http import Http404
 from rest_framework import serializers
 
 from labeling.api.shared import fields
-from labeling.api.shared.endpoints import ProjectView, answers, find_or_404
+from labeling.api.shared.endpoints import ProjectView, answers
 from labeling.intake.registering import encoder_of
 from labeling.models import Ability, EmbeddingServer, EncoderComparison
 from labeling.outside.outbound import validate_address
@@ -114,8 +114,6 @@ class EncodersToCompareSerializer(fields.Shape):
 class _Encoder(ProjectView):
     """Base of the endpoints of the encoder."""
 
-    changing = Ability.SETTINGS_CHANGE
-
     def shown(self) -> dict[str, Any]:
         project, name = self.project, name_of(self.project.kind, self.project.encoder)
         return {
@@ -134,13 +132,11 @@ class _Encoder(ProjectView):
 class ProjectEncoder(_Encoder):
     """Return the project's encoder, the encoders to choose from, and the weights on the server."""
 
-    reading = Ability.MODELS_READ
-
-    @answers(EncoderSerializer)
+    @answers(EncoderSerializer, needs=Ability.MODELS_READ)
     def get(self) -> dict[str, Any]:
         return self.shown()
 
-    @answers(EncoderSerializer, takes=EncoderChoiceSerializer)
+    @answers(EncoderSerializer, needs=Ability.SETTINGS_CHANGE, takes=EncoderChoiceSerializer)
     def put(self) -> dict[str, Any]:
         """Choose an encoder, before the first item is encoded."""
         choose_encoder(project=self.project, choice=self.body)
@@ -164,7 +160,7 @@ def _known(encoder: type[Encoder]) -> dict[str, Any]:
 class ProjectEncoderChange(_Encoder):
     """The change to another encoder."""
 
-    @answers(EncoderSerializer, takes=EncoderChoiceSerializer)
+    @answers(EncoderSerializer, needs=Ability.SETTINGS_CHANGE, takes=EncoderChoiceSerializer)
     def post(self) -> dict[str, Any]:
         """Encode all items with another encoder in the background. The next version whose training begins after that
         learns from it. Labels, batches and versions stay; versions of an earlier encoder pick no batch any more.
@@ -172,7 +168,7 @@ class ProjectEncoderChange(_Encoder):
         encoder_change.ask(project=self.project, choice=self.body, user=self.user)
         return self.shown()
 
-    @answers(EncoderSerializer)
+    @answers(EncoderSerializer, needs=Ability.SETTINGS_CHANGE)
     def delete(self) -> dict[str, Any]:
         """Keep the present encoder."""
         encoder_change.withdraw(project=self.project)
@@ -182,17 +178,14 @@ class ProjectEncoderChange(_Encoder):
 class ProjectEncoderComparison(ProjectView):
     """Return the last measurement of encoders on the project's own labels."""
 
-    reading = Ability.MODELS_READ
-    changing = Ability.SETTINGS_CHANGE
-
-    @answers(EncoderComparisonSerializer)
+    @answers(EncoderComparisonSerializer, needs=Ability.MODELS_READ)
     def get(self) -> dict[str, Any]:
         comparison = encoder_comparison.comparison_of(self.project)
         if comparison is None:
             raise Http404("The encoders have not been measured. POST asks for it.")
         return self._shown(comparison)
 
-    @answers(EncoderComparisonSerializer, takes=EncodersToCompareSerializer)
+    @answers(EncoderComparisonSerializer, needs=Ability.SETTINGS_CHANGE, takes=EncodersToCompareSerializer)
     def post(self) -> dict[str, Any]:
         """Measure the encoders in the background, unless that is under way. It trains five models with each encoder on
         at most 3,000 labels. Respond with 409 for a private project, or with fewer than 50 labels.
@@ -249,15 +242,12 @@ class EmbeddingServerSerializer(fields.Shape):
 class ProjectEmbeddingServers(ProjectView):
     """The servers for embeddings of the project."""
 
-    reading = Ability.SETTINGS_READ
-    changing = Ability.SETTINGS_CHANGE
-
-    @answers(EmbeddingServerSerializer, many=True)
+    @answers(EmbeddingServerSerializer, needs=Ability.SETTINGS_READ, many=True)
     def get(self) -> list[dict[str, Any]]:
         """List the servers that the project's texts may be sent to, with what they have cost."""
         return [self._shown(each) for each in self.project.embedding_servers.all()]
 
-    @answers(EmbeddingServerSerializer, takes=EmbeddingServerSerializer)
+    @answers(EmbeddingServerSerializer, needs=Ability.SETTINGS_CHANGE, takes=EmbeddingServerSerializer)
     def put(self) -> dict[str, Any]:
         """Add a server, or change the key and the price of the one with this address. Then the encoder `endpoint` takes
         its address.
@@ -273,10 +263,7 @@ class ProjectEmbeddingServers(ProjectView):
 class ProjectEmbeddingServer(ProjectView):
     """Remove a server with its key: no more texts are sent to it. Features that it made stay."""
 
-    changing = Ability.SETTINGS_CHANGE
-
-    @answers()
+    @answers(needs=Ability.SETTINGS_CHANGE)
     def delete(self, server_id: int) -> None:
         servers = self.project.embedding_servers.select_related("project")
-        missing = f"There is no server for embeddings {server_id} in this project."
-        embedding_servers.remove_server(server=find_or_404(servers, missing, pk=server_id))
+        embedding_servers.remove_server(server=self.one_of(servers, "server for embeddings", pk=server_id))

@@ -55,11 +55,9 @@ class GuidelinesList(ProjectListView):
 class GuidelinesRestore(ProjectView):
     """Restore an earlier version of the guidelines as a new version."""
 
-    changing = Ability.SETTINGS_CHANGE
-
     context_of = GuidelinesList.context_of
 
-    @answers(Guidelines)
+    @answers(Guidelines, needs=Ability.SETTINGS_CHANGE)
     def post(self, number: int) -> GuidelinesVersion:
         find_or_404(
             self.project.guidelines_versions.all(), "The guidelines have no version with this number.", number=number
@@ -92,16 +90,14 @@ class ImageUpload(fields.Shape):
 class ImageList(ProjectView):
     """The images for the guidelines."""
 
-    reading = Ability.LABELS_READ
-    changing = Ability.SETTINGS_CHANGE
     parser_classes = [MultiPartParser]
 
-    @answers(ImageOfGuidelines, many=True)
+    @answers(ImageOfGuidelines, needs=Ability.LABELS_READ, many=True)
     def get(self) -> QuerySet[GuidelinesImage]:
         """List the images for the guidelines, by name."""
         return self.project.guidelines_images.select_related("project", "user")
 
-    @answers(ImageOfGuidelines, 201, request={"multipart/form-data": ImageUpload})
+    @answers(ImageOfGuidelines, 201, needs=Ability.SETTINGS_CHANGE, request={"multipart/form-data": ImageUpload})
     def post(self) -> GuidelinesImage:
         """Upload an image for the guidelines. The server makes its name from the file's name; `![](name.png)` shows it.
 
@@ -128,10 +124,7 @@ class ImageList(ProjectView):
 class OneImage(ProjectView):
     """A single image of the guidelines."""
 
-    reading = Ability.PROJECT_READ
-    changing = Ability.SETTINGS_CHANGE
-
-    @answers({(200, "image/*"): OpenApiTypes.BINARY})
+    @answers({(200, "image/*"): OpenApiTypes.BINARY}, needs=Ability.PROJECT_READ)
     def get(self, image: str) -> HttpResponseBase:
         """Download an image of the guidelines."""
         image_file = self._find(image)
@@ -141,7 +134,7 @@ class OneImage(ProjectView):
         except (FileNotFoundError, FileDamaged):
             raise Http404("The image is gone from the disk.") from None
 
-    @answers()
+    @answers(needs=Ability.SETTINGS_CHANGE)
     def delete(self, image: str) -> None:
         """Delete an image. Respond with 409 if a version of the guidelines shows the image."""
         guidelines_images.remove_image(image=self._find(image))

@@ -83,42 +83,35 @@ class TransferRequest(fields.Shape):
     role = fields.Choice(Role.choices, f"What the caller becomes: {either(roles_without(Ability.MEMBERS_CHANGE))}.")
 
 
-class _Lifecycle(ProjectView):
-    """Base of the endpoints of a whole project."""
+class ProjectArchive(ProjectView):
+    """The endpoint that archives and reopens a project."""
 
     in_archived = True
 
-
-class ProjectArchive(_Lifecycle):
-    """The endpoint that archives and reopens a project."""
-
-    changing = Ability.PROJECT_CHANGE
-
-    @answers(ProjectSerializer)
+    @answers(ProjectSerializer, needs=Ability.PROJECT_CHANGE)
     def post(self) -> Project:
         """Archive the project. Members can read and export it; all changes answer 403 until it is reopened."""
         lifecycle.archive(project=self.project)
         return Project.objects.get(pk=self.project.pk)
 
-    @answers(ProjectSerializer)
+    @answers(ProjectSerializer, needs=Ability.PROJECT_CHANGE)
     def delete(self) -> Project:
         """Reopen an archived project."""
         lifecycle.unarchive(project=self.project)
         return Project.objects.get(pk=self.project.pk)
 
 
-class ProjectDeletion(_Lifecycle):
+class ProjectDeletion(ProjectView):
     """The endpoint that previews and starts the deletion of a project."""
 
-    reading = Ability.SETTINGS_READ
-    changing = Ability.PROJECT_CHANGE
+    in_archived = True
 
-    @answers(ProjectContents)
+    @answers(ProjectContents, needs=Ability.SETTINGS_READ)
     def get(self) -> Contents:
         """Count what a deletion would remove: items, labels, annotations, model versions, members and bytes."""
         return contents_of(self.project)
 
-    @answers(DeletedProject, takes=DeletionRequest)
+    @answers(DeletedProject, needs=Ability.PROJECT_CHANGE, takes=DeletionRequest)
     def post(self) -> Project:
         """Delete the project for all members at once. Send its name to confirm. Its managers can restore it for 30
         days.
@@ -129,18 +122,18 @@ class ProjectDeletion(_Lifecycle):
         return self.project
 
 
-class ProjectCopy(_Lifecycle):
+class ProjectCopy(ProjectView):
     """Copy settings, guidelines and classes to a new project and make the caller its manager.
 
     On request, the members are copied too, and the worker copies items and labels.
     """
 
-    changing = Ability.PROJECT_CHANGE
+    in_archived = True
 
     def context_of(self, result: Any) -> dict[str, Any]:
         return {"membership_in": lambda made: Membership(project=made, user=self.user, role=Role.MANAGER)}
 
-    @answers(CopiedProject, 201, takes=CopyRequest)
+    @answers(CopiedProject, 201, needs=Ability.PROJECT_CHANGE, takes=CopyRequest)
     def post(self) -> Project:
         values = {**self.body, "slug": slug_for(self.user, self.body["slug"])}
         with refusals_as_conflicts():
@@ -150,9 +143,7 @@ class ProjectCopy(_Lifecycle):
 class ProjectTransfer(ProjectView):
     """Make another member the manager and step down, in one transaction. The response is the new manager."""
 
-    changing = Ability.MEMBERS_CHANGE
-
-    @answers(MemberSerializer, takes=TransferRequest)
+    @answers(MemberSerializer, needs=Ability.MEMBERS_CHANGE, takes=TransferRequest)
     def post(self) -> Membership:
         values = self.body
         members = self.project.memberships.select_related("user")

@@ -50,14 +50,11 @@ class MemberSerializer(fields.Shape):
 class MemberList(ProjectView):
     """List the members of the project, by name."""
 
-    reading = Ability.MEMBERS_READ
-    changing = Ability.MEMBERS_CHANGE
-
-    @answers(MemberSerializer, many=True)
+    @answers(MemberSerializer, needs=Ability.MEMBERS_READ, many=True)
     def get(self) -> QuerySet[Membership]:
         return self.project.memberships.select_related("user").order_by("user__username")
 
-    @answers(MemberSerializer, 201, takes=MemberSerializer)
+    @answers(MemberSerializer, 201, needs=Ability.MEMBERS_CHANGE, takes=MemberSerializer)
     def post(self) -> Membership:
         """Change a member's role, group and daily limit. A missing field keeps its value.
 
@@ -82,9 +79,7 @@ class MemberList(ProjectView):
 class MemberPause(ProjectView):
     """A pause of a member, who cannot claim tasks meanwhile."""
 
-    changing = Ability.MEMBERS_CHANGE
-
-    @answers(MemberSerializer)
+    @answers(MemberSerializer, needs=Ability.MEMBERS_CHANGE)
     def post(self, username: str) -> Membership:
         """Pause a member and release the member's tasks to other annotators. Answers that the member still sends are
         accepted.
@@ -92,7 +87,7 @@ class MemberPause(ProjectView):
         gold.pause(self._member(username), f"Paused by {self.user.username}.", by=self.user)
         return self._member(username)
 
-    @answers(MemberSerializer)
+    @answers(MemberSerializer, needs=Ability.MEMBERS_CHANGE)
     def delete(self, username: str) -> Membership:
         """End a member's pause. The count of wrong gold items starts at zero again."""
         gold.let_go_on(self._member(username))
@@ -106,9 +101,7 @@ class MemberPause(ProjectView):
 class MemberDetail(ProjectView):
     """Remove a member. The member's answers stay. Respond with 409 for the last manager."""
 
-    changing = Ability.MEMBERS_CHANGE
-
-    @answers()
+    @answers(needs=Ability.MEMBERS_CHANGE)
     def delete(self, username: str) -> None:
         user = User.objects.filter(memberships__project=self.project, username=username).first()
         with refusals_as_conflicts():
@@ -178,14 +171,11 @@ class NewInvitationSerializer(InvitationSerializer):
 class InvitationList(ProjectView):
     """List the open invitations, the newest first."""
 
-    reading = Ability.MEMBERS_READ
-    changing = Ability.MEMBERS_CHANGE
-
-    @answers(InvitationSerializer, many=True)
+    @answers(InvitationSerializer, needs=Ability.MEMBERS_READ, many=True)
     def get(self) -> QuerySet[Invitation]:
         return self.project.invitations.open().select_related("invited_by").order_by("-pk")
 
-    @answers(NewInvitationSerializer, 201, takes=InvitationBody)
+    @answers(NewInvitationSerializer, 201, needs=Ability.MEMBERS_CHANGE, takes=InvitationBody)
     def post(self) -> Response:
         """Create a link with which one person can join in the given role for 7 days, or `limit` people until the end of
         `last_day`. Only this response has the link, as `url`.
@@ -203,9 +193,7 @@ class InvitationList(ProjectView):
 class InvitationDetail(ProjectView):
     """Withdraw an invitation, so that its link no longer works."""
 
-    changing = Ability.MEMBERS_CHANGE
-
-    @answers()
+    @answers(needs=Ability.MEMBERS_CHANGE)
     def delete(self, invitation_id: int) -> None:
         if not invitations.withdraw(project=self.project, invitation_id=invitation_id):
             raise NotFound("There is no open invitation of this id in the project.")

@@ -61,9 +61,7 @@ class _Proposals(ProjectView):
 class ProposalList(_Proposals):
     """List the open proposals, those with the most items first."""
 
-    reading = Ability.SETTINGS_READ
-
-    @answers(Proposal, many=True)
+    @answers(Proposal, needs=Ability.SETTINGS_READ, many=True)
     def get(self) -> list[proposals.Group]:
         return proposals.groups(self.project)
 
@@ -71,9 +69,7 @@ class ProposalList(_Proposals):
 class ProposalAccept(_Proposals):
     """Accept a proposed class, new or existing: correct the labels of its items to the class."""
 
-    changing = Ability.SETTINGS_CHANGE
-
-    @answers(AcceptResponse, takes=AcceptRequest)
+    @answers(AcceptResponse, needs=Ability.SETTINGS_CHANGE, takes=AcceptRequest)
     def post(self) -> proposals.Accepted:
         values = self.body
         group = self.group(values["key"])
@@ -89,9 +85,7 @@ class ProposalAccept(_Proposals):
 class ProposalDismiss(_Proposals):
     """Dismiss a proposed class. Its items stay skipped."""
 
-    changing = Ability.SETTINGS_CHANGE
-
-    @answers(DismissResponse, takes=DismissRequest)
+    @answers(DismissResponse, needs=Ability.SETTINGS_CHANGE, takes=DismissRequest)
     def post(self) -> dict[str, int]:
         group = self.group(self.body["key"])
         return {"dismissed": proposals.dismiss(project=self.project, user=self.user, key=group.key)}

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from rest_framework import serializers
 
 from labeling.api.shared import fields
-from labeling.api.shared.endpoints import ProjectView, answers, find_or_404
+from labeling.api.shared.endpoints import ProjectView, answers
 from labeling.intake.readers.layout import Layout, LayoutError
 from labeling.intake.watching import changing
 from labeling.models import Ability, Source
@@ -133,25 +133,21 @@ def _given(values: dict[str, Any], address: str) -> dict[str, Any]:
 class _Sources(ProjectView):
     """Base of the endpoints of sources."""
 
-    changing = Ability.SOURCES_CHANGE
-
     def context_of(self, result: Any) -> dict[str, Any]:
         return {"states": changing.states_of(self.project)}
 
     def find(self, source_id: int) -> Source:
-        return find_or_404(self.project.sources.all(), f"There is no source {source_id} in this project.", pk=source_id)
+        return self.one_of(self.project.sources.all(), "source", pk=source_id)
 
 
 class SourceList(_Sources):
     """List the sources of the project."""
 
-    reading = Ability.SOURCES_CHANGE
-
-    @answers(SourceSerializer, many=True)
+    @answers(SourceSerializer, needs=Ability.SOURCES_CHANGE, many=True)
     def get(self) -> QuerySet[Source]:
         return self.project.sources.all()
 
-    @answers(SourceSerializer, 201, takes=SourceSerializer)
+    @answers(SourceSerializer, 201, needs=Ability.SOURCES_CHANGE, takes=SourceSerializer)
     def post(self) -> Source:
         """Add a source, which a worker looks at. Respond with 409 if the project has 50 sources."""
         values = {"layout": None, **self.body}
@@ -161,21 +157,19 @@ class SourceList(_Sources):
 class SourceDetail(_Sources):
     """A single source."""
 
-    reading = Ability.SOURCES_CHANGE
-
-    @answers(SourceSerializer)
+    @answers(SourceSerializer, needs=Ability.SOURCES_CHANGE)
     def get(self, source_id: int) -> Source:
         """Return one source."""
         return self.find(source_id)
 
-    @answers(SourceSerializer, takes=SourceChange)
+    @answers(SourceSerializer, needs=Ability.SOURCES_CHANGE, takes=SourceChange)
     def patch(self, source_id: int) -> Source:
         """Change a source, pause it or let it go on. After new credentials, imports that failed continue."""
         source = self.find(source_id)
         changing.change(source=source, **_given(self.body, source.address))
         return self.find(source_id)
 
-    @answers(query=RemovalOptions)
+    @answers(needs=Ability.SOURCES_CHANGE, query=RemovalOptions)
     def delete(self, source_id: int) -> None:
         """Remove the source and its imports that are not done. Its items stay. Respond with 409 if files of items are
         there, unless `lose_files` is true.
@@ -187,7 +181,7 @@ class SourceDetail(_Sources):
 class SourceLook(_Sources):
     """Look at the source as soon as a worker is free. Respond with 409 if it is paused."""
 
-    @answers(SourceSerializer, 202, takes=LookRequest)
+    @answers(SourceSerializer, 202, needs=Ability.SOURCES_CHANGE, takes=LookRequest)
     def post(self, source_id: int) -> Source:
         source = self.find(source_id)
         changing.look_now(source=source, full=self.body["full"])
@@ -204,7 +198,7 @@ class SourceTried(_Sources):
     def context_of(self, result: Any) -> dict[str, Any]:
         return {}
 
-    @answers(SourceTest)
+    @answers(SourceTest, needs=Ability.SOURCES_CHANGE)
     def post(self, source_id: int) -> dict[str, Any]:
         try:
             return {"problem": "", "files": changing.files_for(self.user, self.find(source_id))}

@@ -202,14 +202,11 @@ class ProjectList(Endpoint, generics.ListCreateAPIView[Project]):
 class ProjectDetail(ProjectView):
     """Return one project with its settings."""
 
-    reading = Ability.PROJECT_READ
-    changing = Ability.SETTINGS_CHANGE
-
-    @answers(ProjectSerializer)
+    @answers(ProjectSerializer, needs=Ability.PROJECT_READ)
     def get(self) -> Project:
         return self.project
 
-    @answers(ProjectSerializer, request=ProjectChangeSerializer(partial=True))
+    @answers(ProjectSerializer, needs=Ability.SETTINGS_CHANGE, request=ProjectChangeSerializer(partial=True))
     def patch(self) -> Project:
         """Change settings. Lease, texts and loop settings apply at once, the others from the next batch on."""
         serializer = ProjectChangeSerializer(self.project, data=self.request.data, partial=True)

@@ -16,7 +16,6 @@ from labeling.outside.outbound import validate_address
 from labeling.outside.webhooks import changing
 
 EVENTS = [(each.value, each.meaning) for each in EventType]
-MISSING = "There is no webhook {} in this project."
 
 
 class WebhookSerializer(fields.Shape):
@@ -74,13 +73,11 @@ def _with_secret(webhook: Webhook, secret: str, code: int) -> Response:
 class WebhookList(ProjectView):
     """List the webhooks of the project."""
 
-    reading = changing = Ability.WEBHOOKS_CHANGE
-
-    @answers(WebhookSerializer, many=True)
+    @answers(WebhookSerializer, needs=Ability.WEBHOOKS_CHANGE, many=True)
     def get(self) -> QuerySet[Webhook]:
         return self.project.webhooks.all()
 
-    @answers(NewSecret, 201, takes=WebhookSerializer)
+    @answers(NewSecret, 201, needs=Ability.WEBHOOKS_CHANGE, takes=WebhookSerializer)
     def post(self) -> Response:
         """Add a webhook. Only this response has its secret. Respond with 409 if the project has 20 webhooks."""
         return _with_secret(*changing.add(project=self.project, **self.body), status.HTTP_201_CREATED)
@@ -89,23 +86,19 @@ class WebhookList(ProjectView):
 class _OneWebhook(ProjectView):
     """Base of the endpoints of a single webhook."""
 
-    changing = Ability.WEBHOOKS_CHANGE
-
     def find(self, webhook_id: int) -> Webhook:
-        return find_or_404(self.project.webhooks.all(), MISSING.format(webhook_id), pk=webhook_id)
+        return self.one_of(self.project.webhooks.all(), "webhook", pk=webhook_id)
 
 
 class WebhookDetail(_OneWebhook):
     """A single webhook."""
 
-    reading = Ability.WEBHOOKS_CHANGE
-
-    @answers(WebhookSerializer)
+    @answers(WebhookSerializer, needs=Ability.WEBHOOKS_CHANGE)
     def get(self, webhook_id: int) -> Webhook:
         """Return one webhook."""
         return self.find(webhook_id)
 
-    @answers(WebhookSerializer, takes=WebhookChange)
+    @answers(WebhookSerializer, needs=Ability.WEBHOOKS_CHANGE, takes=WebhookChange)
     def patch(self, webhook_id: int) -> Webhook:
         """Change the address or the events, pause the webhook, or let it go on. Waiting messages go to the new
         address.
@@ -114,7 +107,7 @@ class WebhookDetail(_OneWebhook):
         changing.change(webhook=webhook, **self.body)
         return self.find(webhook_id)
 
-    @answers()
+    @answers(needs=Ability.WEBHOOKS_CHANGE)
     def delete(self, webhook_id: int) -> None:
         """Remove the webhook with its deliveries."""
         changing.remove_webhook(webhook=self.find(webhook_id))
@@ -123,7 +116,7 @@ class WebhookDetail(_OneWebhook):
 class WebhookSecret(_OneWebhook):
     """Give the webhook a new secret. Only this response has it. For 24 hours, earlier secrets sign beside it."""
 
-    @answers(NewSecret)
+    @answers(NewSecret, needs=Ability.WEBHOOKS_CHANGE)
     def post(self, webhook_id: int) -> Response:
         webhook = self.find(webhook_id)
         return _with_secret(webhook, changing.rotate(webhook=webhook), status.HTTP_200_OK)
@@ -132,7 +125,7 @@ class WebhookSecret(_OneWebhook):
 class WebhookTest(_OneWebhook):
     """Send a `webhook.test` event, once, after the messages that wait; these are tried at once."""
 
-    @answers(DeliverySerializer, 202)
+    @answers(DeliverySerializer, 202, needs=Ability.WEBHOOKS_CHANGE)
     def post(self, webhook_id: int) -> Delivery:
         return changing.send_test(webhook=self.find(webhook_id))
 
@@ -144,15 +137,14 @@ class DeliveryList(ProjectListView):
     serializer_class = DeliverySerializer
 
     def get_queryset(self) -> QuerySet[Delivery]:
-        key = self.kwargs["webhook_id"]
-        webhook = find_or_404(self.project.webhooks.all(), MISSING.format(key), pk=key)
+        webhook = self.one_of(self.project.webhooks.all(), "webhook", pk=self.kwargs["webhook_id"])
         return webhook.deliveries.select_related("event")
 
 
 class DeliverySentAgain(_OneWebhook):
     """Send a dead letter, or a delivered message, once more. Respond with 409 if the message waits."""
 
-    @answers(DeliverySerializer, 202)
+    @answers(DeliverySerializer, 202, needs=Ability.WEBHOOKS_CHANGE)
     def post(self, webhook_id: int, delivery_id: int) -> Delivery:
         deliveries = self.find(webhook_id).deliveries.select_related("event")
         missing = f"There is no delivery {delivery_id} of this webhook."

@@ -72,6 +72,7 @@ def answers(
     shape: type[fields.Shape] | Mapping[Any, Any] | None = None,
     code: int = status.HTTP_200_OK,
     *,
+    needs: Ability | None = None,
     many: bool = False,
     takes: type[fields.Shape] | None = None,
     query: type[fields.Shape] | None = None,
@@ -81,9 +82,10 @@ def answers(
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Publish the method of an endpoint, and answer with what it returns: by `shape`, or by a list of them (`many`).
 
-    The method gets the variables of the address, but for the project's `slug`. `self.body` reads the body by `takes`,
-    `self.query` the parameters by `query`, when it needs them: after what else can refuse the request. Without a shape
-    the answer is 204. A response is returned as it is; `shape` then may be the `responses` of `extend_schema`.
+    In a project the caller `needs` the ability. The method gets the variables of the address, but for the project's
+    `slug`. `self.body` reads the body by `takes`, `self.query` the parameters by `query`, when the method asks for it:
+    after what else can refuse the request. Without a shape the answer is 204. A response is returned as it is; `shape`
+    then may be the `responses` of `extend_schema`.
 
     `meaning` describes the answer, `errors` errors with a special meaning. `published` goes to `extend_schema`.
     """
@@ -108,6 +110,7 @@ def answers(
             assert not isinstance(shape, Mapping)
             return Response(shape(result, many=many, context=self.context_of(result)).data, status=code)
 
+        run.needs = needs  # type: ignore[attr-defined]  # read by `ability`
         return run
 
     return decorate
@@ -116,20 +119,19 @@ def answers(
 class ProjectView(Endpoint):
     """Looks up the project and the caller's membership before the method runs.
 
-    `reading` is the ability that GET and HEAD ask for, `changing` that of the other methods. A method without an
-    ability is not allowed. An archived project is only read, unless the view is for archived ones (`in_archived`).
+    A method without an ability is not allowed; HEAD needs that of GET. An archived project is only read, unless the
+    view is for archived ones (`in_archived`).
     """
 
-    reading: ClassVar[Ability | None] = None
-    changing: ClassVar[Ability | None] = None
     in_archived: ClassVar[bool] = False
     membership: Membership
     project: Project
 
     @classmethod
     def ability(cls, method: str) -> Ability | None:
-        """Return the ability that the method requires; HEAD requires that of GET."""
-        return cls.reading if method in SAFE else cls.changing
+        """Return the ability that the method needs, as its `answers` says."""
+        handler = getattr(cls, "get" if method in SAFE else method.lower(), None)
+        return getattr(handler, "needs", None)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
@@ -149,9 +151,20 @@ class ProjectView(Endpoint):
     def context_of(self, result: Any) -> dict[str, Any]:
         return {"membership_in": lambda instance: self.membership}
 
+    def one_of(self, rows: QuerySet[AnyModel], noun: str, **lookup: Any) -> AnyModel:
+        """Return the project's row with this key. Raises `Http404` if there is none."""
+        (value,) = lookup.values()
+        return find_or_404(rows, f"There is no {noun} {value} in this project.", **lookup)
+
 
 class ProjectListView(ProjectView, generics.ListAPIView[Any]):
-    """A paginated list of the project's rows; `get_queryset` selects them."""
+    """A paginated list of the project's rows; `get_queryset` selects them, and GET needs the ability `reading`."""
+
+    reading: ClassVar[Ability]
+
+    @classmethod
+    def ability(cls, method: str) -> Ability | None:
+        return cls.reading if method in SAFE else super().ability(method)
 
     def get_serializer_context(self) -> dict[str, Any]:
         return {**super().get_serializer_context(), **self.context_of(None)}
