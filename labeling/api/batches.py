@@ -7,7 +7,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import NotFound, ValidationError
 
 from labeling.api.shared import fields
-from labeling.api.shared.endpoints import ProjectListView, ProjectView, answers
+from labeling.api.shared.endpoints import ProjectView, answers
 from labeling.api.shared.visible import VisibleToMember
 from labeling.loop import retrying
 from labeling.models import Ability, Batch, Project, Selection, User
@@ -92,13 +92,11 @@ class BatchSerializer(VisibleToMember, _Facts, serializers.ModelSerializer[Batch
         return batch.size - self.get_remaining(batch)
 
 
-class BatchList(ProjectListView):
+class BatchList(ProjectView):
     """List all batches, the newest first."""
 
-    reading = Ability.PROJECT_READ
-    serializer_class = BatchSerializer
-
-    def get_queryset(self) -> QuerySet[Batch]:
+    @answers(BatchSerializer, needs=Ability.PROJECT_READ, pages=True)
+    def get(self) -> QuerySet[Batch]:
         return _with_versions(self.project).order_by("-number")
 
 

@@ -12,14 +12,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
 
 from labeling.api.shared import fields
-from labeling.api.shared.endpoints import (
-    ProjectListView,
-    ProjectView,
-    answers,
-    attachment,
-    find_or_404,
-    record_download,
-)
+from labeling.api.shared.endpoints import ProjectView, answers, attachment, find_or_404, record_download
 from labeling.api.shared.errors import Conflict, Error
 from labeling.labels.items.filter import FilterError
 from labeling.models import Ability, DatasetVersion, LogKind
@@ -64,13 +57,11 @@ class DatasetSerializer(serializers.ModelSerializer[DatasetVersion]):
         return sorted(version.number for version in dataset.versions.all())
 
 
-class DatasetList(ProjectListView):
+class DatasetList(ProjectView):
     """The dataset versions of a project."""
 
-    reading = Ability.LABELS_READ
-    serializer_class = DatasetSerializer
-
-    def get_queryset(self) -> QuerySet[DatasetVersion]:
+    @answers(DatasetSerializer, needs=Ability.LABELS_READ, pages=True)
+    def get(self) -> QuerySet[DatasetVersion]:
         return datasets_of(self)
 
     @answers(

@@ -13,7 +13,7 @@ from drf_spectacular.types import OpenApiTypes
 from rest_framework import serializers
 
 from labeling.api.shared import fields
-from labeling.api.shared.endpoints import ProjectListView, ProjectView, answers, record_download
+from labeling.api.shared.endpoints import ProjectView, answers, record_download
 from labeling.api.shared.ranges import file_response
 from labeling.finishing import goal as goals
 from labeling.finishing.goal import GOAL, Goal
@@ -182,13 +182,11 @@ class CertificateSerializer(serializers.ModelSerializer[Certificate]):
         )
 
 
-class CertificateList(ProjectListView):
+class CertificateList(ProjectView):
     """List all certificates, the newest first."""
 
-    reading = Ability.BATCHES_READ
-    serializer_class = CertificateSerializer
-
-    def get_queryset(self) -> QuerySet[Certificate]:
+    @answers(CertificateSerializer, needs=Ability.BATCHES_READ, pages=True)
+    def get(self) -> QuerySet[Certificate]:
         return certificates_of(self.project)
 
 

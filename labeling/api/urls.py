@@ -43,11 +43,7 @@ def of_project(subject: str, *addresses: tuple[str, type[ProjectView], str]) -> 
 
 urlpatterns = [
     # The two most frequent addresses come first, because Django compares addresses one after the other.
-    *of_project(
-        "Labeling",
-        ("claim/", queue.Claim, "claim"),
-        ("annotations/", queue.Annotations, "annotations"),
-    ),
+    *of_project("Labeling", ("claim/", queue.Claim, "claim"), ("annotations/", queue.Annotations, "annotations")),
     path("projects/", projects.ProjectList.as_view(subject="Projects"), name="projects"),
     path("deleted-projects/", lifecycle.DeletedProjects.as_view(subject="Projects"), name="deleted-projects"),
     *of_project(
@@ -88,10 +84,7 @@ urlpatterns = [
         ("members/<word:username>/pause/", members.MemberPause, "member-pause"),
     ),
     path("auditlog/file/", auditlog.ServerLogFile.as_view(subject="Log"), name="server-auditlog-file"),
-    *of_project(
-        "Log",
-        ("auditlog/file/", auditlog.LogFile, "auditlog-file"),
-    ),
+    *of_project("Log", ("auditlog/file/", auditlog.LogFile, "auditlog-file")),
     *of_project(
         "Projects",
         ("invitations/", members.InvitationList, "invitations"),

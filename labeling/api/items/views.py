@@ -13,34 +13,15 @@ from rest_framework import status
 from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 
+from labeling.api.items import shapes
 from labeling.api.items.imports import ItemsUpload
-from labeling.api.items.shapes import (
-    BulkChangeResponse,
-    ChangeRequest,
-    ChangeResponse,
-    CorrectionRequest,
-    ItemDetailResponse,
-    ItemPageResponse,
-    record_json,
-    summary_json,
-)
 from labeling.api.shared.endpoints import ProjectView, answers, parameter
 from labeling.labels import corrections
+from labeling.labels.items import order as ordering
 from labeling.labels.items import search
 from labeling.labels.items.filter import FilterError
 from labeling.labels.items.filter_values import NUMBER
 from labeling.labels.items.item_filters import FILTERS, Chosen, matching, read_filter
-from labeling.labels.items.order import (
-    SORTS,
-    KeyPage,
-    Order,
-    count_matching,
-    count_up_to,
-    order_for,
-    page_after,
-    page_before,
-    read_position,
-)
 from labeling.labels.items.records import ItemRecord, lines_of, record_of
 from labeling.models import Ability, BulkChange, Item
 from labeling.projects import bulk
@@ -56,7 +37,7 @@ PARAMETERS = [
     OpenApiParameter(
         "sort",
         OpenApiTypes.STR,
-        enum=list(SORTS),
+        enum=list(ordering.SORTS),
         description="Their order: `newest` by default, and with `like` that of `alike`.",
     ),
     OpenApiParameter("page_size", OpenApiTypes.INT, default=PAGE_SIZE, description=f"1 to {MAX_PAGE_SIZE}."),
@@ -70,32 +51,32 @@ class Items(ItemsUpload):
     """List the project's items. An item must match all filters of the request."""
 
     @reads()
-    @answers(ItemPageResponse, needs=Ability.ITEMS_READ, parameters=PARAMETERS)
+    @answers(shapes.ItemPageResponse, needs=Ability.ITEMS_READ, parameters=PARAMETERS)
     def get(self) -> Response:
         query = self.request.query_params
         chosen, order, size = self._read()
         items = matching(self.project, chosen)
         try:
             if before := query.get("before"):
-                page = page_before(items, order, read_position(before, order), size)
+                page = ordering.page_before(items, order, ordering.read_position(before, order), size)
             else:
                 after = query.get("after")
-                page = page_after(items, order, read_position(after, order) if after else None, size)
+                page = ordering.page_after(items, order, ordering.read_position(after, order) if after else None, size)
         except ValueError:
             field = "before" if query.get("before") else "after"
             raise ValidationError({field: ["Take it from the page before, with the same sort."]}) from None
         lines, names = lines_of(self.project, page.keys)
-        count, more = count_matching(self.project, chosen)
+        count, more = ordering.count_matching(self.project, chosen)
         body = {
             "count": count,
             "more": more,
-            "unindexed": count_up_to(search.unindexed(self.project))[0] if "q" in chosen else None,
+            "unindexed": ordering.count_up_to(search.unindexed(self.project))[0] if "q" in chosen else None,
             **self._ways(page),
-            "results": [summary_json(self.project, line, names) for line in lines],
+            "results": [shapes.summary_json(self.project, line, names) for line in lines],
         }
         return Response(body)
 
-    def _read(self) -> tuple[Chosen, Order, int]:
+    def _read(self) -> tuple[Chosen, ordering.Order, int]:
         """Return the filter, the order and the page size. Raises `ValidationError` for a bad value or an unknown
         parameter.
         """
@@ -107,15 +88,15 @@ class Items(ItemsUpload):
             chosen = read_filter(self.project, query)
         except FilterError as error:
             errors |= error.fields
-        if (sort := query.get("sort", "")) and sort not in SORTS:
-            errors["sort"] = f"Choose one of {', '.join(SORTS)}."
+        if (sort := query.get("sort", "")) and sort not in ordering.SORTS:
+            errors["sort"] = f"Choose one of {', '.join(ordering.SORTS)}."
         if not NUMBER.fullmatch(size) or not 1 <= int(size) <= MAX_PAGE_SIZE:
             errors["page_size"] = f"Enter a whole number from 1 to {MAX_PAGE_SIZE}."
         if errors:
             raise ValidationError({name: [text] for name, text in errors.items()})
-        return chosen, order_for(chosen, sort), int(size)
+        return chosen, ordering.order_for(chosen, sort), int(size)
 
-    def _ways(self, page: KeyPage) -> dict[str, str | None]:
+    def _ways(self, page: ordering.KeyPage) -> dict[str, str | None]:
         """Return the addresses of the next and the previous page."""
 
         def way(name: str, place: Any) -> str | None:
@@ -133,7 +114,7 @@ class Items(ItemsUpload):
 class ItemChanges(ProjectView):
     """Changes of several items at once."""
 
-    @answers(BulkChangeResponse, needs=Ability.IMPORTS_READ, many=True)
+    @answers(shapes.BulkChangeResponse, needs=Ability.IMPORTS_READ, many=True)
     def get(self) -> QuerySet[BulkChange]:
         """List the changes of all items that match a filter: those in progress, and those that ended in the last 30
         minutes.
@@ -142,11 +123,15 @@ class ItemChanges(ProjectView):
 
     @answers(
         {
-            200: OpenApiResponse(ChangeResponse, description="The change is made, or with `preview` would be made."),
-            202: OpenApiResponse(BulkChangeResponse, description="The worker changes all items that match `filter`."),
+            200: OpenApiResponse(
+                shapes.ChangeResponse, description="The change is made, or with `preview` would be made."
+            ),
+            202: OpenApiResponse(
+                shapes.BulkChangeResponse, description="The worker changes all items that match `filter`."
+            ),
         },
         needs=Ability.ITEMS_CHANGE,
-        takes=ChangeRequest,
+        takes=shapes.ChangeRequest,
     )
     def post(self) -> Response:
         """Exclude, include, delete, restore or erase items, queue them for the next batch, or correct their labels.
@@ -183,7 +168,7 @@ class ItemChanges(ProjectView):
             asked = bulk.ask(project=self.project, user=self.user, filters=filters, change=change)
         except FilterError as error:
             raise ValidationError({"filter": [str(error)]}) from None
-        return Response(BulkChangeResponse(asked).data, status=status.HTTP_202_ACCEPTED)
+        return Response(shapes.BulkChangeResponse(asked).data, status=status.HTTP_202_ACCEPTED)
 
 
 class _OneItem(ProjectView):
@@ -199,15 +184,15 @@ class _OneItem(ProjectView):
 class ItemDetail(_OneItem):
     """Return one item with its annotations, its corrections and the reason for its selection."""
 
-    @answers(ItemDetailResponse, needs=Ability.ITEMS_READ)
+    @answers(shapes.ItemDetailResponse, needs=Ability.ITEMS_READ)
     def get(self, item_id: int) -> Response:
-        return Response(record_json(self.project, self.record(item_id)))
+        return Response(shapes.record_json(self.project, self.record(item_id)))
 
 
 class ItemCorrection(_OneItem):
     """A reviewer's or manager's correction of an item. It replaces the item's label and changes no annotation."""
 
-    @answers(ItemDetailResponse, needs=Ability.REVIEW_DO, takes=CorrectionRequest)
+    @answers(shapes.ItemDetailResponse, needs=Ability.REVIEW_DO, takes=shapes.CorrectionRequest)
     def put(self, item_id: int) -> Response:
         """Correct the item's label, or confirm the label by sending it again."""
         item = self.record(item_id).item
@@ -216,7 +201,7 @@ class ItemCorrection(_OneItem):
         except InvalidValue as error:
             raise ValidationError({"value": [str(error)]}) from None
         corrections.correct(item=item, user=self.user, value=value, note=self.body["note"])
-        return Response(record_json(self.project, self.record(item_id)))
+        return Response(shapes.record_json(self.project, self.record(item_id)))
 
     @answers(needs=Ability.REVIEW_DO)
     def delete(self, item_id: int) -> None:

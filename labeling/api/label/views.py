@@ -9,19 +9,8 @@ from django.utils import timezone
 from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 
+from labeling.api.label import shapes
 from labeling.api.label.parsing import names_sent, parse_answers, parse_skip
-from labeling.api.label.shapes import (
-    MAX_ANSWERS,
-    AnnotationsRequest,
-    ClaimedTask,
-    ClaimRequest,
-    ClaimResponse,
-    ProgressResponse,
-    ReleaseRequest,
-    ReleaseResponse,
-    SkipRequest,
-    SubmitResponse,
-)
 from labeling.api.label.tasks import tasks_json
 from labeling.api.shared.endpoints import ProjectView, answers
 from labeling.api.shared.visible import visible
@@ -37,15 +26,12 @@ from labeling.queue.person import count_claim, daily_limit_of
 class Claim(ProjectView):
     """Claim tasks to answer: first the caller's unanswered tasks, then free tasks in the order of the batch."""
 
-    @answers(ClaimResponse, needs=Ability.TASKS_ANSWER, takes=ClaimRequest)
+    @answers(shapes.ClaimResponse, needs=Ability.TASKS_ANSWER, takes=shapes.ClaimRequest)
     def post(self) -> Response:
         claim = queue.ON_HOLD
         if self.membership.paused_at is None:
             claim = queue.claim(
-                project=self.project,
-                user=self.user,
-                daily_limit=daily_limit_of(self.membership),
-                **self.body,
+                project=self.project, user=self.user, daily_limit=daily_limit_of(self.membership), **self.body
             )
         count_claim(self.membership, claim.reason, timezone.now())
         body: dict[str, Any] = {
@@ -68,13 +54,13 @@ class Claim(ProjectView):
 class Annotations(ProjectView):
     """Submit answers. Each answer is accepted or rejected by itself; a repeated answer counts once."""
 
-    @answers(SubmitResponse, needs=Ability.TASKS_ANSWER, takes=AnnotationsRequest)
+    @answers(shapes.SubmitResponse, needs=Ability.TASKS_ANSWER, takes=shapes.AnnotationsRequest)
     def post(self) -> Response:
         annotations = self.request.data.get("annotations") if isinstance(self.request.data, dict) else None
         if not isinstance(annotations, list):
             raise ValidationError({"annotations": "Send a list of annotations."})
-        if len(annotations) > MAX_ANSWERS:
-            raise ValidationError({"annotations": f"At most {MAX_ANSWERS} annotations in one request."})
+        if len(annotations) > shapes.MAX_ANSWERS:
+            raise ValidationError({"annotations": f"At most {shapes.MAX_ANSWERS} annotations in one request."})
         if names_sent(self.project, annotations) > MAX_CLASSES:
             raise ValidationError({"annotations": f"At most {MAX_CLASSES:,} class names in one request."})
         parsed, refused = parse_answers(self.project, annotations)
@@ -85,7 +71,7 @@ class Annotations(ProjectView):
 class Skip(ProjectView):
     """Skip a task and give the reason. A skip counts as one of the task's answers."""
 
-    @answers(SubmitResponse, needs=Ability.TASKS_ANSWER, takes=SkipRequest)
+    @answers(shapes.SubmitResponse, needs=Ability.TASKS_ANSWER, takes=shapes.SkipRequest)
     def post(self) -> Response:
         values = self.body
         try:
@@ -100,7 +86,7 @@ class Skip(ProjectView):
 class Release(ProjectView):
     """Release the caller's tasks, so that other annotators can claim them at once."""
 
-    @answers(ReleaseResponse, needs=Ability.TASKS_ANSWER, takes=ReleaseRequest)
+    @answers(shapes.ReleaseResponse, needs=Ability.TASKS_ANSWER, takes=shapes.ReleaseRequest)
     def post(self) -> dict[str, int]:
         tasks, claimed_at = self.body.get("tasks"), self.body.get("claimed_at")
         return {"released": queue.release(project=self.project, user=self.user, task_ids=tasks, claimed_at=claimed_at)}
@@ -109,7 +95,7 @@ class Release(ProjectView):
 class AnnotationDetail(ProjectView):
     """Withdraw the caller's answer or skip while the batch is open, and return its task, assigned to the caller."""
 
-    @answers(ClaimedTask, needs=Ability.TASKS_ANSWER)
+    @answers(shapes.ClaimedTask, needs=Ability.TASKS_ANSWER)
     def delete(self, annotation_id: uuid.UUID) -> Response:
         task = queue.undo(project=self.project, user=self.user, annotation_id=annotation_id)
         return Response(tasks_json([task], self.project, self.user)[0])
@@ -120,7 +106,7 @@ class Progress(ProjectView):
     counts.
     """
 
-    @answers(ProgressResponse, needs=Ability.PROJECT_READ)
+    @answers(shapes.ProgressResponse, needs=Ability.PROJECT_READ)
     def get(self) -> Response:
         return Response(visible("ProgressResponse", progress_of(self.project, self.user), self.membership))
 

@@ -119,10 +119,7 @@ class PredictionResult(_Predictions):
     """
 
     @answers(
-        {
-            **files_of(FORMATS),
-            409: OpenApiResponse(Error, description="It is not done yet, or it failed."),
-        },
+        {**files_of(FORMATS), 409: OpenApiResponse(Error, description="It is not done yet, or it failed.")},
         needs=Ability.MODELS_READ,
         parameters=[format_of(FORMATS)],
     )

@@ -9,7 +9,7 @@ from rest_framework.parsers import FileUploadParser, MultiPartParser
 
 from labeling.api.shared import fields
 from labeling.api.shared.bodies import file_bodies, sent
-from labeling.api.shared.endpoints import ProjectListView, ProjectView, answers, find_or_404
+from labeling.api.shared.endpoints import ProjectView, answers, find_or_404
 from labeling.intake import registering
 from labeling.models import Ability, Registration, TrackedVersion
 from labeling.outgoing import tracking
@@ -41,14 +41,13 @@ class NoOptions(fields.Shape):
     """The file alone."""
 
 
-class RegistrationList(ProjectListView):
+class RegistrationList(ProjectView):
     """List the files with models that were registered or refused, the newest first."""
 
-    reading = Ability.MODELS_READ
     parser_classes = [MultiPartParser, FileUploadParser]
-    serializer_class = RegistrationSerializer
 
-    def get_queryset(self) -> QuerySet[Registration]:
+    @answers(RegistrationSerializer, needs=Ability.MODELS_READ, pages=True)
+    def get(self) -> QuerySet[Registration]:
         return self.project.registrations.select_related("project", "version", "created_by")
 
     @answers(

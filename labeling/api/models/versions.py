@@ -12,7 +12,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import PermissionDenied
 
 from labeling.api.shared import fields
-from labeling.api.shared.endpoints import ProjectListView, ProjectView, answers, record_download
+from labeling.api.shared.endpoints import ProjectView, answers, record_download
 from labeling.insight.control_slice import ControlSlice
 from labeling.models import Ability, LogKind, ModelVersion, Project
 from labeling.outgoing import artifacts
@@ -111,36 +111,26 @@ def versions_of(project: Project) -> QuerySet[ModelVersion]:
     return project.versions.select_related("batch", "parent", "dataset").defer("dataset__manifest")
 
 
-class VersionList(ProjectListView):
-    """List all model versions, the newest first."""
-
-    reading = Ability.MODELS_READ
-    serializer_class = VersionSerializer
-
-    def get_queryset(self) -> QuerySet[ModelVersion]:
-        return versions_of(self.project).order_by("-number")
+class _Versions(ProjectView):
+    """Base of the endpoints of model versions."""
 
     def context_of(self, result: Any) -> dict[str, Any]:
-        return _of_project(self.project)
-
-
-def _of_project(project: Project) -> dict[str, Any]:
-    """Return the context for a `VersionSerializer`."""
-    used = version_in_use.in_use(project)
-    return {"control": ControlSlice(project), "in_use": used.version if used else None}
-
-
-class _OneVersion(ProjectView):
-    """Base of the endpoints of a single model version."""
+        used = version_in_use.in_use(self.project)
+        return {"control": ControlSlice(self.project), "in_use": used.version if used else None}
 
     def find(self, number: int) -> ModelVersion:
         return self.one_of(versions_of(self.project), "model version", number=number)
 
-    def context_of(self, result: Any) -> dict[str, Any]:
-        return _of_project(self.project)
+
+class VersionList(_Versions):
+    """List all model versions, the newest first."""
+
+    @answers(VersionSerializer, needs=Ability.MODELS_READ, pages=True)
+    def get(self) -> QuerySet[ModelVersion]:
+        return versions_of(self.project).order_by("-number")
 
 
-class VersionDetail(_OneVersion):
+class VersionDetail(_Versions):
     """Return one model version."""
 
     @answers(VersionSerializer, needs=Ability.MODELS_READ)
@@ -148,7 +138,7 @@ class VersionDetail(_OneVersion):
         return self.find(number)
 
 
-class VersionUse(_OneVersion):
+class VersionUse(_Versions):
     """Use this version to pick the next batches, until a manager chooses another or the gate decides again."""
 
     @answers(VersionSerializer, needs=Ability.MODELS_CHANGE)
@@ -158,7 +148,7 @@ class VersionUse(_OneVersion):
         return version
 
 
-class VersionRelease(_OneVersion):
+class VersionRelease(_Versions):
     """Allow members of a private project to download a version that was trained without privacy. The server records who
     allowed it.
     """
@@ -168,7 +158,7 @@ class VersionRelease(_OneVersion):
         ledger.release(version=self.find(number), user=self.user)
 
 
-class VersionArtifact(_OneVersion):
+class VersionArtifact(_Versions):
     """Download the version's files in one zip: model.safetensors, README.md (its model card) and manifest.json."""
 
     @answers({(200, "application/zip"): OpenApiTypes.BINARY}, needs=Ability.MODELS_READ)

@@ -14,7 +14,7 @@ from rest_framework import serializers
 from rest_framework.parsers import MultiPartParser
 
 from labeling.api.shared import fields
-from labeling.api.shared.endpoints import ProjectListView, ProjectView, answers, find_or_404
+from labeling.api.shared.endpoints import ProjectView, answers, find_or_404
 from labeling.api.shared.ranges import media_response
 from labeling.intake import uploads
 from labeling.kinds.image import Image
@@ -39,13 +39,11 @@ class Guidelines(fields.Shape):
         return counts.get(version.number, 0)
 
 
-class GuidelinesList(ProjectListView):
+class GuidelinesList(ProjectView):
     """List all versions of the guidelines, the newest first."""
 
-    reading = Ability.LABELS_READ
-    serializer_class = Guidelines
-
-    def get_queryset(self) -> QuerySet[GuidelinesVersion]:
+    @answers(Guidelines, needs=Ability.LABELS_READ, pages=True)
+    def get(self) -> QuerySet[GuidelinesVersion]:
         return self.project.guidelines_versions.select_related("user").order_by("-number")
 
     def context_of(self, result: Any) -> dict[str, Any]:
@@ -113,11 +111,7 @@ class ImageList(ProjectView):
             problem = too_large(guidelines_images.MOST_BYTES)
             raise serializers.ValidationError({"file": f"The image {problem}."})
         return guidelines_images.add(
-            project=self.project,
-            user=self.user,
-            file_name=file.name,
-            content=file.read(),
-            alt_text=values["alt_text"],
+            project=self.project, user=self.user, file_name=file.name, content=file.read(), alt_text=values["alt_text"]
         )
 
 

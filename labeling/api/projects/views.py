@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, cast
+from typing import Any
 
 from django.db.models import QuerySet
 from django.utils.functional import cached_property
 from drf_spectacular.utils import extend_schema_field
-from rest_framework import generics, serializers
+from rest_framework import serializers
 from rest_framework.exceptions import PermissionDenied
-from rest_framework.response import Response
 
 from labeling.api.shared import fields
 from labeling.api.shared.endpoints import SIGNED_IN, Endpoint, ProjectView, answers
@@ -147,13 +146,12 @@ class ProjectChangeSerializer(ProjectSerializer):
         return fields
 
 
-class ProjectList(Endpoint, generics.ListCreateAPIView[Project]):
+class ProjectList(Endpoint):
     """List the caller's projects."""
 
     who = {"GET": SIGNED_IN, "POST": "staff, and managers of any project"}
-    serializer_class = ProjectSerializer
 
-    def get_serializer_context(self) -> dict[str, Any]:
+    def context_of(self, result: Any) -> dict[str, Any]:
         return {"membership_in": lambda project: self._memberships[project.pk]}
 
     @cached_property
@@ -161,15 +159,16 @@ class ProjectList(Endpoint, generics.ListCreateAPIView[Project]):
         user = self.request.user
         return {each.project.pk: each for each in access.projects_of(user)} if isinstance(user, User) else {}
 
-    def get_queryset(self) -> QuerySet[Project]:
+    @answers(ProjectSerializer, pages=True)
+    def get(self) -> QuerySet[Project]:
         user = self.request.user
         every = Project.objects.kept().prefetch_related("classes")
         if not isinstance(user, User):
             return every.none()
         return every if user.is_superuser else every.filter(pk__in=Project.objects.visible_to(user).values("pk"))
 
-    @answers(ProjectSerializer, 201, request=ProjectSerializer)
-    def post(self) -> Response:
+    @answers(ProjectSerializer, 201, takes=ProjectSerializer)
+    def post(self) -> Project:
         """Create a project and make the caller its manager. Staff get the requested slug, or 409 if it is taken. Other
         callers get the slug with a random ending, such as `owls-k7f3`.
 
@@ -178,18 +177,14 @@ class ProjectList(Endpoint, generics.ListCreateAPIView[Project]):
         user = self.request.user
         if not isinstance(user, User) or not access.may_create_projects(user):
             raise PermissionDenied("Only staff and managers of a project may create projects.")
-        return self.create(self.request)
-
-    def perform_create(self, serializer: serializers.BaseSerializer[Project]) -> None:
-        user = cast(User, self.request.user)
-        values = dict(serializer.validated_data)
+        values = self.body
         asked = values.pop("slug")
         values["name"] = values.get("name") or name_for(asked)
         slug = slug_for(user, asked)
         if Project.objects.filter(slug=slug).exists():
             raise Conflict("slug: This slug is taken.")
         kind = values.pop("kind")
-        serializer.instance = create_project(
+        return create_project(
             slug=slug,
             kind=kind,
             classes=values.pop("classes"),

@@ -9,7 +9,7 @@ from rest_framework import serializers, status
 from rest_framework.response import Response
 
 from labeling.api.shared import fields
-from labeling.api.shared.endpoints import ProjectListView, ProjectView, answers, find_or_404
+from labeling.api.shared.endpoints import ProjectView, answers, find_or_404
 from labeling.models import Ability, Delivery, EventType, Webhook
 from labeling.models.webhooks import MAX_URL
 from labeling.outside.outbound import validate_address
@@ -130,15 +130,12 @@ class WebhookTest(_OneWebhook):
         return changing.send_test(webhook=self.find(webhook_id))
 
 
-class DeliveryList(ProjectListView):
+class DeliveryList(_OneWebhook):
     """List the deliveries of a webhook of the last 30 days, the newest first."""
 
-    reading = Ability.WEBHOOKS_CHANGE
-    serializer_class = DeliverySerializer
-
-    def get_queryset(self) -> QuerySet[Delivery]:
-        webhook = self.one_of(self.project.webhooks.all(), "webhook", pk=self.kwargs["webhook_id"])
-        return webhook.deliveries.select_related("event")
+    @answers(DeliverySerializer, needs=Ability.WEBHOOKS_CHANGE, pages=True)
+    def get(self, webhook_id: int) -> QuerySet[Delivery]:
+        return self.find(webhook_id).deliveries.select_related("event")
 
 
 class DeliverySentAgain(_OneWebhook):

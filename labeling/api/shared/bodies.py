@@ -90,11 +90,7 @@ def file_bodies(name: str, meaning: str = "", **fields: dict[str, Any]) -> dict[
     header = f'With a header that names it: `Content-Disposition: attachment; filename="{name}"`.'
     in_form = {**file, "description": meaning} if meaning else file
     return {
-        "multipart/form-data": {
-            "type": "object",
-            "required": ["file"],
-            "properties": {"file": in_form, **fields},
-        },
+        "multipart/form-data": {"type": "object", "required": ["file"], "properties": {"file": in_form, **fields}},
         "application/octet-stream": {**file, "description": header},
     }
 

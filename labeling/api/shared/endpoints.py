@@ -11,7 +11,7 @@ from django.db.models import Model, QuerySet
 from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
-from rest_framework import generics, status
+from rest_framework import status
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.request import Request
@@ -19,6 +19,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling.api.shared import fields
+from labeling.api.shared.pagination import Pages
 from labeling.labels.items.filter import Filter
 from labeling.models import Ability, LogKind, Membership, Project, User
 from labeling.observing import auditlog
@@ -74,13 +75,15 @@ def answers(
     *,
     needs: Ability | None = None,
     many: bool = False,
+    pages: bool = False,
     takes: type[fields.Shape] | None = None,
     query: type[fields.Shape] | None = None,
     meaning: str = "",
     errors: Mapping[int, OpenApiResponse] = MappingProxyType({}),
     **published: Any,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Publish the method of an endpoint, and answer with what it returns: by `shape`, or by a list of them (`many`).
+    """Publish the method of an endpoint, and answer with what it returns: by `shape`, or by a list of
+    them (`many`) or its pages (`pages`).
 
     In a project the caller `needs` the ability. The method gets the variables of the address, but for the project's
     `slug`. `self.body` reads the body by `takes`, `self.query` the parameters by `query`, when the method asks for it:
@@ -89,6 +92,7 @@ def answers(
 
     `meaning` describes the answer, `errors` errors with a special meaning. `published` goes to `extend_schema`.
     """
+    many = many or pages
     answer: Any = shape(many=True) if many else shape  # type: ignore[operator, misc]  # many of a shape
     if meaning:
         answer = OpenApiResponse(answer, description=meaning)
@@ -108,9 +112,12 @@ def answers(
             if shape is None:
                 return Response(status=status.HTTP_204_NO_CONTENT)
             assert not isinstance(shape, Mapping)
-            return Response(shape(result, many=many, context=self.context_of(result)).data, status=code)
+            paginator = Pages() if pages else None
+            rows = paginator.paginate_queryset(result, request, view=self) if paginator else result
+            data = shape(rows, many=many, context=self.context_of(rows)).data
+            return paginator.get_paginated_response(data) if paginator else Response(data, status=code)
 
-        run.needs = needs  # type: ignore[attr-defined]  # read by `ability`
+        run.needs, run.pages = needs, pages  # type: ignore[attr-defined]  # for `ability`, and the published schema
         return run
 
     return decorate
@@ -155,19 +162,6 @@ class ProjectView(Endpoint):
         """Return the project's row with this key. Raises `Http404` if there is none."""
         (value,) = lookup.values()
         return find_or_404(rows, f"There is no {noun} {value} in this project.", **lookup)
-
-
-class ProjectListView(ProjectView, generics.ListAPIView[Any]):
-    """A paginated list of the project's rows; `get_queryset` selects them, and GET needs the ability `reading`."""
-
-    reading: ClassVar[Ability]
-
-    @classmethod
-    def ability(cls, method: str) -> Ability | None:
-        return cls.reading if method in SAFE else super().ability(method)
-
-    def get_serializer_context(self) -> dict[str, Any]:
-        return {**super().get_serializer_context(), **self.context_of(None)}
 
 
 def parameter(each: Filter) -> OpenApiParameter:
