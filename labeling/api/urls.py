@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from labeling.api import auditlog, batches, datasets, export, finish
+from labeling.api import auditlog, batches, export, finish
 from labeling.api.items import comments, imports
 from labeling.api.items import views as items
 from labeling.api.label import views as queue
@@ -178,11 +178,11 @@ urlpatterns = [
     *of_project(
         "Export",
         ("export/", export.Export, "export"),
-        ("datasets/", datasets.DatasetList, "datasets"),
-        ("datasets/<str:name>/", datasets.DatasetDetail, "dataset"),
-        ("datasets/<str:name>/manifest/", datasets.DatasetManifest, "dataset-manifest"),
-        ("datasets/<str:name>/card/", datasets.DatasetCard, "dataset-card"),
-        ("datasets/<str:name>/comparison/", datasets.DatasetComparison, "dataset-comparison"),
-        ("datasets/<str:name>/verification/", datasets.DatasetVerification, "dataset-verification"),
+        ("datasets/", export.DatasetList, "datasets"),
+        ("datasets/<str:name>/", export.DatasetDetail, "dataset"),
+        ("datasets/<str:name>/manifest/", export.DatasetManifest, "dataset-manifest"),
+        ("datasets/<str:name>/card/", export.DatasetCard, "dataset-card"),
+        ("datasets/<str:name>/comparison/", export.DatasetComparison, "dataset-comparison"),
+        ("datasets/<str:name>/verification/", export.DatasetVerification, "dataset-verification"),
     ),
 ]

@@ -62,7 +62,7 @@ class SourceSerializer(fields.Shape):
     by_reference = fields.Boolean("Whether the files of items stay there, also those that rows name.", default=False)
     schedule = fields.Choice(Source.Every.choices, default=Source.Every.DAY)
     full_schedule = fields.Choice(Source.Every.choices, default=Source.Every.WEEK)
-    paused = fields.Computed()
+    paused = fields.Boolean(source="paused_at", read_only=True)
     looking = fields.Computed("Whether a look waits or runs.")
     parked_import = fields.Computed("The import that waits for its columns.")
     found = fields.Integer("The new or changed files that all looks have found.", read_only=True)
@@ -72,9 +72,6 @@ class SourceSerializer(fields.Shape):
     next_look_at = fields.Time(read_only=True)
     next_full_at = fields.Time(read_only=True)
     created_at = fields.Time(read_only=True)
-
-    def get_paused(self, source: Any) -> bool:
-        return source.paused_at is not None
 
     def get_looking(self, source: Any) -> bool:
         return source.pk in self.context["states"].looking
