@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import Http404
 
 from labeling.api.shared import fields
 from labeling.api.shared.endpoints import ProjectView, answers, find_or_404
@@ -109,10 +108,8 @@ class _Classes(ProjectView):
         return {"merges": self.project.merges, "examples": examples.examples_of(self.project, one)}
 
     def find(self, index: int) -> LabelClass:
-        label_class = self.project.classes.select_related("parent").filter(index=index).first()
-        if label_class is None:
-            raise Http404("This project has no class with this index.")
-        return label_class
+        rows = self.project.classes.select_related("parent")
+        return find_or_404(rows, "This project has no class with this index.", index=index)
 
     def fields_of(self, details: dict[str, Any]) -> dict[str, Any]:
         """Return the details with the parent's `LabelClass` in place of its index."""
@@ -237,6 +234,5 @@ class ClassUndo(ProjectView):
     """Undo the newest change to the classes, provided that no model was trained since."""
 
     @answers(Change, needs=Ability.SETTINGS_CHANGE, takes=UndoRequest)
-    def post(self) -> Any:
-        revision = self.body["revision"]
-        return classes.undo(project=self.project, user=self.user, revision=revision)
+    def post(self) -> ClassChange:
+        return classes.undo(project=self.project, user=self.user, **self.body)

@@ -171,8 +171,7 @@ class SourceDetail(_Sources):
         """Remove the source and its imports that are not done. Its items stay. Respond with 409 if files of items are
         there, unless `lose_files` is true.
         """
-        options = self.query
-        changing.remove_source(source=self.find(source_id), **options)
+        changing.remove_source(source=self.find(source_id), **self.query)
 
 
 class SourceLook(_Sources):
