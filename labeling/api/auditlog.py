@@ -6,7 +6,6 @@ from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from rest_framework import serializers
 from rest_framework.exceptions import PermissionDenied, ValidationError
-from rest_framework.request import Request
 
 from labeling.api.shared import fields
 from labeling.api.shared.endpoints import Endpoint, ProjectView, answers, private_file, record_download
@@ -29,14 +28,13 @@ class LogQuery(fields.Shape):
     until = fields.Time("The time before which entries end.", required=False)
 
 
-def _file(request: Request, project: Project | None, name: str) -> StreamingHttpResponse:
-    texts = request.query_params.dict()
+def _file(view: Endpoint, project: Project | None, name: str) -> StreamingHttpResponse:
+    texts = view.request.query_params.dict()
     if unknown := sorted(texts.keys() - LogQuery().fields.keys()):  # misspelt, it would filter nothing
         raise ValidationError({unknown[0][:60]: ["There is no such filter."]})
-    query = fields.read_body(LogQuery, texts)
+    lines = reading.lines(reading.entries_of(project, **view.query))
     texts.pop("person", None)  # the log names no people
-    record_download(request, LogKind.LOG_EXPORTED, project, after=texts or None)
-    lines = reading.lines(reading.entries_of(project, **query))
+    record_download(view.request, LogKind.LOG_EXPORTED, project, after=texts or None)
     return StreamingHttpResponse(lines, content_type=LINES, headers=private_file(f"{name}-auditlog.jsonl"))
 
 
@@ -49,7 +47,7 @@ class LogFile(ProjectView):
 
     @answers({(200, LINES): OpenApiTypes.BINARY}, needs=Ability.AUDITLOG_READ, query=LogQuery)
     def get(self) -> StreamingHttpResponse:
-        return _file(self.request, self.project, self.project.slug)
+        return _file(self, self.project, self.project.slug)
 
 
 class ServerLogFile(Endpoint):
@@ -61,4 +59,4 @@ class ServerLogFile(Endpoint):
     def get(self) -> StreamingHttpResponse:
         if not (isinstance(self.request.user, User) and access.is_operator(self.request.user)):
             raise PermissionDenied("Only staff may read the audit log of the server.")
-        return _file(self.request, None, "server")
+        return _file(self, None, "server")
