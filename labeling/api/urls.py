@@ -3,30 +3,11 @@
 from django.urls import URLPattern, path
 
 from labeling.api import auditlog, batches, export, finish
-from labeling.api.items import comments, imports
+from labeling.api.items import imports
 from labeling.api.items import views as items
 from labeling.api.label import views as queue
-from labeling.api.models import (
-    clusterings,
-    comparisons,
-    payoff,
-    prediction_sets,
-    predictions,
-    privacy,
-    registrations,
-    versions,
-)
-from labeling.api.projects import (
-    agreement,
-    classes,
-    encoders,
-    guidelines,
-    lifecycle,
-    members,
-    proposals,
-    sources,
-    webhooks,
-)
+from labeling.api.models import comparisons, figures, prediction_sets, predictions, registrations, versions
+from labeling.api.projects import agreement, classes, encoders, guidelines, lifecycle, members, sources, webhooks
 from labeling.api.projects import views as projects
 from labeling.api.shared.endpoints import ProjectView
 
@@ -68,9 +49,9 @@ urlpatterns = [
         ("classes/", classes.ClassList, "classes"),
         ("classes/changes/", classes.ClassChanges, "class-changes"),
         ("classes/undo/", classes.ClassUndo, "class-undo"),
-        ("classes/proposals/", proposals.ProposalList, "proposals"),
-        ("classes/proposals/accept/", proposals.ProposalAccept, "proposal-accept"),
-        ("classes/proposals/dismiss/", proposals.ProposalDismiss, "proposal-dismiss"),
+        ("classes/proposals/", classes.ProposalList, "proposals"),
+        ("classes/proposals/accept/", classes.ProposalAccept, "proposal-accept"),
+        ("classes/proposals/dismiss/", classes.ProposalDismiss, "proposal-dismiss"),
         ("classes/<int:index>/", classes.ClassDetail, "class"),
         ("classes/<int:index>/merge/", classes.ClassMerge, "class-merge"),
         ("classes/<int:index>/split/", classes.ClassSplit, "class-split"),
@@ -112,7 +93,7 @@ urlpatterns = [
         ("items/changes/", items.ItemChanges, "item-changes"),
         ("items/<int:item_id>/", items.ItemDetail, "item"),
         ("items/<int:item_id>/correction/", items.ItemCorrection, "item-correction"),
-        ("items/<int:item_id>/comments/", comments.ItemComments, "item-comments"),
+        ("items/<int:item_id>/comments/", items.ItemComments, "item-comments"),
         ("items/<int:item_id>/media/", imports.ItemMedia, "item-media"),
         ("imports/", imports.ImportList, "imports"),
         ("imports/<int:import_id>/", imports.ImportDetail, "import"),
@@ -122,7 +103,7 @@ urlpatterns = [
         "Labeling",
         ("annotations/<uuid:annotation_id>/", queue.AnnotationDetail, "annotation"),
         ("skip/", queue.Skip, "skip"),
-        ("comments/", comments.OwnComments, "comments"),
+        ("comments/", items.OwnComments, "comments"),
         ("release/", queue.Release, "release"),
         ("progress/", queue.Progress, "progress"),
     ),
@@ -163,10 +144,10 @@ urlpatterns = [
     ),
     *of_project(
         "Models",
-        ("payoff/", payoff.PayoffDetail, "payoff"),
-        ("privacy/", privacy.PrivacyDetail, "privacy"),
-        ("clustering/", clusterings.ClusteringDetail, "clustering"),
-        ("clustering/anew/", clusterings.ClusteringAnew, "clustering-anew"),
+        ("payoff/", figures.PayoffDetail, "payoff"),
+        ("privacy/", figures.PrivacyDetail, "privacy"),
+        ("clustering/", figures.ClusteringDetail, "clustering"),
+        ("clustering/anew/", figures.ClusteringAnew, "clustering-anew"),
     ),
     *of_project(
         "Finish",

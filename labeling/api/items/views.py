@@ -1,4 +1,4 @@
-"""Endpoints that list, show, change and correct items."""
+"""Endpoints that list, show, change and correct items, and for comments on them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.http import Http404
+from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import status
@@ -15,15 +16,17 @@ from rest_framework.response import Response
 
 from labeling.api.items import shapes
 from labeling.api.items.imports import ItemsUpload
+from labeling.api.shared import fields
 from labeling.api.shared.endpoints import ProjectView, answers, parameter
-from labeling.labels import corrections
+from labeling.labels import comments, corrections
 from labeling.labels.items import order as ordering
 from labeling.labels.items import search
 from labeling.labels.items.filter import FilterError
 from labeling.labels.items.filter_values import NUMBER
 from labeling.labels.items.item_filters import FILTERS, Chosen, matching, read_filter
 from labeling.labels.items.records import ItemRecord, lines_of, record_of
-from labeling.models import Ability, BulkChange, Item
+from labeling.models import Ability, BulkChange, Comment, Item
+from labeling.models.reviews import MAX_COMMENT
 from labeling.projects import bulk
 from labeling.questions import InvalidValue
 from labeling.queue.changing import ERASE, RELABEL, Change
@@ -207,3 +210,66 @@ class ItemCorrection(_OneItem):
     def delete(self, item_id: int) -> None:
         """Withdraw the correction. The item's label is resolved from its annotations again."""
         corrections.withdraw(item=self.record(item_id).item, user=self.user)
+
+
+class CommentRequest(fields.Shape):
+    text = fields.Text(max_length=MAX_COMMENT)
+    to = fields.Text(
+        "The username of an annotator who has answered the item, and reads this. Empty: reviewers and "
+        "managers alone read it.",
+        max_length=150,
+        default="",
+        allow_blank=True,
+    )
+
+
+class CommentResponse(fields.Shape):
+    user = fields.Text("Who wrote it.", source="user.username")
+    to = fields.Text("The annotator who reads it, if one does.", source="to.username", allow_null=True)
+    text = fields.Text()
+    created_at = fields.Moment()
+    read_at = fields.Moment("When the annotator had it on the screen.", allow_null=True)
+
+
+class ThreadResponse(fields.Shape):
+    item = fields.Text("The external id of the item.", source="item.external_id")
+    unread = fields.Boolean("Whether an answer has come that was not marked as read.")
+    comments = CommentResponse(many=True, help_text="One's own, and what was answered to them, in order.")
+
+
+class ReadResponse(fields.Shape):
+    read = fields.Integer("How many answers were new.")
+
+
+class ItemComments(ProjectView):
+    """The comments on an item."""
+
+    @answers(CommentResponse, needs=Ability.ITEMS_READ, many=True)
+    def get(self, item_id: int) -> QuerySet[Comment]:
+        """List all comments on the item, the oldest first."""
+        item = get_object_or_404(self.project.items, pk=item_id)
+        return item.comments.select_related("user", "to").order_by("pk")
+
+    @answers(CommentResponse, 201, needs=Ability.REVIEW_DO, takes=CommentRequest)
+    def post(self, item_id: int) -> Comment:
+        """Write a comment on the item, either to an annotator who answered the item or for reviewers and managers
+        alone.
+
+        Respond with 409 if the annotator in `to` has not answered the item.
+        """
+        item = get_object_or_404(self.project.items, pk=item_id)
+        return comments.write_reviewers_comment(item=item, user=self.user, **self.body)
+
+
+class OwnComments(ProjectView):
+    """The caller's own comments, by item, with the replies to them. The item's other fields are hidden."""
+
+    @answers(ThreadResponse, needs=Ability.TASKS_ANSWER, many=True)
+    def get(self) -> list[comments.Thread]:
+        """List the caller's comments and the replies to them, by item, the newest first, at most 100 items."""
+        return comments.threads_of(self.project, self.user)
+
+    @answers(ReadResponse, needs=Ability.TASKS_ANSWER)
+    def post(self) -> dict[str, int]:
+        """Mark all replies to the caller's comments as read."""
+        return {"read": comments.mark_read(self.project, self.user)}
