@@ -6,7 +6,7 @@ from labeling.api import auditlog, batches, export, finish
 from labeling.api.items import imports
 from labeling.api.items import views as items
 from labeling.api.label import views as queue
-from labeling.api.models import comparisons, figures, prediction_sets, predictions, registrations, versions
+from labeling.api.models import comparisons, figures, predictions, versions
 from labeling.api.projects import agreement, classes, encoders, guidelines, lifecycle, members, sources, webhooks
 from labeling.api.projects import views as projects
 from labeling.api.shared.endpoints import ProjectView
@@ -125,17 +125,17 @@ urlpatterns = [
         ("models/<int:number>/use/", versions.VersionUse, "model-use"),
         ("models/<int:number>/release/", versions.VersionRelease, "model-release"),
         ("models/<int:number>/artifact/", versions.VersionArtifact, "model-artifact"),
-        ("models/<int:number>/mlflow/", registrations.VersionInMlflow, "model-mlflow"),
+        ("models/<int:number>/mlflow/", versions.VersionInMlflow, "model-mlflow"),
         ("models/<int:number>/predict/", predictions.Predict, "model-predict"),
-        ("registrations/", registrations.RegistrationList, "registrations"),
-        ("registrations/<int:registration_id>/", registrations.RegistrationDetail, "registration"),
+        ("registrations/", versions.RegistrationList, "registrations"),
+        ("registrations/<int:registration_id>/", versions.RegistrationDetail, "registration"),
         ("predictions/", predictions.PredictionList, "predictions"),
         ("predictions/<int:prediction_id>/", predictions.PredictionDetail, "prediction"),
         ("predictions/<int:prediction_id>/result/", predictions.PredictionResult, "prediction-result"),
-        ("prediction-sets/", prediction_sets.PredictionSetList, "prediction-sets"),
-        ("prediction-sets/<int:set_id>/", prediction_sets.PredictionSetDetail, "prediction-set"),
-        ("prediction-server/", prediction_sets.ServerDetail, "prediction-server"),
-        ("prediction-server/ask/", prediction_sets.ServerAsk, "prediction-server-ask"),
+        ("prediction-sets/", predictions.PredictionSetList, "prediction-sets"),
+        ("prediction-sets/<int:set_id>/", predictions.PredictionSetDetail, "prediction-set"),
+        ("prediction-server/", predictions.ServerDetail, "prediction-server"),
+        ("prediction-server/ask/", predictions.ServerAsk, "prediction-server-ask"),
     ),
     *of_project(
         "Projects",
