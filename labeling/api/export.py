@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.http import HttpResponse, StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
@@ -23,7 +23,7 @@ from labeling.api.shared.endpoints import (
     private_file,
     record_download,
 )
-from labeling.api.shared.errors import Conflict, Error
+from labeling.api.shared.errors import Conflict
 from labeling.labels.items.filter import FilterError
 from labeling.models import Ability, DatasetVersion, LogKind
 from labeling.models.datasets import DatasetVersionQuerySet
@@ -65,11 +65,9 @@ class Export(ProjectView):
     few = True
 
     @answers(
-        {
-            **files_of(EXPORTS),
-            409: OpenApiResponse(Error, description="A file of the dataset version was changed or is missing."),
-        },
+        files_of(EXPORTS),
         needs=Ability.LABELS_READ,
+        errors={409: "A file of the dataset version was changed or is missing."},
         parameters=PARAMETERS,
     )
     def get(self) -> StreamingHttpResponse:
@@ -201,8 +199,7 @@ class _OneDataset(ProjectView):
         return dataset
 
 
-NOT_WHOLE = OpenApiResponse(Error, description="It is not written yet, or it failed.")
-NOT_COMPARED = OpenApiResponse(Error, description="One of them is not written, or they have too many rows together.")
+NOT_WHOLE = {409: "It is not written yet, or it failed."}
 
 
 class DatasetDetail(_OneDataset):
@@ -218,7 +215,7 @@ class DatasetManifest(_OneDataset):
     the SHA-256 of each file and of all rows. Its own SHA-256 is `digest`.
     """
 
-    @answers({(200, "application/json"): OpenApiTypes.OBJECT, 409: NOT_WHOLE}, needs=Ability.LABELS_READ)
+    @answers({(200, "application/json"): OpenApiTypes.OBJECT}, needs=Ability.LABELS_READ, errors=NOT_WHOLE)
     def get(self, name: str) -> HttpResponse:
         dataset = self.whole(name)
         record_download(self.request, LogKind.DATASET_DOWNLOADED, self.project, subject=f"dataset {dataset.name}")
@@ -228,7 +225,7 @@ class DatasetManifest(_OneDataset):
 class DatasetCard(_OneDataset):
     """Download the card: what the rows are and where their labels come from, in Markdown."""
 
-    @answers({(200, "text/markdown"): OpenApiTypes.STR, 409: NOT_WHOLE}, needs=Ability.LABELS_READ)
+    @answers({(200, "text/markdown"): OpenApiTypes.STR}, needs=Ability.LABELS_READ, errors=NOT_WHOLE)
     def get(self, name: str) -> HttpResponse:
         dataset = self.whole(name)
         name = f"{self.project.slug}-{dataset.name}.md"
@@ -271,7 +268,7 @@ class DatasetComparison(_OneDataset):
     @answers(
         DatasetDifference,
         needs=Ability.LABELS_READ,
-        errors={409: NOT_COMPARED},
+        errors={409: "One of them is not written, or they have too many rows together."},
         parameters=[
             OpenApiParameter("with", OpenApiTypes.STR, required=True, description="The earlier version's name.")
         ],
@@ -302,7 +299,7 @@ class Verification(fields.Shape):
 class DatasetVerification(_OneDataset):
     """Verify the version: read its files, and compare each SHA-256 with the one of its manifest."""
 
-    @answers(Verification, needs=Ability.LABELS_READ, errors={409: NOT_WHOLE})
+    @answers(Verification, needs=Ability.LABELS_READ, errors=NOT_WHOLE)
     def get(self, name: str) -> dict[str, Any]:
         dataset = self.whole(name)
         problems = manifest.verify(dataset)

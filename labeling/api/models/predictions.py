@@ -6,14 +6,14 @@ from django.db.models import QuerySet
 from django.http import Http404, StreamingHttpResponse
 from django.urls import reverse
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiExample, OpenApiResponse
+from drf_spectacular.utils import OpenApiExample
 from rest_framework import serializers
 
 from labeling.api.export import files_of, format_of
 from labeling.api.shared import fields
 from labeling.api.shared.bodies import PARSERS, ROW_BODIES, ROWS, file_bodies, line_bodies, sent, two_texts
 from labeling.api.shared.endpoints import ProjectView, answers, find_or_404, private_file, record_download
-from labeling.api.shared.errors import Conflict, Error
+from labeling.api.shared.errors import Conflict
 from labeling.intake import prediction_sets
 from labeling.intake.prediction_files import SUFFIXES
 from labeling.models import Ability, LogKind, PredictionRun, PredictionServer, PredictionSet
@@ -122,8 +122,9 @@ class PredictionResult(_Predictions):
     """
 
     @answers(
-        {**files_of(FORMATS), 409: OpenApiResponse(Error, description="It is not done yet, or it failed.")},
+        files_of(FORMATS),
         needs=Ability.MODELS_READ,
+        errors={409: "It is not done yet, or it failed."},
         parameters=[format_of(FORMATS)],
     )
     def get(self, prediction_id: int) -> StreamingHttpResponse:

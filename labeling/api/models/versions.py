@@ -240,10 +240,6 @@ class RegistrationSerializer(serializers.ModelSerializer[Registration]):
         return reverse("api:registration", args=[registration.project.slug, registration.pk])
 
 
-class NoOptions(fields.Shape):
-    """The file alone."""
-
-
 class RegistrationList(ProjectView):
     """List the files with models that were registered or refused, the newest first."""
 
@@ -267,7 +263,7 @@ class RegistrationList(ProjectView):
         A worker checks and measures it, and makes a model version of it. The version picks the next batches if it is
         not worse than the version before it.
         """
-        file, _ = sent(self.request, self.project, NoOptions)
+        file, _ = sent(self.request, self.project)
         return registering.receive(project=self.project, user=self.user, **file)
 
 

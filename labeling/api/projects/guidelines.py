@@ -14,9 +14,9 @@ from rest_framework import serializers
 from rest_framework.parsers import MultiPartParser
 
 from labeling.api.shared import fields
+from labeling.api.shared.bodies import uploaded
 from labeling.api.shared.endpoints import ProjectView, answers, find_or_404
 from labeling.api.shared.ranges import media_response
-from labeling.intake import uploads
 from labeling.kinds.image import Image
 from labeling.kinds.wording import too_large
 from labeling.models import Ability, GuidelinesImage, GuidelinesVersion
@@ -101,11 +101,7 @@ class ImageList(ProjectView):
 
         Screen readers read `alt_text`, or the text in the brackets if the guidelines have one.
         """
-        uploads.admit(self.request._request, self.project, proven=True)
-        data: Any = self.request.data  # the form is spooled as it is taken apart
-        if problem := getattr(self.request._request, "upload_problem", ""):
-            raise serializers.ValidationError({"file": problem})
-        values = fields.read_body(ImageUpload, data)
+        values = fields.read_body(ImageUpload, uploaded(self.request, self.project))
         file = values["file"]
         if file.size > guidelines_images.MOST_BYTES:
             problem = too_large(guidelines_images.MOST_BYTES)

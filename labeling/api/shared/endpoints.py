@@ -19,6 +19,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling.api.shared import fields
+from labeling.api.shared.errors import Error
 from labeling.api.shared.pagination import Pages
 from labeling.labels.items.filter import Filter
 from labeling.models import Ability, LogKind, Membership, Project, User
@@ -79,7 +80,7 @@ def answers(
     takes: type[fields.Shape] | None = None,
     query: type[fields.Shape] | None = None,
     meaning: str = "",
-    errors: Mapping[int, OpenApiResponse] = MappingProxyType({}),
+    errors: Mapping[int, str] = MappingProxyType({}),
     **published: Any,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Publish the method of an endpoint, and answer with what it returns: by `shape`, or by a list of
@@ -90,19 +91,20 @@ def answers(
     after what else can refuse the request. Without a shape the answer is 204. A response is returned as it is; `shape`
     then may be the `responses` of `extend_schema`.
 
-    `meaning` describes the answer, `errors` errors with a special meaning. `published` goes to `extend_schema`.
+    `meaning` describes the answer, `errors` statuses with a meaning of their own. `published` goes to `extend_schema`.
     """
     many = many or pages
     answer: Any = shape(many=True) if many else shape  # type: ignore[operator, misc]  # many of a shape
     if meaning:
         answer = OpenApiResponse(answer, description=meaning)
-    responses = shape if isinstance(shape, Mapping) else {code if shape else status.HTTP_204_NO_CONTENT: answer}
+    responses = dict(shape) if isinstance(shape, Mapping) else {code if shape else status.HTTP_204_NO_CONTENT: answer}
+    responses |= {error: OpenApiResponse(Error, description=text) for error, text in errors.items()}
     published.setdefault("request", takes)
     if query:
         published["parameters"] = [query, *published.get("parameters", ())]
 
     def decorate(method: Callable[..., Any]) -> Callable[..., Any]:
-        @extend_schema(responses={**responses, **errors}, **published)
+        @extend_schema(responses=responses, **published)
         @wraps(method)
         def run(self: Endpoint, request: Request, slug: str = "", **variables: Any) -> HttpResponseBase:
             self.takes, self.takes_query = takes, query
