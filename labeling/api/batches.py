@@ -107,8 +107,6 @@ def _with_versions(project: Project) -> QuerySet[Batch]:
 
 
 class OneBatch(ProjectView):
-    """Base of the endpoints of a single batch."""
-
     def find(self, number: int) -> Batch:
         return self.one_of(_with_versions(self.project), "batch", number=number)
 

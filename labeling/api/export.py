@@ -185,8 +185,6 @@ def datasets_of(view: ProjectView) -> DatasetVersionQuerySet:
 
 
 class _OneDataset(ProjectView):
-    """Base of the endpoints of one dataset version."""
-
     def find(self, name: str) -> DatasetVersion:
         missing = f"There is no dataset version {name[:100]} in this project."
         return find_or_404(datasets_of(self).named(name), missing)

@@ -191,8 +191,6 @@ class CertificateList(ProjectView):
 
 
 class _OneCertificate(ProjectView):
-    """Base of the endpoints of a single certificate."""
-
     def find(self, number: int) -> Certificate:
         return self.one_of(certificates_of(self.project), "certificate", number=number)
 

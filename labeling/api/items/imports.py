@@ -144,8 +144,6 @@ FORM_FIELDS: dict[str, dict[str, Any]] = {
 
 
 class ItemsUpload(ProjectView):
-    """The endpoint that imports items."""
-
     parser_classes = PARSERS
 
     @answers(

@@ -115,8 +115,6 @@ class Items(ItemsUpload):
 
 
 class ItemChanges(ProjectView):
-    """Changes of several items at once."""
-
     @answers(shapes.BulkChangeResponse, needs=Ability.IMPORTS_READ, many=True)
     def get(self) -> QuerySet[BulkChange]:
         """List the changes of all items that match a filter: those in progress, and those that ended in the last 30
@@ -175,8 +173,6 @@ class ItemChanges(ProjectView):
 
 
 class _OneItem(ProjectView):
-    """Base of the endpoints of a single item."""
-
     def record(self, item_id: int) -> ItemRecord:
         try:
             return record_of(self.project, item_id)
@@ -242,8 +238,6 @@ class ReadResponse(fields.Shape):
 
 
 class ItemComments(ProjectView):
-    """The comments on an item."""
-
     @answers(CommentResponse, needs=Ability.ITEMS_READ, many=True)
     def get(self, item_id: int) -> QuerySet[Comment]:
         """List all comments on the item, the oldest first."""

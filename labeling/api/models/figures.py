@@ -205,8 +205,6 @@ class ClusteringSerializer(serializers.ModelSerializer[Clustering]):
 
 
 class _Clustering(ProjectView):
-    """Base of the endpoints of the clustering."""
-
     def find(self) -> Clustering:
         clustering = clusterings.clustering_of(self.project)
         if clustering is None:
@@ -223,8 +221,6 @@ class ClusteringDetail(_Clustering):
 
 
 class ClusteringAnew(_Clustering):
-    """A manager's request to rebuild the clustering."""
-
     @answers(ClusteringSerializer, needs=Ability.MODELS_CHANGE)
     def post(self) -> Clustering:
         """Rebuild the clustering before the next batch, from the embeddings of the version that picks the batch."""

@@ -59,8 +59,6 @@ class PredictionRunSerializer(serializers.ModelSerializer[PredictionRun]):
 
 
 class _Predictions(ProjectView):
-    """Base of the endpoints of prediction runs."""
-
     def runs(self) -> QuerySet[PredictionRun]:
         return self.project.predictions.kept(timezone.now()).select_related("project", "version")
 
@@ -103,8 +101,6 @@ class PredictionList(_Predictions):
 
 
 class PredictionDetail(_Predictions):
-    """A single prediction run."""
-
     @answers(PredictionRunSerializer, needs=Ability.MODELS_READ)
     def get(self, prediction_id: int) -> PredictionRun:
         """Return a prediction run and its progress."""
@@ -203,8 +199,6 @@ class PredictionServerSerializer(fields.Shape):
 
 
 class _Sets(ProjectView):
-    """Base of the endpoints."""
-
     def sets(self) -> QuerySet[PredictionSet]:
         return self.project.prediction_sets.select_related("project", "version")
 

@@ -116,8 +116,6 @@ def versions_of(project: Project) -> QuerySet[ModelVersion]:
 
 
 class _Versions(ProjectView):
-    """Base of the endpoints of model versions."""
-
     def context_of(self, result: Any) -> dict[str, Any]:
         used = version_in_use.in_use(self.project)
         return {"control": ControlSlice(self.project), "in_use": used.version if used else None}
@@ -293,8 +291,6 @@ class TrackedVersionSerializer(serializers.ModelSerializer[TrackedVersion]):
 
 
 class VersionInMlflow(ProjectView):
-    """A version's entry in MLflow."""
-
     @answers(TrackedVersionSerializer, needs=Ability.MODELS_READ)
     def get(self, number: int) -> TrackedVersion:
         """Return the state of the version's registration in MLflow."""

@@ -100,8 +100,6 @@ class Change(fields.Shape):
 
 
 class _Classes(ProjectView):
-    """Base of the endpoints of the classes."""
-
     def context_of(self, result: Any) -> dict[str, Any]:
         one = result if isinstance(result, LabelClass) else None
         if one is not None:
@@ -133,8 +131,6 @@ class ClassList(_Classes):
 
 
 class ClassDetail(_Classes):
-    """The endpoint of a single class."""
-
     @answers(ProjectClass, needs=Ability.PROJECT_READ)
     def get(self, index: int) -> LabelClass:
         """Return one class."""
@@ -182,8 +178,6 @@ class ClassSplit(_Classes):
 
 
 class ClassArchive(_Classes):
-    """The endpoint that archives and restores a class."""
-
     @answers(ProjectClass, needs=Ability.SETTINGS_CHANGE)
     def post(self, index: int) -> LabelClass:
         """Archive a class: annotators can no longer choose it. Its labels stay."""
@@ -200,8 +194,6 @@ class ClassArchive(_Classes):
 
 
 class ClassExampleDetail(_Classes):
-    """The endpoint that adds and removes an example of a class."""
-
     @answers(ProjectClass, needs=Ability.SETTINGS_CHANGE)
     def put(self, index: int, item_id: int) -> LabelClass:
         """Show an item to annotators as an example of the class. A class has at most six examples.

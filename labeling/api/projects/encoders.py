@@ -112,8 +112,6 @@ class EncodersToCompareSerializer(fields.Shape):
 
 
 class _Encoder(ProjectView):
-    """Base of the endpoints of the encoder."""
-
     def shown(self) -> dict[str, Any]:
         project, name = self.project, name_of(self.project.kind, self.project.encoder)
         return {
@@ -158,8 +156,6 @@ def _known(encoder: type[Encoder]) -> dict[str, Any]:
 
 
 class ProjectEncoderChange(_Encoder):
-    """The change to another encoder."""
-
     @answers(EncoderSerializer, needs=Ability.SETTINGS_CHANGE, takes=EncoderChoiceSerializer)
     def post(self) -> dict[str, Any]:
         """Encode all items with another encoder in the background. The next version whose training begins after that
@@ -240,8 +236,6 @@ class EmbeddingServerSerializer(fields.Shape):
 
 
 class ProjectEmbeddingServers(ProjectView):
-    """The servers for embeddings of the project."""
-
     @answers(EmbeddingServerSerializer, needs=Ability.SETTINGS_READ, many=True)
     def get(self) -> list[dict[str, Any]]:
         """List the servers that the project's texts may be sent to, with what they have cost."""

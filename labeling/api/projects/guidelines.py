@@ -86,8 +86,6 @@ class ImageUpload(fields.Shape):
 
 
 class ImageList(ProjectView):
-    """The images for the guidelines."""
-
     parser_classes = [MultiPartParser]
 
     @answers(ImageOfGuidelines, needs=Ability.LABELS_READ, many=True)
@@ -112,8 +110,6 @@ class ImageList(ProjectView):
 
 
 class OneImage(ProjectView):
-    """A single image of the guidelines."""
-
     @answers({(200, "image/*"): OpenApiTypes.BINARY}, needs=Ability.PROJECT_READ)
     def get(self, image: str) -> HttpResponseBase:
         """Download an image of the guidelines."""

@@ -84,8 +84,6 @@ class TransferRequest(fields.Shape):
 
 
 class ProjectArchive(ProjectView):
-    """The endpoint that archives and reopens a project."""
-
     in_archived = True
 
     @answers(ProjectSerializer, needs=Ability.PROJECT_CHANGE)
@@ -102,8 +100,6 @@ class ProjectArchive(ProjectView):
 
 
 class ProjectDeletion(ProjectView):
-    """The endpoint that previews and starts the deletion of a project."""
-
     in_archived = True
 
     @answers(ProjectContents, needs=Ability.SETTINGS_READ)

@@ -128,8 +128,6 @@ def _given(values: dict[str, Any], address: str) -> dict[str, Any]:
 
 
 class _Sources(ProjectView):
-    """Base of the endpoints of sources."""
-
     def context_of(self, result: Any) -> dict[str, Any]:
         return {"states": changing.states_of(self.project)}
 
@@ -152,8 +150,6 @@ class SourceList(_Sources):
 
 
 class SourceDetail(_Sources):
-    """A single source."""
-
     @answers(SourceSerializer, needs=Ability.SOURCES_CHANGE)
     def get(self, source_id: int) -> Source:
         """Return one source."""

@@ -84,15 +84,11 @@ class WebhookList(ProjectView):
 
 
 class _OneWebhook(ProjectView):
-    """Base of the endpoints of a single webhook."""
-
     def find(self, webhook_id: int) -> Webhook:
         return self.one_of(self.project.webhooks.all(), "webhook", pk=webhook_id)
 
 
 class WebhookDetail(_OneWebhook):
-    """A single webhook."""
-
     @answers(WebhookSerializer, needs=Ability.WEBHOOKS_CHANGE)
     def get(self, webhook_id: int) -> Webhook:
         """Return one webhook."""
