@@ -9,7 +9,7 @@ from rest_framework.exceptions import PermissionDenied, ValidationError
 
 from labeling.api.shared import fields
 from labeling.api.shared.endpoints import Endpoint, ProjectView, answers, private_file, record_download
-from labeling.models import Ability, LogKind, Project, User
+from labeling.models import Ability, LogKind, Project
 from labeling.observing.auditlog import reading
 from labeling.projects.people import access
 
@@ -57,6 +57,6 @@ class ServerLogFile(Endpoint):
 
     @answers({(200, LINES): OpenApiTypes.BINARY}, query=LogQuery)
     def get(self) -> StreamingHttpResponse:
-        if not (isinstance(self.request.user, User) and access.is_operator(self.request.user)):
+        if not access.is_operator(self.user):
             raise PermissionDenied("Only staff may read the audit log of the server.")
         return _file(self, None, "server")

@@ -13,7 +13,7 @@ from labeling.api.shared import fields
 from labeling.api.shared.endpoints import SIGNED_IN, Endpoint, ProjectView, answers, find_or_404
 from labeling.api.shared.errors import refusals_as_conflicts
 from labeling.insight.affected import Contents, contents_of
-from labeling.models import Ability, Membership, Project, Role, User
+from labeling.models import Ability, Membership, Project, Role
 from labeling.models.projects import MAX_SLUG, slug_validator
 from labeling.models.roles import either, roles_without
 from labeling.projects import lifecycle
@@ -157,22 +157,19 @@ class DeletedProjects(Endpoint):
     missing = "You cannot restore a project with this slug."
 
     def context_of(self, result: Any) -> dict[str, Any]:
-        return {"membership_in": lambda project: access.membership_of(self.request.user, project.slug)}
+        return {"membership_in": lambda project: access.membership_of(self.user, project.slug)}
 
     @answers(DeletedProject, many=True)
     def get(self) -> list[Project]:
-        return self._restorable()
+        return lifecycle.restorable(self.user)
 
     @answers(ProjectSerializer, takes=RestoreRequest)
     def post(self) -> Project:
         """Restore a project that was deleted less than 30 days ago."""
         slug = self.body["slug"]
-        project = next((each for each in self._restorable() if each.slug == slug), None)
+        project = next((each for each in lifecycle.restorable(self.user) if each.slug == slug), None)
         if project is None:
             raise Http404(self.missing)
         with refusals_as_conflicts():
             lifecycle.restore(project=project)
         return project
-
-    def _restorable(self) -> list[Project]:
-        return lifecycle.restorable(self.request.user) if isinstance(self.request.user, User) else []

@@ -6,7 +6,6 @@ import dataclasses
 from typing import Any
 
 from django.db.models import QuerySet
-from django.utils.functional import cached_property
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import PermissionDenied
@@ -16,7 +15,7 @@ from labeling.api.shared.endpoints import SIGNED_IN, Endpoint, ProjectView, answ
 from labeling.api.shared.errors import Conflict
 from labeling.api.shared.visible import VisibleToMember
 from labeling.loop import batches
-from labeling.models import Ability, Membership, Project, User
+from labeling.models import Ability, Project
 from labeling.models.project_settings import MAX_CLASSES
 from labeling.models.projects import MAX_SLUG, slug_validator
 from labeling.projects.classes import guidelines
@@ -152,19 +151,12 @@ class ProjectList(Endpoint):
     who = {"GET": SIGNED_IN, "POST": "staff, and managers of any project"}
 
     def context_of(self, result: Any) -> dict[str, Any]:
-        return {"membership_in": lambda project: self._memberships[project.pk]}
-
-    @cached_property
-    def _memberships(self) -> dict[int, Membership]:
-        user = self.request.user
-        return {each.project.pk: each for each in access.projects_of(user)} if isinstance(user, User) else {}
+        memberships = {each.project.pk: each for each in access.projects_of(self.user)}
+        return {"membership_in": lambda project: memberships[project.pk]}
 
     @answers(ProjectSerializer, pages=True)
     def get(self) -> QuerySet[Project]:
-        user = self.request.user
-        every = Project.objects.kept().prefetch_related("classes")
-        if not isinstance(user, User):
-            return every.none()
+        every, user = Project.objects.kept().prefetch_related("classes"), self.user
         return every if user.is_superuser else every.filter(pk__in=Project.objects.visible_to(user).values("pk"))
 
     @answers(ProjectSerializer, 201, takes=ProjectSerializer)
@@ -174,24 +166,16 @@ class ProjectList(Endpoint):
 
         Respond with 409 at the maximum number of projects (`MAX_PROJECTS`, `MAX_PROJECTS_PER_PERSON`).
         """
-        user = self.request.user
-        if not isinstance(user, User) or not access.may_create_projects(user):
+        user = self.user
+        if not access.may_create_projects(user):
             raise PermissionDenied("Only staff and managers of a project may create projects.")
         values = self.body
-        asked = values.pop("slug")
-        values["name"] = values.get("name") or name_for(asked)
+        asked, kind, classes = (values.pop(name) for name in ("slug", "kind", "classes"))
         slug = slug_for(user, asked)
         if Project.objects.filter(slug=slug).exists():
             raise Conflict("slug: This slug is taken.")
-        kind = values.pop("kind")
-        return create_project(
-            slug=slug,
-            kind=kind,
-            classes=values.pop("classes"),
-            manager=user,
-            creator=user,
-            settings={**values, "encoder": default_choice(kind)},
-        )
+        settings = {**values, "name": values.get("name") or name_for(asked), "encoder": default_choice(kind)}
+        return create_project(slug=slug, kind=kind, classes=classes, manager=user, creator=user, settings=settings)
 
 
 class ProjectDetail(ProjectView):

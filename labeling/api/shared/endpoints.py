@@ -65,6 +65,13 @@ class Endpoint(APIView):
         assert self.takes_query is not None
         return fields.read_body(self.takes_query, self.request.query_params.dict())
 
+    @property
+    def user(self) -> User:
+        """The caller; nobody else than who is signed in gets to a method."""
+        user = self.request.user
+        assert isinstance(user, User)
+        return user
+
     def context_of(self, result: Any) -> dict[str, Any]:
         """Return the context of the serializer for what a method returns."""
         return {}
