@@ -20,4 +20,4 @@ A *network* is a module of torch. An *estimator* has `fit` and `predict`. A *lea
 trained: `NetworkLearner` or an estimator. A *model* is the result: a network, and the question that it answers.
 """
 
-__version__ = "1.0.0"
+__version__ = "1.1.0"

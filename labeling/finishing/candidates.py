@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -14,10 +15,7 @@ from labeling.storage.arrays.forms import FLOAT, FORMS, INTEGER, Form, fitted
 from labeling.storage.disk.files import FileDamaged
 
 CHUNK = 2000
-OWN_FORMS = {
-    **dict.fromkeys(("items", "rows", "order"), Form(INTEGER, 1)),
-    "probabilities": Form(FLOAT, 1),
-}
+OWN_FORMS = {**dict.fromkeys(("items", "rows", "order"), Form(INTEGER, 1)), "probabilities": Form(FLOAT, 1)}
 """Of the arrays of an audit's file, but for its `values`."""
 
 
@@ -42,6 +40,11 @@ class Candidates:
     def __len__(self) -> int:
         return len(self.items)
 
+    def only(self, which: Any) -> Candidates:
+        """Return these candidates, in their order. `which`: a mask or a slice."""
+        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
+        return Candidates(**{name: array[which] if len(array) else array for name, array in arrays.items()})
+
 
 def predicting(project: Project, used: InUse | None) -> ModelVersion | None:
     """Return the version in use, or the version that picked the newest batch if the former has not predicted the pool
@@ -55,15 +58,13 @@ def predicting(project: Project, used: InUse | None) -> ModelVersion | None:
     return picked if picked and not picked.damaged and files.has_predicted(picked) else None
 
 
-def read_candidates(
-    project: Project, version: ModelVersion, *, of_class: int | None = None, reserved: bool = False
-) -> Candidates:
+def read_candidates(project: Project, version: ModelVersion, *, reserved: bool = False) -> Candidates:
     """Return the items that no batch has taken and that this version has predicted, ranked as
     `labeling.finishing.certifying.plan.stratify` ranks them.
 
     Left out are near-copies that have or may get the label of their source, items with more predicted classes than are
-    stored, and items reserved for control, unless `reserved`. `of_class`: only items with this predicted answer. Raises
-    `FileMissing` or `FileDamaged` if an array of the version is damaged.
+    stored, and items reserved for control, unless `reserved`. Raises `FileMissing` or `FileDamaged` if an array of the
+    version is damaged.
     """
     files = ProjectFiles(project)
     answers, sureness = project.asks.answer_arrays
@@ -76,8 +77,6 @@ def read_candidates(
     keys = items.order_by("row").values_list("pk", "row").iterator(chunk_size=CHUNK)
     pool = np.fromiter(keys, [("item", np.int64), ("row", np.int64)])
     pool = pool[confidence[pool["row"]] > 0]
-    if of_class is not None:
-        pool = pool[project.asks.counted_each(values[pool["row"]]) == of_class]
     pool = pool[np.argsort(-confidence[pool["row"]], kind="stable")]
     rows = pool["row"].copy()
     return Candidates(
@@ -98,9 +97,7 @@ def save(audit: Audit, candidates: Candidates) -> None:
 
 
 def load(audit: Audit) -> Candidates:
-    """Return the audit's candidates. Raises `FileMissing`, or `FileDamaged` also for arrays of other lengths or types
-    than those of the plan.
-    """
+    """Return the audit's candidates. Raises `FileMissing`, or `FileDamaged` also for arrays unfit for its plan."""
     path = ProjectFiles(audit.project).owned(audit)
     found = stored.read_stored(path, Candidates)
     forms = OWN_FORMS | {"values": FORMS[audit.project.asks.answer_arrays[0]]}

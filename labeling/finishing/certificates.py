@@ -150,6 +150,7 @@ def _write_labels(step: Step, certificate: Certificate, candidates: Candidates, 
 def _document(certificate: Certificate, candidates: Candidates, outcomes: Outcomes) -> dict[str, Any]:
     audit, project, version = certificate.audit, certificate.project, certificate.audit.version
     path = ProjectFiles(project).owned(audit)
+    classes = project.classes.order_by("index").values_list("index", "name")
     return {
         "format": FORMAT,
         "method": METHOD,
@@ -158,7 +159,7 @@ def _document(certificate: Certificate, candidates: Candidates, outcomes: Outcom
         "issued_at": certificate.issued_at,
         "statement": f"With a confidence of {audit.confidence:.1%}, at most {certificate.most_wrong:,} of these "
         f"{certificate.labels:,} labels are wrong{_about(audit)}.",
-        "question": {"kind": project.question, "classes": dict(_class_names(project))},
+        "question": {"kind": project.question, "classes": {str(index): name for index, name in classes}},
         "model": {
             "version": version.number,
             "digest": version.digest,
@@ -180,10 +181,6 @@ def _about(audit: Audit) -> str:
     if audit.each_class:
         return " about any one class: for each class by itself, they give the class to an item or they do not"
     return " about one class or more" if audit.project.asks.per_class else ""
-
-
-def _class_names(project: Project) -> Iterator[tuple[str, str]]:
-    return ((str(index), name) for index, name in project.classes.order_by("index").values_list("index", "name"))
 
 
 def _draws(audit: Audit, candidates: Candidates, outcomes: Outcomes) -> Iterator[dict[str, Any]]:

@@ -67,9 +67,7 @@ class Experience:
                 self.wrong_about.update(project.asks.wrong_classes(predicted, given))
 
     def checked(self, label_error: float) -> Checked:
-        """Return the same for `correct`, without labels that are more likely wrong than right. `label_error`: of labels
-        without a probability.
-        """
+        """Return the same, but for labels likely wrong. `label_error`: of labels without a probability."""
         sure, right, doubt = np.array(self.sure), np.array(self.right, bool), np.array(self.doubt)
         if self.with_model:
             prior = np.clip(sure, LEAST_SURE, MOST_SURE)
@@ -81,9 +79,7 @@ class Experience:
 
 
 def worst_share(experiences: Sequence[Experience]) -> float:
-    """Return the share of the wrong answers that are wrong about the class that is wrong most often, with one more of
-    them, so that it is never 0.
-    """
+    """Return the share of wrong answers that are wrong about the worst class, with one more, so that it is never 0."""
     most = max(sum((each.wrong_about for each in experiences), Counter[int]()).values(), default=0)
     return (most + 1) / (sum(each.right.count(False) for each in experiences) + 1)
 
@@ -112,10 +108,8 @@ def control_experience(project: Project, version: ModelVersion, *, within: int) 
 
 
 def _picked(project: Project, slice_: ControlSlice) -> list[PickedBatch]:
-    """Return what the versions that picked batches say of control items and of picked ones. Two queries.
-
-    Both are read from the version's arrays, which are calibrated after the batch is picked: tasks keep what was said
-    before.
+    """Return what the versions that picked batches say of control items and of picked ones. Two queries. Both are read
+    from calibrated arrays: tasks keep what was said before.
     """
     tasks = Task.objects.filter(
         batch__project=project, batch__selected_by__isnull=False, is_control=False, repeats=None, rank__lt=SAMPLE
@@ -126,7 +120,7 @@ def _picked(project: Project, slice_: ControlSlice) -> list[PickedBatch]:
     files, found = ProjectFiles(project), []
     for batch in project.batches.filter(pk__in=rows).select_related("selected_by"):
         assert batch.selected_by is not None
-        drawn = slice_.confidences(batch.selected_by)
+        drawn = slice_.predictions(batch.selected_by, "confidence")
         doubted = np.array(sorted(row for row, asked in rows[batch.pk] if row is not None and not asked), np.int64)
         picked = files.predictions(batch.selected_by, "confidence", doubted)
         if drawn is None or picked is None or not batch.pool_size:

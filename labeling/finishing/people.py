@@ -52,9 +52,7 @@ class PeopleErrors:
     decisions: int = 1
 
     def stated_for(self, by_class: bool) -> PeopleErrors:
-        """Return the errors about one class if the goal is stated `by_class` and each class is a decision of its own;
-        these errors in all other cases.
-        """
+        """Return the errors about one class if a goal `by_class` needs them, and these errors in all other cases."""
         if not by_class or self.decisions == 1:
             return self
         n = self.decisions
@@ -67,9 +65,7 @@ class PeopleErrors:
 
 
 def errors_of(project: Project) -> PeopleErrors:
-    """Return the errors of the project's people, from gold items, agreement or else experience. Takes at most seven
-    queries.
-    """
+    """Return the errors of the project's people, from gold items, agreement or experience. At most seven queries."""
     known = gold.answers_of(project)
     wrong = sum(not answer.is_right for answer in known)
     people = list(who_may_be_asked(project).values_list("accuracy", flat=True))

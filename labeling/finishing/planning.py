@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -102,17 +102,19 @@ def read_situation(project: Project, finish: Finish, version: ModelVersion, *, r
     every = read_candidates(project, version, reserved=reserved)
     pool = project.items.kept().filter(row__isnull=False)
     labeled = _labeled(project, pool, errors, by_class=by_parts)
-    certified = _certified_by_class(project) if by_parts else _certified(project, by_class=finish.by_class)
     n_pool = pool.count()
     if by_parts:
+        certified = _certified_by_class(project)
         parts = _parts(_predicted(project, pool, version), labeled, certified)
     else:
+        most_wrong = most_wrong_of(project, by_class=finish.by_class)
+        certified = Counter({None: certified_labels(project)}), Counter({None: most_wrong})
         parts = {None: Part(n_pool, *(counts[None] for counts in (*labeled, *certified)))}
     drawn = control_experience(project, version, within=finish.within)
     picked = batch_experience(project, within=finish.within)
     plans = []
     for of_class, part in parts.items():
-        found = every if of_class is None else _among(every, every.values == of_class)
+        found = every if of_class is None else every.only(every.values == of_class)
         if not len(found) or (of_class is not None and len(found) < LEAST_OF_CLASS):
             continue
         _, sizes, expected = stratify(
@@ -134,16 +136,19 @@ def read_situation(project: Project, finish: Finish, version: ModelVersion, *, r
         price=price_of(project),
         pool=n_pool,
         rest=n_pool - labeled[0].total() - certified[0].total(),
-        spent=WorkLog.objects.filter(batch__project=project).aggregate(n=Sum(F("answers") + F("skips"), default=0))[
-            "n"
-        ],
+        spent=spent_answers(project),
     )
 
 
-def price_of(project: Project) -> float:
-    """Return people's answers for an item that they are asked about.
+def spent_answers(project: Project) -> int:
+    """Return the number of people's answers so far, skips included."""
+    logs = WorkLog.objects.filter(batch__project=project)
+    return int(logs.aggregate(n=Sum(F("answers") + F("skips"), default=0))["n"])
 
-    A draw of an audit takes as many as any other item: docs/decisions/0049-overlap-that-earns-its-price.md.
+
+def price_of(project: Project) -> float:
+    """Return people's answers for an item that they are asked about, of an audit or not:
+    docs/decisions/0049-overlap-that-earns-its-price.md.
     """
     return (expected_answers(project, 1000) or 1000 * project.overlap) / 1000
 
@@ -154,7 +159,7 @@ def cheapest_of(situation: Situation) -> list[Planned]:
     for each in situation.plans:
         option = cheapest(each.plan)
         if option is not None:
-            first = _among(each.candidates, slice(option.labels))
+            first = each.candidates.only(slice(option.labels))
             chosen.append(replace(each, candidates=first, plan=option.plan))
     return chosen
 
@@ -180,8 +185,13 @@ def create(step: Step, finish: Finish, version: ModelVersion, situation: Situati
     for each in chosen:
         audit = Audit(
             **same,
-            **_values_of(each.plan),
             of_class=each.of_class,
+            target_share=each.plan.target.share,
+            target_constant=each.plan.target.constant,
+            risk=each.plan.risk,
+            missed=each.plan.missed,
+            sizes=each.plan.sizes.tolist(),
+            expected=each.plan.expected.tolist(),
             candidates=len(each.candidates),
             seed=int.from_bytes(project.keyed("audit", f"{situation.attempt}/{each.of_class}")[:7], "big"),
         )
@@ -194,23 +204,6 @@ def create(step: Step, finish: Finish, version: ModelVersion, situation: Situati
         now = Finish.objects.select_for_update(no_key=True).get(pk=finish.pk)
         if now.running and Goal.of(now) == Goal.of(finish):
             Audit.objects.filter(pk__in=made).update(state=Audit.State.ASKING)
-
-
-def _values_of(plan: Plan) -> dict[str, Any]:
-    return {
-        "target_share": plan.target.share,
-        "target_constant": plan.target.constant,
-        "risk": plan.risk,
-        "missed": plan.missed,
-        "sizes": plan.sizes.tolist(),
-        "expected": plan.expected.tolist(),
-    }
-
-
-def _among(candidates: Candidates, which: Any) -> Candidates:
-    """Return these candidates, in their order."""
-    arrays = {field.name: getattr(candidates, field.name) for field in fields(Candidates)}
-    return Candidates(**{name: array[which] if len(array) else array for name, array in arrays.items()})
 
 
 def _parts(predicted: Counter[int], labeled: Counts, certified: Counts) -> dict[int | None, Part]:
@@ -236,9 +229,8 @@ def _standing(project: Project) -> CertifiedLabelQuerySet:
 
 
 def _labeled(project: Project, pool: ItemQuerySet, errors: PeopleErrors, *, by_class: bool) -> Counts:
-    """Return the counts of people's labels, those of near-copies included, by class or in all.
-
-    A label without a probability has one answer, and counts as wrong as often as single answers are.
+    """Return the counts of people's labels, those of near-copies included, by class or in all. A label without a
+    probability has one answer, and counts as wrong as often as single answers are.
     """
     number, unsure = copied_labels(project, by_class=by_class)
     rows = (
@@ -255,17 +247,9 @@ def _labeled(project: Project, pool: ItemQuerySet, errors: PeopleErrors, *, by_c
 
 
 def most_wrong_of(project: Project, *, by_class: bool) -> int:
-    """Return how many certified labels may be wrong as a whole, or, if `by_class`, about any one class where each class
-    is a decision of its own.
-    """
+    """Return how many certified labels may be wrong as a whole; if `by_class`, about any one of their classes."""
     classes = 1 if by_class or not project.asks.per_class else project.classes.offered().count()
     return project.certificates.standing().most_wrong(classes=classes)
-
-
-def _certified(project: Project, *, by_class: bool) -> Counts:
-    """Return the number of all certified labels, and how many of them may be wrong, as in `most_wrong_of`."""
-    wrong = most_wrong_of(project, by_class=by_class)
-    return Counter({None: certified_labels(project)}), Counter({None: wrong})
 
 
 def _certified_by_class(project: Project) -> Counts:
@@ -280,10 +264,8 @@ def _certified_by_class(project: Project) -> Counts:
 
 
 def copied_labels(project: Project, *, by_class: bool = False) -> Counts:
-    """Return the counts of near-copies with a label. Takes one query, two if there are any, or none if the
-    project cannot show near-copies.
-
-    A near-copy is expected to be wrong as often as people's answers to checks within the radius differ.
+    """Return the counts of near-copies with a label, wrong as often as answers to checks within the radius differ. At
+    most two queries; none if the project cannot show near-copies.
     """
     number, wrong = Counter[Any](), Counter[Any]()
     if not project.can_show_copies:

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from django.db.models import Count, F, Max, Q, Sum
+from django.db.models import Count, Max, Q, Sum
 
 from labeling.finishing.people import PeopleErrors, errors_of
-from labeling.finishing.planning import copied_labels, price_of
+from labeling.finishing.planning import copied_labels, price_of, spent_answers
 from labeling.insight.pace import Pace
 from labeling.labels.counting import certified_labels
-from labeling.models import Finish, Project, WorkLog
+from labeling.models import Finish, Project
 
 
 @dataclass(frozen=True, slots=True)
 class PoolProgress:
-    """Parameters
-    ----------
+    """The progress of a pool.
+
     pool : the items that a label is wanted for.
     labeled : those with a label by people, near-copies included.
     certified : those with a certified label alone.
@@ -50,9 +50,7 @@ class PoolProgress:
 def pool_progress(
     project: Project, items: Mapping[str, int], pace: Pace, errors: PeopleErrors | None = None
 ) -> PoolProgress:
-    """Return the progress. `items`: of `labeling.insight.status.items_of`. `errors`: of the project's people, read if
-    needed. Takes at most twelve queries.
-    """
+    """Return the progress. `items`: of `status.items_of`. `errors`: read if needed. At most twelve queries."""
     pool = items["encoded"] - items["excluded"]
     copied, wrong_copies = (counts[None] for counts in copied_labels(project))
     labeled = min(items["labeled"] + copied, pool)
@@ -89,5 +87,5 @@ def _answers_left(project: Project, left: int) -> float:
     if finish is None or not finish.forecasts:
         return by_hand
     newest = finish.forecasts[-1]
-    spent = WorkLog.objects.filter(batch__project=project).aggregate(n=Sum(F("answers") + F("skips"), default=0))["n"]
-    return min(max(newest["audit"] + newest["rest"] - (spent - newest["spent"]), 0), by_hand)
+    since = spent_answers(project) - newest["spent"]
+    return min(max(newest["audit"] + newest["rest"] - since, 0), by_hand)

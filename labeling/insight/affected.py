@@ -60,9 +60,7 @@ def labels_by_class(project: Project) -> Mapping[int, int]:
 
 
 def touched_by(label_class: LabelClass, labels: Mapping[int, int]) -> Touched:
-    """Return the labels and versions that a change of this class affects. `labels`: from `labels_by_class`. Takes one
-    query.
-    """
+    """Return the labels and versions that a change of the class affects. `labels`: `labels_by_class`. One query."""
     versions = ModelVersion.objects.filter(project=label_class.project_id, classes__gt=label_class.index)
     numbers = list(versions.order_by("number").values_list("number", flat=True))
     return Touched(labels.get(label_class.index, 0), len(numbers), numbers[0] if numbers else None)

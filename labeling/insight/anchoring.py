@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import datetime
 import math
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -57,58 +58,57 @@ class Anchoring:
     listed: Chosen | None
 
 
-@dataclass(frozen=True, slots=True)
-class AnchoringFacts:
-    """The cache key of the figures: equal facts give equal figures."""
-
-    project: Project = field(compare=False)
-    key: int
-    merged: str
-    batches: tuple[tuple[int, int, datetime.datetime], ...]
-
-
 def anchoring_of(project: Project) -> Anchoring | None:
-    """Return the project's figures; None if it shows no predictions. Takes one query, and another if there are new
-    answers.
-    """
+    """Return the project's figures; None if it shows no predictions. One query; two if there are new answers."""
     if not project.show_predictions:
         return None
     rows = WorkLog.objects.filter(batch__project=project, batch__selected_by__isnull=False)
     batches = rows.values_list("batch").annotate(n=Sum("answers"), last=Max("last_at")).order_by("-batch__number")
-    newest, answers = [], 0
+    newest: list[tuple[int, int, datetime.datetime]] = []
+    answers = 0
     for batch, n, last in batches:
         newest.append((batch, n, last))
         answers += n
         if answers >= SAMPLE:
             break
-    return _measure(AnchoringFacts(project, project.pk, str(project.merged), tuple(newest)))
+    return _measure(project, str(project.merged), tuple(newest))
 
 
 @lru_cache(maxsize=16)
-def _measure(facts: AnchoringFacts) -> Anchoring:
-    project, first, listed = facts.project, _Tally(), _Tally()
+def _measure(project: Project, merged: str, batches: tuple[tuple[int, int, datetime.datetime], ...]) -> Anchoring:
+    """Return the figures of these batches. Each process caches them until one of these arguments changes."""
+    first: Counter[tuple[bool, bool]] = Counter()
+    listed: Counter[tuple[bool, bool]] = Counter()
     counted = project.asks.counted
-    for value, predicted, likely, is_prompted in _answers(facts):
+    for value, predicted, likely, is_prompted in _answers(project, [batch for batch, *_ in batches]):
         answered = set(counted(value))
         best = project.follow(project.asks.as_answer(predicted))
-        first.add(answered & set(counted(best)), is_prompted)
+        first[is_prompted, bool(answered & set(counted(best)))] += 1
         if likely:
             classes = [predicted, *map(int, likely.split())]
             shown = list(dict.fromkeys(project.merges.get(index, index) for index in classes))[:SUGGESTED]
-            listed.add(answered & set(shown), is_prompted)
-    return Anchoring(first.result(), listed.result())
+            listed[is_prompted, bool(answered & set(shown))] += 1
+    return Anchoring(_chosen(first), _chosen(listed))
 
 
-def _answers(facts: AnchoringFacts) -> list[tuple[Any, int, str, bool]]:
-    """Return (answer, first choice, likely classes, whether the task showed them) for the first answer to each sampled
-    task.
+def _chosen(counts: Counter[tuple[bool, bool]]) -> Chosen | None:
+    """Return the shares from numbers of answers by (whether the prediction was shown, whether they match it)."""
+    sizes = {shown: counts[shown, True] + counts[shown, False] for shown in (True, False)}
+    if min(sizes.values()) < ENOUGH:
+        return None
+    prompted, unprompted = (
+        MatchShare(counts[shown, True], n, *wilson(counts[shown, True], n)) for shown, n in sizes.items()
+    )
+    return Chosen(prompted, unprompted, difference(prompted, unprompted))
+
+
+def _answers(project: Project, batches: list[int]) -> list[tuple[Any, int, str, bool]]:
+    """Return (answer, first choice, likely classes, whether they were shown) for the first answer to each sampled task.
 
     Only tasks of batches that showed predictions, and without an imported suggestion, which would be shown instead.
     """
     answers = Annotation.objects.answers().filter(
-        task__batch__in=[batch for batch, *_ in facts.batches],
-        task__item__isnull=False,
-        task__item__suggestion__isnull=True,
+        task__batch__in=batches, task__item__isnull=False, task__item__suggestion__isnull=True
     )
     rows = answers.order_by("-pk").values_list(
         "task", "task__batch", "value", "task__predicted", "task__likely", "task__prompted", "task__prompted_by"
@@ -116,29 +116,10 @@ def _answers(facts: AnchoringFacts) -> list[tuple[Any, int, str, bool]]:
     tasks = {row[0]: row[1:] for row in rows}
     shown = {batch for batch, *_, by in tasks.values() if by == PromptedBy.MODEL}
     return [
-        (facts.project.follow(value), predicted, likely, is_prompted)
+        (project.follow(value), predicted, likely, is_prompted)
         for batch, value, predicted, likely, is_prompted, by in tasks.values()
         if predicted is not None and batch in shown and (by == PromptedBy.MODEL or not is_prompted)
     ]
-
-
-class _Tally:
-    def __init__(self) -> None:
-        self._n = {True: 0, False: 0}
-        self._chosen = {True: 0, False: 0}
-
-    def add(self, chosen: Any, is_prompted: bool) -> None:
-        self._n[is_prompted] += 1
-        self._chosen[is_prompted] += bool(chosen)
-
-    def result(self) -> Chosen | None:
-        if min(self._n.values()) < ENOUGH:
-            return None
-        prompted, unprompted = (
-            MatchShare(self._chosen[side], self._n[side], *wilson(self._chosen[side], self._n[side]))
-            for side in (True, False)
-        )
-        return Chosen(prompted, unprompted, difference(prompted, unprompted))
 
 
 def difference(one: MatchShare, other: MatchShare) -> Estimate:

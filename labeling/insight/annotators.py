@@ -157,9 +157,7 @@ def accuracy(votes: Iterable[Vote], known: Mapping[int, Hashable]) -> dict[str, 
 
 
 def agreement(votes: Iterable[Vote]) -> dict[str, Rate]:
-    """Return, for each annotator, the share of the other people's answers to the same items that equal the
-    annotator's.
-    """
+    """Return, by annotator, the share of other people's answers to the same items that equal the annotator's."""
     same: Counter[str] = Counter()
     pairs: Counter[str] = Counter()
     for answers in _by_item(votes).values():

@@ -13,9 +13,7 @@ from labeling.models import Annotation, Correction, Project, Task
 
 @dataclass(frozen=True, slots=True)
 class Attention:
-    """Numbers of items without a correction: flagged, in disagreement, undecided by a tie, skipped by all their
-    annotators. An item may count in several.
-    """
+    """Numbers of items without a correction: flagged, divided, tied, skipped by all; an item may count in several."""
 
     flagged: int
     disagreement: int
@@ -36,9 +34,7 @@ def flagged_in(project: Project) -> QuerySet[Any]:
 
 
 def attention_of(project: Project) -> Attention:
-    """Return the counts of the project, in one query that reads only the flagged items and the items in
-    disagreement.
-    """
+    """Return the counts of the project. One query, which reads only the flagged items and those in disagreement."""
     settled = Correction.objects.standing().values("item")
     out = project.items.excluded()
     unsettled = project.items.kept().uncorrected()

@@ -18,9 +18,7 @@ SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class Frequency:
-    """A class: its `share` of the labels, and its share `pool` of the pool, estimated from control items, with its 95 %
-    interval. `control`: the control items of this class.
-    """
+    """A class: its `share` of the labels, and of the pool, estimated from `control` items, with its 95 % interval."""
 
     name: str
     labels: int
@@ -48,8 +46,7 @@ class Balance:
 
 
 def balance_of(project: Project, batch: Batch | None = None) -> Balance:
-    """Return the balance of the project's labels, or of one batch's; all control items estimate the pool in either
-    case.
+    """Return the balance of the project's labels, or of one batch's; all control items estimate the pool.
 
     A `multi` item counts for each class of its label. The counts of an open batch may lack up to a hundredth.
     """

@@ -78,28 +78,17 @@ class Statistic:
     sizes: np.ndarray
 
 
-def estimates(statistics: list[Statistic], *, seed: int = 0, draws: int = DRAWS) -> list[list[Estimate | None]]:
-    """Estimate the values of each statistic with their 95 % intervals. The same seed gives the same intervals.
+def estimates(statistics: list[Statistic], *, draws: int = DRAWS) -> list[list[Estimate | None]]:
+    """Return the j values of each statistic with their 95 % intervals, the same in each call; None for an undefined
+    value. Takes O(draws × non-zero entries of the columns) time.
 
-    Takes O(draws × non-zero entries of the columns) time; all statistics share the draws of items.
-
-    Parameters
-    ----------
-    statistics : list of Statistic
-        All over the same items.
-    seed : int
-    draws : int
-        The number of bootstrap draws.
-
-    Returns
-    -------
-    list of lists of Estimate or None
-        The j values of each statistic; None for an undefined value.
+    statistics : all over the same items, of which they share the draws.
+    draws : the number of bootstrap draws.
     """
     columns = sparse.csr_array(sparse.hstack([each.columns for each in statistics])).T.tocsr()
     cuts = np.cumsum([each.columns.shape[1] for each in statistics])[:-1]
     n = columns.shape[1]
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     drawn: list[list[np.ndarray]] = [[] for _ in statistics]
     for start in range(0, draws, BLOCK):
         b = min(BLOCK, draws - start)
@@ -116,9 +105,7 @@ def estimates(statistics: list[Statistic], *, seed: int = 0, draws: int = DRAWS)
 
 
 def _spread(values: np.ndarray) -> np.ndarray:
-    """Return the standard deviation (j,) of each column over the draws in which it is defined; 0 if it is never
-    defined.
-    """
+    """Return the standard deviation (j,) of each column over the draws in which it is defined; 0 if in none."""
     known = ~np.isnan(values)
     n = np.maximum(known.sum(axis=0), 1)
     means = np.where(known, values, 0).sum(axis=0) / n

@@ -24,9 +24,8 @@ class ClusteringError(StateConflict):
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """The reasons for rebuilding the clustering: the share of rows that joined later, and the share of the fit kept.
-
-    `kept` is None if it has not been measured.
+    """The reasons for rebuilding the clustering: the share of rows that joined later, and the share of the fit kept,
+    None if it has not been measured.
     """
 
     joined: float
@@ -59,7 +58,6 @@ def drift_of(clustering: Clustering) -> Drift:
 @transaction.atomic
 def ask_rebuild(*, project: Project) -> None:
     """Request a rebuild of the clustering before the next batch that is picked by clusters; a second call does nothing.
-
     Raises `ClusteringError` if there is no clustering.
     """
     clusterings = Clustering.objects.filter(project=project)

@@ -42,17 +42,13 @@ def overall(votes: Votes) -> Statistic:
 
 
 def beyond(observed: np.ndarray, chance: np.ndarray) -> np.ndarray:
-    """Return the agreement beyond chance: 1 for complete agreement, 0 for chance agreement; nan if chance agreement is
-    1.
-    """
+    """Return the agreement beyond chance: 1 if complete, 0 if it is that by chance; nan if chance agreement is 1."""
     left = 1 - chance
     return np.divide(observed - chance, left, out=np.full(np.shape(left), np.nan), where=left > 1e-12)
 
 
 def ordinal(votes: Votes) -> Statistic:
-    """Return Krippendorff's α for ordinal data: the distance of two points grows with the number of answers between
-    them.
-    """
+    """Return Krippendorff's α for ordinal data: two points differ by the number of answers between them."""
     m, counts = votes.by_item()
     n, k = counts.shape
     dense = counts.toarray()
@@ -74,9 +70,7 @@ def ordinal(votes: Votes) -> Statistic:
 
 
 def by_class(votes: Votes) -> Statistic:
-    """Measure the agreement on each class: the share of pairs of answers to an item whose second answer has the class,
-    among those whose first one has it.
-    """
+    """Measure each class: the share of pairs of answers to an item that have it twice, of those whose first has it."""
     m, counts = votes.by_item()
     both = counts.multiply(counts) - counts
     items = (counts > 0).sum(axis=0)
@@ -91,9 +85,7 @@ def by_class(votes: Votes) -> Statistic:
 
 
 def confusions(votes: Votes) -> sparse.coo_array:
-    """Return the number of items on which both classes were chosen, by different people: (classes, classes), upper
-    half.
-    """
+    """Return on how many items both classes were chosen, by different people: (classes, classes), upper half."""
     _, counts = votes.by_item()
     some = (counts > 0).astype(int)
     return sparse.triu(some.T @ some, k=1).tocoo()
@@ -205,9 +197,7 @@ def _cohen(
 
 
 def _answers_of_pairs(votes: Votes, places: np.ndarray, of: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the answers of one side of each pair: items, keys of (pair, answer), and counts. With `per_class`, the
-    answers are no and yes.
-    """
+    """Return one side of each pair: items, keys of (pair, answer), counts. With `per_class`, answers are no and yes."""
     chosen = votes.chosen[places].tocoo()
     if not votes.per_class:
         return votes.item[places][chosen.row], of[chosen.row] * votes.classes + chosen.col, chosen.data

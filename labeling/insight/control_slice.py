@@ -30,9 +30,7 @@ __all__ = ["Bin", "Calibration", "ClassFigures", "Compared", "ControlSlice", "ca
 
 @dataclass(frozen=True, slots=True)
 class ClassFigures:
-    """The numbers of control items with the label, with the prediction, and with both the label and the prediction of
-    the class `index`.
-    """
+    """The numbers of control items of the class `index`: by label, by prediction, and by both."""
 
     index: int
     truth: int
@@ -102,8 +100,7 @@ def control_facts(project: Project) -> ControlFacts:
 
 @lru_cache(maxsize=32)
 def _labeled(project: Project, facts: ControlFacts) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the labeled control items' rows (n,) int64, ascending, their labels (n,) int64, and the probabilities (n,)
-    that these are wrong, NaN where nothing is known.
+    """Return rows (n,) int64, ascending, labels (n,) int64, and probabilities (n,) that these are wrong (NaN: unknown).
 
     Each process caches them: pages of a large project would read fifty thousand of them every few seconds.
     """
@@ -118,8 +115,7 @@ def _labeled(project: Project, facts: ControlFacts) -> tuple[np.ndarray, np.ndar
 
 
 class ControlSlice:
-    """The labeled control items of a project. Its construction takes at most two queries; each measurement reads one or
-    two files of a version.
+    """The labeled control items of a project: at most two queries, and one or two files of a version a measurement.
 
     facts : of these items; None if a model's best class is no answer to the question.
     doubts : (n,) the probabilities that their labels are wrong, NaN where nothing is known. By row, as `predicted`.
@@ -140,20 +136,16 @@ class ControlSlice:
         return len(self._rows)
 
     def measure(self, version: ModelVersion) -> dict[str, Any] | None:
-        """Return the accuracy with its 95 % interval, on the items that the version has predicted; None without
-        predictions.
-        """
-        best = self._predictions(version, "best")
+        """Return the accuracy on the items that the version has predicted, with its 95 % interval; None without any."""
+        best = self.predictions(version, "best")
         if best is None:
             return None
         share = metrics.accuracy(self._labels[: len(best)], best)
         return {"accuracy": share.value, "low": share.low, "high": share.high, "n": share.n}
 
     def by_class(self, version: ModelVersion) -> list[ClassFigures]:
-        """Return the figures of each class that occurs, most frequent first; empty if answers are not single
-        classes.
-        """
-        best = self._predictions(version, "best")
+        """Return the figures of each class that occurs, most frequent first; none if answers are not single classes."""
+        best = self.predictions(version, "best")
         if best is None or self._project.asks.proposes:
             return []
         labels = self._labels[: len(best)]
@@ -165,10 +157,8 @@ class ControlSlice:
         ]
 
     def confusion(self, version: ModelVersion) -> ControlConfusion | None:
-        """Return the confusion of labels and predictions; None without predictions. For `verify` the classes are 0 and
-        1.
-        """
-        best = self._predictions(version, "best")
+        """Return the confusion of labels and predictions; None without predictions. Classes of `verify`: 0 and 1."""
+        best = self.predictions(version, "best")
         if best is None or not len(best):
             return None
         labels, answers = self._labels[: len(best)], np.arange(len(self._project.asks.answers))
@@ -184,36 +174,27 @@ class ControlSlice:
         return calibration(np.clip(sure, 0, 1), best == labels)
 
     def predicted(self, version: ModelVersion) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-        """Return the labels, predicted classes and confidences (n,) of the items that the version has predicted; None
-        without stored predictions.
-        """
-        best, sure = self._predictions(version, "best"), self._predictions(version, "confidence")
+        """Return labels, predicted classes and confidences (n,) of the items that the version has predicted, if any."""
+        best, sure = self.predictions(version, "best"), self.predictions(version, "confidence")
         return None if best is None or sure is None else (self._labels[: len(best)], best, sure)
 
     def compare(self, later: ModelVersion, earlier: ModelVersion) -> Compared | None:
         """Compare two versions item by item; None if the predictions of one version are not stored."""
-        new, old = self._predictions(later, "best"), self._predictions(earlier, "best")
+        new, old = self.predictions(later, "best"), self.predictions(earlier, "best")
         if new is None or old is None:
             return None
         n = min(len(new), len(old))
         return compare(new[:n] == self._labels[:n], old[:n] == self._labels[:n])
 
     def pair(self, earlier: ModelVersion, later: ModelVersion) -> VersionPair | None:
-        """Return both versions' predictions for the items that both have predicted; None if one has no stored
-        predictions.
-        """
-        predictions = [
-            self._predictions(version, name) for version in (earlier, later) for name in ("best", "confidence")
-        ]
-        if any(each is None for each in predictions):
+        """Return both versions' predictions for the items that both have predicted; None if one has none stored."""
+        a, b = self.predicted(earlier), self.predicted(later)
+        if a is None or b is None:
             return None
-        n = min(len(each) for each in predictions if each is not None)
-        return VersionPair(self._rows[:n], self._labels[:n], *(each[:n] for each in predictions if each is not None))
+        predictions = (*a[1:], *b[1:])
+        n = min(map(len, predictions))
+        return VersionPair(self._rows[:n], self._labels[:n], *(each[:n] for each in predictions))
 
-    def confidences(self, version: ModelVersion) -> np.ndarray | None:
-        """Return the confidences (n,) of the items that the version has predicted; None without stored predictions."""
-        return self._predictions(version, "confidence")
-
-    def _predictions(self, version: ModelVersion, name: str) -> np.ndarray | None:
+    def predictions(self, version: ModelVersion, name: str) -> np.ndarray | None:
         """Return the version's `best` or `confidence` for the first control items, as far as it has predicted them."""
         return self._files.predictions(version, name, self._rows) if len(self._rows) else None

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from labeling.insight.annotators import Rate, rate
 from labeling.models import Copy, CopyAnswer, Project
@@ -74,8 +73,3 @@ def copy_figures(project: Project) -> CopyFigures:
             ClassCopies(names[index], propagated[index], rate(right[index], checked[index])) for index in sorted(names)
         ],
     )
-
-
-def copy_values(project: Project) -> dict[str, Any]:
-    """Return the figures as the dictionary that the API returns."""
-    return asdict(copy_figures(project))

@@ -39,9 +39,7 @@ def figures(now: datetime.datetime) -> Iterator[Figure]:
 
 
 def disk() -> Iterator[Figure]:
-    """Yield the free and total bytes of the disk of `DATA_DIR`, which this machine may share with others. Takes no
-    query.
-    """
+    """Yield the free and total bytes of the disk of `DATA_DIR`, which this machine may share. Takes no query."""
     usage = shutil.disk_usage(settings.DATA_DIR)
     yield Figure("marginalia_disk_free_bytes", "Free room on the disk of DATA_DIR.", (), {(): usage.free})
     yield Figure("marginalia_disk_size_bytes", "Size of the disk of DATA_DIR.", (), {(): usage.total})
@@ -85,9 +83,7 @@ def _leases(now: datetime.datetime) -> Iterator[Figure]:
 
 
 def _bytes() -> Figure:
-    """Return the bytes of each project, from counters that are updated when files are stored, without a look at the
-    disk.
-    """
+    """Return the bytes of each project, from counters that follow each file; the disk is not looked at."""
     sizes: dict[tuple[str, ...], float] = {}
     for files, model, field in (
         ("media", ProjectStorage, "media_bytes"),

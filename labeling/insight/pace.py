@@ -59,18 +59,14 @@ def pace_of(project: Project, now: datetime.datetime) -> Pace:
 
 
 def own_seconds(project: Project, user: User) -> float:
-    """Return the median time of the user's newest answers; `ASSUMED_SECONDS` with fewer than `ENOUGH` of them in the
-    project. Takes one query.
-    """
+    """Return the median time of the user's newest answers in the project; `ASSUMED_SECONDS` for few. One query."""
     newest = Annotation.objects.answers().filter(user=user).order_by("-created_at")[:OWN_SAMPLE]
     seconds = [spent for spent, of in newest.values_list("seconds", "task__batch__project") if of == project.pk]
     return statistics.median(seconds) if len(seconds) >= ENOUGH else ASSUMED_SECONDS
 
 
 def items_ready(kept_ready: int, *, lease: float, seconds: float) -> int:
-    """Return the number of items that a person's page keeps ready: no more than the person can answer within the lease,
-    in seconds, at this many seconds an answer, but at least `MIN_READY`.
-    """
+    """Return how many items a page keeps ready: what a person can answer within the lease (s), at least `MIN_READY`."""
     return max(MIN_READY, min(kept_ready, int(lease / seconds) if seconds else kept_ready))
 
 

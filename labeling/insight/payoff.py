@@ -72,9 +72,7 @@ class Payoff:
 
 
 def payoff_of(project: Project, control: ControlSlice | None = None) -> Payoff:
-    """Return the project's current payoff. `control`: its control slice, read if needed. Takes at most fourteen
-    queries; cached until its facts change.
-    """
+    """Return the project's payoff, cached until its facts change. `control`: read if needed. At most 14 queries."""
     control = control or ControlSlice(project)
     if control.facts is None:
         return Payoff(Advice.TOO_EARLY, 0, 0, missing=NoFigure.QUESTION)
@@ -86,9 +84,7 @@ def payoff_of(project: Project, control: ControlSlice | None = None) -> Payoff:
 
 @lru_cache(maxsize=64)
 def _computed(facts: PayoffFacts) -> Payoff:
-    """Return the payoff from these facts. Each process caches it, since pages reload every few seconds; do not change
-    it.
-    """
+    """Return the payoff. Each process caches it, since pages reload every few seconds; do not change it."""
     project = facts.project
     items = row_labels(project.items.measuring())
     versions, measured = _versions(facts, items)
@@ -142,9 +138,7 @@ def _versions(facts: PayoffFacts, items: RowLabels) -> tuple[list[ModelVersion],
 
 
 def payoff_values(project: Project, now: datetime.datetime) -> dict[str, Any]:
-    """Return the payoff as plain values, for programs. The next batch's `hours` and `cost` are None without a known
-    pace.
-    """
+    """Return the payoff as plain values. The next batch's `hours` and `cost` are None without a known pace."""
     payoff_now, pace = payoff_of(project), pace_of(project, now)
     values: dict[str, Any] = {
         "advice": str(payoff_now.advice),
@@ -175,8 +169,7 @@ def payoff_values(project: Project, now: datetime.datetime) -> dict[str, Any]:
         values["next"] = {
             "items": payoff_now.next.items,
             "labels": payoff_now.next.labels,
-            "expected": asdict(payoff_now.next.gain.expected),
-            "predicted": asdict(payoff_now.next.gain.predicted),
+            **asdict(payoff_now.next.gain),
             "hours": hours,
             "cost": cost,
             "currency": project.currency,

@@ -42,9 +42,7 @@ class PayoffFacts:
 
 
 def stored_predictions(project: Project) -> dict[ModelVersion, str]:
-    """Return the newest trained versions with stored predictions for the pool, in order, with the stamps of their
-    files.
-    """
+    """Return the newest trained versions with stored predictions for the pool, in order, with their files' stamps."""
     files = ProjectFiles(project)
     newest = list(reversed(project.versions.trained().select_related("batch").order_by("-number")[:MOST_VERSIONS]))
     stamps = store().stamps([files.pool(version, "best") for version in newest])
@@ -52,9 +50,7 @@ def stored_predictions(project: Project) -> dict[ModelVersion, str]:
 
 
 def facts_of_payoff(project: Project, versions: dict[ModelVersion, str], control: ControlFacts) -> PayoffFacts:
-    """Read the facts of a payoff, given the versions with stored predictions and the stamps of their files, and the
-    facts of the control slice.
-    """
+    """Read the facts of a payoff. `versions`: of `stored_predictions`. `control`: the facts of the control slice."""
     used, failed = in_use(project), None
     [baseline] = store().stamps([ProjectFiles(project).baseline])
     if baseline is None:
@@ -75,9 +71,7 @@ def facts_of_payoff(project: Project, versions: dict[ModelVersion, str], control
 
 
 def _next_batch(project: Project) -> tuple[int, int]:
-    """Return the size of the active batch, or else of the next one, and its number of items to learn from; (0, 0) if no
-    item is left.
-    """
+    """Return the size of the active or next batch, and its items to learn from; (0, 0) if no item is left."""
     active = project.batches.active().filter(size__gt=0).order_by("-number").first()
     if active is not None:
         return active.size, active.size - active.control_tasks

@@ -93,9 +93,8 @@ def tasks_of(batch: Batch, chosen: TaskFilter) -> TaskQuerySet:
 
 
 def order_of(batch: Batch, chosen: TaskFilter) -> Order:
-    """Return the requested order, or the order by rank if the batch has no values for it.
-
-    The tasks of a cluster or pass come by rank, too: their index has this order only.
+    """Return the requested order; the order by rank for a batch without values for it, and for tasks of a cluster or
+    pass, whose index has this order only.
     """
     order = ORDERS[chosen.sort]
     there = {"": True, "margin": batch.selected_by_id is not None, "cluster": bool(batch.clusters)}[order.field]
@@ -103,8 +102,7 @@ def order_of(batch: Batch, chosen: TaskFilter) -> Order:
 
 
 def page_of(batch: Batch, chosen: TaskFilter, n: int, *, after: str = "", before: str = "") -> TaskPage:
-    """Return the page of `n` tasks after or before a position, or the first page. One query; invalid positions are
-    ignored.
+    """Return the page of `n` tasks after or before a position, or the first page; ignore invalid positions. One query.
 
     Either all tasks of a batch have margins and clusters or none has, so an order has one part only.
     """
@@ -133,9 +131,7 @@ def _position_of(task: Task, order: Order) -> str:
 
 
 def names_on(project: Project, tasks: list[Task]) -> dict[int, str]:
-    """Return the names of the classes that occur on these tasks, as labels or predictions, by index. Takes one
-    query.
-    """
+    """Return the names of the classes on these tasks, labels or predictions, by index. Takes one query."""
     predicted = [project.asks.as_answer(task.predicted) for task in tasks if task.predicted is not None]
     return project.names_in([*predicted, *(task.shown.label for task in tasks)])
 

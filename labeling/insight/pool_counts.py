@@ -20,9 +20,7 @@ class PoolCounts:
 
 
 def encoded_items(project: Project) -> int:
-    """Return the number of encoded items: one more than the last row, since rows have no gaps, minus the purged
-    items.
-    """
+    """Return the number of encoded items: the last row, since rows have no gaps, plus 1, minus the purged items."""
     last = project.items.filter(row__isnull=False).order_by("-row").values("row")[:1]
     rows, purged, row = Project.objects.values_list("encoded_rows", "purged_rows", Subquery(last)).get(pk=project.pk)
     return max(rows, 0 if row is None else row + 1) - purged
@@ -65,8 +63,6 @@ def batch_sums(project: Project) -> dict[str, int]:
 def unlabeled_items(project: Project, encoded: int, taken: Mapping[str, int], excluded: int) -> int:
     """Return the size of `ItemQuerySet.unlabeled`, a query that would read every item. One query.
 
-    Parameters
-    ----------
     encoded: the number of encoded items (`encoded_items`).
     taken: `batch_sums` of the project.
     excluded: the number of encoded items that were excluded before a batch took them.

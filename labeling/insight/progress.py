@@ -25,9 +25,7 @@ NOT_BEGUN_AFTER = datetime.timedelta(minutes=3)
 
 
 def progress_of(project: Project, user: User | None = None) -> dict[str, Any]:
-    """Return the current batch, the running step, the seconds until the next batch opens, and the user's own
-    answers.
-    """
+    """Return the current batch, the running step, the seconds until the next batch opens, and the user's answers."""
     batch = _batch_of(project, user)
     job = _current_job(project)
     is_final = (
@@ -67,9 +65,7 @@ def _idle_phase(batch: Batch | None) -> str:
 
 
 def _retry_at(batch: Batch) -> datetime.datetime | None:
-    """Return the time of the next attempt at the batch's step, if the step is put off. Takes no query while people
-    answer.
-    """
+    """Return the time of the next attempt at the batch's step, if it is put off. No query while people answer."""
     if batch.state not in STEPS:
         return None
     later = batch.jobs.of_the_loop().waiting().filter(run_after__gt=timezone.now()).exclude(reason="")
@@ -158,9 +154,7 @@ def seconds_until_open(project: Project) -> float | None:
 
 
 def _seconds_left(job: Job | None, took: float | None) -> float | None:
-    """Return the estimated seconds left of a step. `took`: the last duration of its kind. None without a duration or
-    share.
-    """
+    """Return the estimated seconds left of a step; None without `took`, the last duration of its kind, and a share."""
     if job is not None and job.state == Job.State.DONE:
         return 0.0
     now = timezone.now()
@@ -182,7 +176,5 @@ def _seconds_by_share(job: Job, now: datetime.datetime) -> float | None:
 
 
 def _current_job(project: Project) -> Job | None:
-    """Return the running step: an urgent one before others, such as an import. Patient steps and predictions are left
-    out.
-    """
+    """Return the running step, an urgent one such as an import before others; no patient step and no prediction."""
     return project.jobs.running().exclude(kind__in=[*PATIENT_KINDS, Job.Kind.PREDICT]).order_by("-urgent", "pk").first()

@@ -105,9 +105,7 @@ def _unlike_copies(scope: _Scope) -> list[_Rows]:
 
 
 def unlike_copies_of(item: Item) -> list[Item]:
-    """Return the item's checked near-copies, or its source if it is one, to which people gave another label. Takes one
-    query.
-    """
+    """Return the item's checked near-copies, or its source, to which people gave another label. Takes one query."""
     unlike = Copy.objects.checked().exclude(of__label=F("item__label")).filter(Q(item=item) | Q(of=item))
     return [copy.of if copy.item_id == item.pk else copy.item for copy in unlike.select_related("item", "of")]
 
@@ -161,9 +159,7 @@ class ReviewQueue:
 
 
 def queue_of(project: Project, user: User, reason: Reason | None = None) -> ReviewQueue:
-    """Return the queue of this reviewer, for one reason or all. Takes ten queries, and eight more if items were put
-    off.
-    """
+    """Return this reviewer's queue, for one reason or all. Ten queries, and eight more if items were put off."""
     # The sum keeps SQLite from beginning with the items of the project.
     places = ReviewPlace.objects.alias(of=F("item__project_id") + 0).filter(of=project.pk)
     put_off = list(places.put_off().values_list("item", flat=True))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Count, F, OuterRef, Q, Sum
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 
 from labeling.insight.attention import flagged_in
@@ -22,6 +22,9 @@ from labeling.projects import quota
 from labeling.projects.limits import ITEMS, MEMBERS
 from labeling.projects.version_in_use import in_use
 
+_FACTS = ("number", "state", "reason", "strategy", "size", "remaining", "labeled", "dropped")
+_TIMES = ("deadline_at", "created_at", "opened_at", "completed_at", "done_at")
+"""What is listed of each batch."""
 # The most imports, failures and delayed steps that are listed.
 LISTED = 20
 
@@ -78,23 +81,10 @@ def items_of(project: Project) -> dict[str, int]:
 
 
 def _batches(project: Project) -> list[dict[str, Any]]:
-    """Return all batches in order. A task with all its answers counts as answered, and as skipped if its item has no
-    label.
-    """
+    """Return all batches in order. A task with all its answers is answered, and skipped if its item has no label."""
     batches = project.batches.order_by("number").values(
-        "number",
-        "state",
-        "reason",
-        "strategy",
-        "size",
-        "remaining",
-        "labeled",
-        "dropped",
-        "deadline_at",
-        "created_at",
-        "opened_at",
-        "completed_at",
-        "done_at",
+        *_FACTS,
+        *_TIMES,
         control=F("control_tasks"),
         further_answered=counted(Task.objects.further().filter(batch=OuterRef("pk"), outstanding=0)),
         picked_by=F("selected_by__number"),
@@ -180,25 +170,14 @@ def limits_of(project: Project, use: quota.Use) -> dict[str, dict[str, int | Non
 
 def _imports(project: Project) -> list[dict[str, Any]]:
     """Return the newest imports."""
-    fields = (
-        "name",
-        "state",
-        "reason",
-        "position",
-        "total",
-        "accepted",
-        "labeled",
-        "rejected",
-        "created_at",
-        "finished_at",
+    values: QuerySet[Any] = project.imports.order_by("-pk").values(
+        "name", "state", "reason", "position", "total", "accepted", "labeled", "rejected", "created_at", "finished_at"
     )
-    return list(project.imports.order_by("-pk").values(*fields)[:LISTED])
+    return list(values[:LISTED])
 
 
 def failures_of(project: Project) -> list[dict[str, Any]]:
-    """Return the failed steps that a manager must retry, the newest first. Predictions are left out: people request
-    them again.
-    """
+    """Return the failed steps that a manager must retry, newest first; no predictions: people request them again."""
     failed = project.jobs.filter(state=Job.State.FAILED).exclude(kind=Job.Kind.PREDICT).order_by("-pk")
     values = failed.values_list("kind", "batch__number", "item_import__name", "reason")[:LISTED]
     return [{"step": kind, "batch": batch, "import": name, "reason": reason} for kind, batch, name, reason in values]

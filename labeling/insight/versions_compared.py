@@ -83,9 +83,7 @@ class Comparison:
 
 
 def compare_versions(project: Project, a: ModelVersion, b: ModelVersion) -> Comparison:
-    """Compare two versions. One query, and two files for each version. Takes O(n) time for a pool of n items, and
-    bounded memory.
-    """
+    """Compare two versions. One query and four files; O(n) time for a pool of n items, and bounded memory."""
     pair = ControlSlice(project).pair(a, b)
     control = on_control(pair) if pair is not None and len(pair.rows) else None
     return Comparison(control, _on_pool(project, a, b))

@@ -39,9 +39,7 @@ class Waits:
 
 
 def waits_of(batch: Batch, now: datetime.datetime) -> Waits:
-    """Return the reasons why this open batch waits. Takes three queries; one more with gold tasks, and two more with
-    parts.
-    """
+    """Return the reasons why this open batch waits. Three queries; one more with gold tasks, two more with parts."""
     project = batch.project
     people = list(Membership.objects.annotators().filter(project=project).select_related("user"))
     at_limit = _at_limit(project, people, now)
@@ -74,10 +72,8 @@ def _at_limit(project: Project, people: Sequence[Membership], now: datetime.date
 
 
 def _assigned(batch: Batch, able: Sequence[Membership]) -> tuple[int, int]:
-    """Return the number of claimable tasks in parts without an able person, and the number of claimable tasks in all
-    parts.
-
-    The second number is 0 if tasks outside the parts are claimable.
+    """Return the number of claimable tasks in parts without an able person; and that in all parts, 0 if others are
+    claimable.
     """
     own = Task.objects.claimable().filter(batch=batch, rank__gte=OuterRef("start"), rank__lt=OuterRef("stop"))
     parts = list(batch.parts.annotate(left=counted(own)))

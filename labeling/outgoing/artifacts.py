@@ -40,9 +40,7 @@ class Artifact:
 
 
 def read_artifact(version: ModelVersion) -> Artifact | None:
-    """Return the version's files by its manifest. If the manifest is missing or damaged, report that and return
-    None. Predictions from outside have no files.
-    """
+    """Return the version's files by its manifest; None without files, and, after a report, for a damaged manifest."""
     if version.is_given:
         return None
     try:
@@ -63,9 +61,7 @@ def report(version: ModelVersion, error: str) -> str:
 
 
 def as_zip(version: ModelVersion) -> IO[bytes]:
-    """Return the version's files as an open zip; a large zip is on the disk. Raises `FolderError` for a missing or
-    damaged file.
-    """
+    """Return the version's files as an open zip, on the disk if large. Raises `FolderError` for a damaged file."""
     folder = _folder(version)
     # Closed by the response that sends it.
     spool = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115

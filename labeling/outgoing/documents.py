@@ -46,9 +46,8 @@ def write_file(row: FileOwner, document: Document) -> None:
 
 
 def unchanged(path: Path, digest: str) -> Path:
-    """Return the path, if its file has this SHA-256. Raises `FileMissing`, or `FileDamaged` for another content.
-
-    A file is read again only once it was written to.
+    """Return the path, if its file has this SHA-256; it is read again once it was written to. Raises `FileMissing`, or
+    `FileDamaged` for another content.
     """
     try:
         stat = path.stat()

@@ -6,16 +6,14 @@ with a row without digest for each item that is no longer in the set.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from labeling.storage.disk.files import FileDamaged, FileMissing, replacing
@@ -55,11 +53,7 @@ class Index:
 
     def places(self, items: np.ndarray) -> np.ndarray:
         """Return the places of these items (M,), and -1 for each that is not in the set."""
-        if not len(self.items):
-            return np.full(len(items), -1)
-        places = np.searchsorted(self.items, items)
-        places[places == len(self.items)] = 0
-        return np.where(self.items[places] == items, places, -1)
+        return places_in(self.items, items)
 
 
 def write_layer(path: Path, batches: Iterable[pa.RecordBatch]) -> int:
@@ -112,26 +106,20 @@ def index_of(paths: Sequence[Path], columns: Sequence[str] = ()) -> Index:
     kept = order[last]
     kept = kept[table["digest"].is_valid().to_numpy()[kept]]
     chosen = table.take(kept)
-    digests = np.frombuffer(_whole(chosen["digest"]).buffers()[1] or b"", np.uint8)[: len(kept) * DIGEST_BYTES]
+    digests = np.frombuffer(chosen["digest"].combine_chunks().buffers()[1] or b"", np.uint8)[: len(kept) * DIGEST_BYTES]
     facts = chosen.select(list(columns)).append_column("layer", pa.array(layers[kept]))
     return Index(items[kept], digests.reshape(-1, DIGEST_BYTES), facts.combine_chunks())
 
 
-def _whole(column: pa.ChunkedArray) -> pa.Array:
-    """Return the column as one array that begins at the start of its buffers."""
-    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
-
-
 def read_rows(paths: Sequence[Path], *, size: int) -> Iterator[pa.Table]:
-    """Yield the `CONTENT` of all rows that these files stand for, `size` at a time, in the order in which they were
-    written.
-    """
+    """Yield the `CONTENT` of all rows that these files stand for, `size` at a time, as they were written."""
     index = index_of(paths)
     layers = index.table["layer"].to_numpy()
     for place, path in enumerate(paths):
         mine = index.items[layers == place]  # ascending, as the index is
-        for batch, keeps in _kept(path, CONTENT, size, partial(among, mine)):
-            if table := pa.Table.from_batches([batch.filter(keeps)]):
+        for batch in _batches(path, CONTENT, size):
+            kept = pa.array(places_in(mine, batch["item"].to_numpy()) >= 0)
+            if table := pa.Table.from_batches([batch.filter(kept)]):
                 yield table
 
 
@@ -146,25 +134,21 @@ def stored(paths: Sequence[Path], *, keep_gone: bool) -> Iterator[pa.RecordBatch
 
 def without(path: Path, items: np.ndarray) -> Iterator[pa.RecordBatch]:
     """Yield the whole rows of a file, but those of these items, which are ascending."""
-    for batch, are_gone in _kept(path, SCHEMA.names, ROW_GROUP, partial(among, items)):
-        yield batch.filter(pc.invert(are_gone))
+    for batch in _batches(path, SCHEMA.names, ROW_GROUP):
+        yield batch.filter(pa.array(places_in(items, batch["item"].to_numpy()) < 0))
 
 
-def _kept(
-    path: Path, columns: list[str], size: int, keep: Callable[[np.ndarray], np.ndarray]
-) -> Iterator[tuple[pa.RecordBatch, pa.Array]]:
-    """Yield the file's batches, each with the result of `keep` for its items."""
+def _batches(path: Path, columns: list[str], size: int) -> Iterator[pa.RecordBatch]:
     with _opened(path) as file:
-        for batch in file.iter_batches(size, columns=columns):
-            yield batch, pa.array(keep(batch["item"].to_numpy()))
+        yield from file.iter_batches(size, columns=columns)
 
 
-def among(ascending: np.ndarray, items: np.ndarray) -> np.ndarray:
-    """Return which items are in an ascending array."""
+def places_in(ascending: np.ndarray, items: np.ndarray) -> np.ndarray:
+    """Return the places (M,) of items in an ascending array, and -1 for each that is not there."""
     if not len(ascending):
-        return np.zeros(len(items), bool)
+        return np.full(len(items), -1)
     places = np.minimum(np.searchsorted(ascending, items), len(ascending) - 1)
-    return np.asarray(ascending[places] == items)
+    return np.where(ascending[places] == items, places, -1)
 
 
 def items_of(path: Path) -> np.ndarray:

@@ -50,14 +50,7 @@ class PredictionError(StateConflict):
     """The request for predictions cannot be accepted now; the message says why."""
 
 
-def ask(
-    *,
-    version: ModelVersion,
-    user: User,
-    name: str,
-    probabilities: bool,
-    **upload: Any,
-) -> PredictionRun:
+def ask(*, version: ModelVersion, user: User, name: str, probabilities: bool, **upload: Any) -> PredictionRun:
     """Store a file of items, and enqueue the job that predicts them with the version. `upload`: as for
     `uploads.store_upload`.
 
@@ -102,9 +95,7 @@ def shape_of(run: PredictionRun) -> RowShape:
 
 
 def pages(run: PredictionRun, *, most: int | None = None) -> Iterator[Page]:
-    """Yield the rows recorded so far, at most `most`. Raises `FileMissing`, or `FileDamaged` if the result was
-    changed.
-    """
+    """Yield at most `most` of the rows recorded so far. Raises `FileMissing`, or `FileDamaged` for a changed result."""
     path = read_whole(ProjectFiles(run.project).owned(run), lambda here: _as_long(here, run.size))
     with reading(path) as file:
         page: Page = []
@@ -153,9 +144,7 @@ def remove_expired(now: datetime.datetime) -> None:
 
 
 class RowShape(NamedTuple):
-    """The shape of all rows: the project's question, and the class names in `probabilities` (empty without
-    probabilities).
-    """
+    """The shape of all rows: the project's question, and the class names in `probabilities`; empty without these."""
 
     question: Question
     probabilities: Sequence[str] = ()
@@ -171,14 +160,10 @@ class RowShape(NamedTuple):
         confidence = pa.list_(pa.float32()) if self.question.per_class else pa.float32()
         types = {"label": LABELS[self.question.exported_as], "confidence": confidence, "margin": pa.float32()}
         fields = [(column, types.get(column, pa.string())) for column in self.columns]
-        fields += [(_column(name), pa.float32()) for name in self.probabilities]
+        fields += [(f"p_{name}", pa.float32()) for name in self.probabilities]
         return Layout(pa.schema(fields), as_columns=lambda page: [_flat(row) for row in page])
-
-
-def _column(name: str) -> str:
-    return f"p_{name}"
 
 
 def _flat(row: Row) -> Row:
     """Return the row with a column for each probability."""
-    return {**row, **{_column(name): p for name, p in row.get("probabilities", {}).items()}}
+    return {**row, **{f"p_{name}": p for name, p in row.get("probabilities", {}).items()}}

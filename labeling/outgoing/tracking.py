@@ -10,7 +10,6 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
@@ -53,9 +52,7 @@ class Entry(NamedTuple):
 
 @transaction.atomic
 def ask(*, version: ModelVersion, user: User) -> TrackedVersion:
-    """Enqueue the job that registers the version in MLflow. A request that waits stays as it is. Raises
-    `TrackingRefused`.
-    """
+    """Enqueue the job that registers the version in MLflow, unless a request waits. Raises `TrackingRefused`."""
     if not settings.MLFLOW_TRACKING_URI:
         raise TrackingRefused(gettext("This server knows no MLflow: an operator sets MLFLOW_TRACKING_URI."))
     if version.is_given:
@@ -108,7 +105,10 @@ class Tracker:
         self._uri, self._project = uri, project
         try:
             self._client: MlflowClient = MlflowClient(tracking_uri=uri)
-            self._experiment = self._find_or_create(project.slug)
+            experiment = self._client.get_experiment_by_name(project.slug)
+            self._experiment = str(
+                experiment.experiment_id if experiment else self._client.create_experiment(project.slug)
+            )
         except MlflowException as error:
             raise self._problem(error) from error
 
@@ -125,14 +125,13 @@ class Tracker:
             if not self._client.search_registered_models(f"name = '{name}'"):
                 self._client.create_registered_model(name, description=f"Versions of the project {name}.")
             found = self._client.search_model_versions(f"name = '{name}' and run_id = '{run.info.run_id}'")
-            entry = (found or [self._new_entry(name, run, version)])[0]
+            source = f"{run.info.artifact_uri}/model"
+            if not found:
+                found = [self._client.create_model_version(name, source, run.info.run_id, tags=_tags(version))]
+            entry = found[0]
             if in_use:
                 self._client.set_registered_model_alias(name, IN_USE, entry.version)
         return Entry(name, int(entry.version))
-
-    def _new_entry(self, name: str, run: Run, version: ModelVersion) -> Any:
-        source = f"{run.info.artifact_uri}/model"
-        return self._client.create_model_version(name, source, run.info.run_id, tags=_tags(version))
 
     def _run_of(self, version: ModelVersion) -> Run | None:
         return next(iter(self._client.search_runs([self._experiment], f"tags.`{TAG}` = '{version.digest}'")), None)
@@ -157,7 +156,7 @@ class Tracker:
     def _log(self, version: ModelVersion) -> None:
         from mlflow.entities import Metric, Param
 
-        made = _milliseconds(version.created_at)
+        made = round(1000 * version.created_at.timestamp())
         # The tag comes last: an incomplete run has no tag, so the next attempt logs the version again.
         run = self._client.create_run(
             self._experiment, start_time=made, run_name=f"v{version.number}", tags=_tags(version)
@@ -174,10 +173,6 @@ class Tracker:
             self._client.log_artifacts(run_id, folder, "model")
         self._client.set_tag(run_id, TAG, version.digest)
         self._client.set_terminated(run_id, end_time=made + round(1000 * version.seconds))
-
-    def _find_or_create(self, name: str) -> str:
-        experiment = self._client.get_experiment_by_name(name)
-        return str(experiment.experiment_id if experiment else self._client.create_experiment(name))
 
     def _problem(self, error: Exception) -> TrackingError:
         return TrackingError(_shown(f"MLflow at {self._uri}: {str(error).splitlines()[0]}"))
@@ -196,9 +191,7 @@ def _tags(version: ModelVersion) -> dict[str, str]:
 
 
 def _metrics(version: ModelVersion) -> Iterator[tuple[str, float]]:
-    """Yield the numbers among the version's metrics with their paths (`control.accuracy`), and the number of its
-    labels.
-    """
+    """Yield the numbers among the version's metrics with their paths (`control.accuracy`), and its number of labels."""
     yield "labels", float(version.labels)
     yield "seconds", version.seconds
     yield from _numbers(version.metrics, "")
@@ -211,7 +204,3 @@ def _numbers(values: dict[str, Any], prefix: str) -> Iterator[tuple[str, float]]
             yield from _numbers(value, f"{prefix}{name}.")
         elif isinstance(value, int | float) and not isinstance(value, bool):
             yield f"{prefix}{name}", float(value)
-
-
-def _milliseconds(at: datetime) -> int:
-    return round(1000 * at.timestamp())

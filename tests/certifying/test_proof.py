@@ -124,6 +124,16 @@ def share_of_false_proofs(
 QUICK_PLAN = plans()[1]
 
 
+def test_a_set_is_proven_only_if_it_is_for_every_class():
+    plan, _ = QUICK_PLAN
+    ranks = plan.order(np.random.default_rng(1))[:170]
+    right, wrong = np.zeros(170, bool), np.arange(170) < 16
+    assert prove(plan, ranks, right) is not None
+    assert prove(plan, ranks, np.column_stack([right, right])) is not None
+    for columns in ([right, wrong], [wrong, right]):
+        assert prove(plan, ranks, np.column_stack(columns)) is None
+
+
 def most_by_luck(projects: int = PROJECTS) -> float:
     """Return the share of false proofs that a risk of 5 % exceeds in one of a hundred tests."""
     return binom.ppf(0.99, projects, RISK) / projects

@@ -43,7 +43,9 @@ def make_predicted(
 def make_audit(version: ModelVersion, *, in_order: bool = True, of_class: int | None = None, **fields: Any) -> Audit:
     """Create an audit of all candidates. `in_order`: people are asked in the order of the ranks, not of the plan."""
     project = version.project
-    found = candidates.read_candidates(project, version, of_class=of_class)
+    found = candidates.read_candidates(project, version)
+    if of_class is not None:
+        found = found.only(found.values == of_class)
     _, sizes, expected = stratify(found.probabilities)
     target = Target(0.2)
     values: dict[str, Any] = {

@@ -72,7 +72,7 @@ def test_candidates_are_unpicked_items_that_no_copy_labels_and_no_control_takes(
     assert found.items.tolist() == [items[row].pk for row in found.rows.tolist()]
     assert found.values.tolist() == [4, 8, 9, 0, 1]
     assert (np.diff(found.probabilities) <= 0).all()
-    assert candidates.read_candidates(project, version, of_class=0).rows.tolist() == [10]
+    assert found.only(found.values == 0).rows.tolist() == [10]
 
 
 def test_a_plan_is_made_again_from_its_row() -> None:

@@ -7,7 +7,7 @@ from factories import make_member, make_project
 from pages import make_history, make_version
 from pools import OPEN, PEOPLE, make_audit, pool_project
 
-from labeling.finishing import pool_sample
+from labeling.finishing import forecasts
 from labeling.finishing.forecasts import Forecast, forecast_of
 from labeling.finishing.goal import FinishRefused, Goal
 from labeling.finishing.people import errors_of
@@ -56,8 +56,8 @@ def test_the_curve_goes_to_all_candidates_and_says_where_the_goal_ends() -> None
 def test_a_sample_forecasts_what_all_items_forecast(monkeypatch: pytest.MonkeyPatch) -> None:
     project = pool_project()
     whole = forecast(project, error=0.03)
-    pool_sample.sample_of.cache_clear()
-    monkeypatch.setattr(pool_sample, "ROWS", 800)
+    forecasts.sample_of.cache_clear()
+    monkeypatch.setattr(forecasts, "ROWS", 800)
     sampled = forecast(project, error=0.031)
     assert sampled.candidates == pytest.approx(OPEN, rel=0.1)
     assert sampled.labels == pytest.approx(whole.labels, rel=0.2)

@@ -20,8 +20,8 @@ from labeling.labels.items.item_filters import matching, read_filter
 from labeling.labels.items.records import record_of, state_of
 from labeling.labels.items.words import read_search
 from labeling.models import Annotation, Batch, Item, Job, ModelVersion, Project, Removal, Role, Task, User
+from labeling.outgoing.exports import count_rows
 from labeling.outgoing.exports.choice import Choice
-from labeling.outgoing.exports.rows import count_rows
 from labeling.projects.erasing_items import erase_items
 from labeling.queue import queue, removing, submitting
 from labeling.queue.answer import Answer

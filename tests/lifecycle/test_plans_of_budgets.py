@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from factories import make_items, make_open_batch, make_project, recount
 
-from labeling.models import Batch, PrivateTraining, Project
+from labeling.models import Batch, LabelFamily, PrivateTraining, Project
 from labeling.projects.privacy import ledger
 from models_store.privacy import accounting
 from models_store.privacy.accounting import Phase
@@ -52,6 +52,16 @@ def test_a_training_after_a_changed_budget_counts_all_by_renyi_and_stays_within_
     assert training.cost is None
     assert after.costs == [*before.costs, by_renyi()]
     assert after.costs[-1] <= 3.0
+
+
+def test_what_other_projects_spent_on_the_same_labels_ends_the_plan() -> None:
+    """The plan's ε holds for its own trainings alone."""
+    project, _ = trained(1)
+    assert ledger.spent_by(project).plan is not None
+    phases = PrivateTraining.objects.get().phases
+    Project.objects.update(family=LabelFamily.objects.create(removed_trainings=1, removed_phases=phases))
+    project.refresh_from_db()
+    assert ledger.spent_by(project).plan is None
 
 
 def test_a_ledger_from_before_plans_were_kept_states_what_it_stated() -> None:

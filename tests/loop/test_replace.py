@@ -22,6 +22,7 @@ from labeling.queue.answer import Answer
 from labeling.steps.registry import run_step
 from labeling.steps.replacing import choose_rows
 from labeling.steps.running.worker import Worker
+from labeling.steps.select import _taken_rows
 from labeling.storage.arrays.batch_plan import Pool
 from tests.extent import some
 
@@ -93,12 +94,15 @@ def test_an_answer_beside_a_skip_needs_no_replacement_and_a_skip_taken_back_gets
     assert figures(batch)[0] == 20
 
 
-def test_no_more_than_a_fifth_of_a_batch_is_replaced() -> None:
-    project, batch, ann = start(20, 40)
+@pytest.mark.parametrize(("size", "replaced"), [(20, 4), (25, 5)])
+def test_no_more_than_a_fifth_of_a_batch_is_replaced(size: int, replaced: int) -> None:
+    """A fifth of the picked tasks: the replacements themselves do not count."""
+    project, batch, ann = start(size, 2 * size)
+    Item.objects.filter(task=None, row__lt=size + 10).update(reserved=True)
     for _ in range(3):
         skip(project, ann, *held(project, ann, 5))
         drain()
-    assert batch.tasks.filter(replaces__isnull=False).count() == 4
+    assert batch.tasks.filter(replaces__isnull=False).count() == replaced
 
 
 @pytest.mark.parametrize("position", [0, 5])
@@ -109,6 +113,14 @@ def test_where_one_kind_has_run_out_neither_is_replaced(position: int) -> None:
     skip(project, ann, held(project, ann)[position])
     drain()
     assert figures(batch)[0] == 20
+
+
+def test_control_items_are_no_centres_from_which_a_batch_keeps_away() -> None:
+    """The picked items would otherwise depend on the control slice."""
+    project, *_ = start()
+    items = Item.objects.filter(task=None)
+    pool = Pool(*(np.array(list(items.values_list(name, flat=True))) for name in ("row", "reserved", "control_key")))
+    assert _taken_rows(project, pool, 40).tolist() == list(range(4, 20))
 
 
 def make_gold_tasks(project: Project, batch: Batch, number: int) -> list[Task]:

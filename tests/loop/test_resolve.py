@@ -113,6 +113,16 @@ def test_a_task_that_a_member_claims_meanwhile_stays_and_does_not_count(monkeypa
     assert batch.tasks.unanswered().count() == 1
 
 
+def test_an_item_takes_no_more_answers_than_the_most_even_if_they_differ() -> None:
+    project = make_project(overlap_max=2, check_share=0.0)
+    people = [make_member(project, name) for name in ("ann", "bob", "cat")]
+    batch = make_open_batch(project, make_items(project, 2), overlap_max=2)
+    for value, user in enumerate(people[:2]):
+        answer(batch, 0, user, value)
+    task = batch.tasks.get(rank=0)
+    assert (task.extra, task.outstanding) == (1, 0), "cat is not asked"
+
+
 def test_alone_in_a_project_nobody_is_waited_for() -> None:
     project = make_project(overlap_max=3)
     ann = make_member(project, "ann")

@@ -11,8 +11,7 @@ from django.urls import reverse
 from factories import make_items, make_member, make_open_batch, make_project, recount
 from pages import member, text_of
 
-from labeling.insight.agreement import agreement_of
-from labeling.insight.answers_compared import label_of_others
+from labeling.insight.agreement import agreement_of, label_of_others
 from labeling.models import Annotation, Project, Role, Task, User
 from labeling.projects.classes import changing as classes
 from labeling.questions import QUESTIONS

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from labeling.api.shared import fields
 from labeling.api.shared.endpoints import ProjectView, answers
-from labeling.insight.agreement import agreement_values
+from labeling.insight.agreement import agreement_of
 from labeling.insight.anchoring import anchoring_of
-from labeling.insight.copy_figures import copy_values
+from labeling.insight.copy_figures import CopyFigures, copy_figures
 from labeling.models import Ability
 from labeling.storage.db.replica import reads
 
@@ -125,7 +126,7 @@ class AgreementDetail(ProjectView):
     @reads()
     @answers(AgreementSerializer, needs=Ability.LABELS_READ)
     def get(self) -> dict[str, Any]:
-        return {**agreement_values(self.project), "anchoring": anchoring_of(self.project)}
+        return asdict(agreement_of(self.project)) | {"anchoring": anchoring_of(self.project)}
 
 
 class ClassCopiesFigures(fields.Shape):
@@ -158,5 +159,5 @@ class NearCopies(ProjectView):
 
     @reads()
     @answers(CopiesSerializer, needs=Ability.LABELS_READ)
-    def get(self) -> dict[str, Any]:
-        return copy_values(self.project)
+    def get(self) -> CopyFigures:
+        return copy_figures(self.project)

@@ -33,8 +33,6 @@ def choose_stakes(chances: np.ndarray, expected: np.ndarray, sizes: np.ndarray, 
     Setting the derivative of `growth` to 0 gives y r² - (y + 1) r + 1 - p = 0 with y = 1 / (D q) for a label with the
     chance q and the expected error p, where D = S - R: a search by halves finds D.
 
-    Parameters
-    ----------
     chances : (..., G) the chance of each label of a stratum to be the first one drawn.
     expected : (..., G) the expected share of wrong labels, as from `plausible`.
     sizes : (..., G) the labels of each stratum that belong to the set; 0 for strata outside.
@@ -102,8 +100,6 @@ def expected_draws(
     probability e^(-w t), and the evidence grows at its expected rate. In small pools it grows faster and faster, since
     each right answer leaves fewer labels among which the wrong ones could be.
 
-    Parameters
-    ----------
     weights, expected : (G,) of the labels of each stratum. Set j consists of the strata 0 to j.
     stakes : (sets, G), sets = G.
     sizes : (G,) the labels of each stratum.

@@ -74,14 +74,10 @@ def correct_probabilities(probabilities: np.ndarray, drawn: Checked, picked: Che
     They are the probabilities that a label is right, and not that people would give it: where people differ from a sure
     model, they themselves may be wrong.
 
-    Parameters
-    ----------
     probabilities : (n,) of the newest version's labels of items.
     drawn : labels of items drawn by chance, by the newest version.
     picked : labels of items of batches, by the versions that picked them.
 
-    Notes
-    -----
     The shift and the slopes are the most probable ones under normal priors. That of `picked` lies around `UNCHANGED`;
     that of `drawn` is what `picked` tell of them, less sure by `DIFFERENCE`. With many drawn items, the picked ones
     tell nothing more.
@@ -152,8 +148,6 @@ def still_open(size: int, batches: Iterable[PickedBatch], reserved: float) -> np
 
     reserved : the share of the pool that no batch can pick.
 
-    Notes
-    -----
     A batch picks each item with the share of the open items of a similar probability that it picked. Its version's
     probabilities are compared in up to `MOST_BINS` bins of equally many drawn items, `PER_BIN` or more.
     """

@@ -14,15 +14,11 @@ from scipy.special import bdtr, betaincinv
 def chance_missed(error: float, coincidence: float, people: int | None = None) -> float:
     """Return the most probable share of wrong labels that an audit takes for right ones.
 
-    Parameters
-    ----------
     error : float below 0.5, the share of a person's answers that are wrong (`upper_error`).
     coincidence : float, the probability that a person's wrong answer equals the model's wrong label:
         1 / (K - 1) if errors spread evenly over K classes, up to 1 if people and the model confuse the same classes.
     people : int, those who can be asked; None if a person is never asked twice about an item.
 
-    Notes
-    -----
     The first person gives the model's label with probability b = error × coincidence. Otherwise two more answers have
     to give it before two give the right one: at most 3 b² / (1 - error)². If all people have answered, and the first
     did not settle it, a person who gave the model's label may be asked again and repeat it: b × error^(people - 2).

@@ -123,9 +123,7 @@ class Plan:
 
     @cached_property
     def answers(self) -> np.ndarray:
-        """(sets,) float: the answers after which a proof of each set is expected, if calibration is right; inf if it
-        will never be.
-        """
+        """(sets,) float: the answers after which a proof is expected, if calibration is right; inf if none is."""
         answers = expected_draws(
             self.weights,
             self.stakes[0],

@@ -46,8 +46,6 @@ def prove(plan: Plan, ranks: np.ndarray, wrong: np.ndarray) -> Proof | None:
     risk; a larger one only if at most `plan.least` wrong labels are proven for the one before (fixed-sequence testing;
     Angelopoulos et al., arXiv 2110.01052).
 
-    Parameters
-    ----------
     ranks : (n,) int, the first n candidates of `plan.order`.
     wrong : (n,) bool, whether people found the label wrong. An item that they could not answer counts as wrong. Leave
         out answers from the first one on that is missing or not settled. (n, k) for a bound for each of k classes:
@@ -103,18 +101,13 @@ def log_evidence(
 
     Its expectation is (S - true R) / (S - R): at most 1 if the statement is true, for all weights and stakes.
 
-    Parameters
-    ----------
     strata : (n,) int, the strata of the drawn labels, in the order of the draws.
     wrong : (n,) bool, whether the label is wrong.
     sizes : (G,) int, the labels of each stratum.
     weights : (G,) float, positive.
     stakes : (G,) float, above 1: the lower, the more an error costs.
-    most : int
 
-    Returns
-    -------
-    (n + 1,) float, starting with 0. inf from the draw on that leaves fewer labels than the statement claims wrong ones.
+    Returns (n + 1,) float, starting with 0; inf from the draw on that leaves fewer labels than are claimed wrong.
     """
     claimed = most + 1 - np.concatenate([[0], np.cumsum(wrong)])
     left = int(sizes.sum()) - np.arange(len(strata) + 1)

@@ -127,8 +127,6 @@ def begins(outlooks: Sequence[Outlook]) -> bool:
 
     It begins, too, if batches teach nothing, and the rest is no more than a batch or a tenth of all that is left.
 
-    Parameters
-    ----------
     outlooks : one for each version since the last audit ended, or since the project began, the newest last.
     """
     if not outlooks or not outlooks[-1].certified:

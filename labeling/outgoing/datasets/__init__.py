@@ -1,8 +1,7 @@
 """Dataset versions: immutable states of a project's labels, whose storage grows with what changes between them.
 
-stamps.py     a cheap text for each exported row, which changes with the row
 creating.py   make a version by hand, or for a training
-freeze.py     write a version: the rows that differ from an earlier version, and the manifest
+freeze.py     write a version: the rows that differ from an earlier version, by stamps, and the manifest
 manifest.py   the document with everything about a version, whose SHA-256 is its digest; whether it still holds
 card.py       a text about a version, in Markdown
 comparing.py  two versions: items added, labels changed, by class

@@ -115,5 +115,4 @@ def compare(before: DatasetVersion, after: DatasetVersion) -> Comparison:
 
 
 def _labels(index: layers.Index, places: np.ndarray) -> pa.Array:
-    taken = index.table["label"].take(pa.array(places, pa.int64()))
-    return pa.concat_arrays([*taken.chunks, pa.array([], pa.string())])
+    return index.table["label"].take(pa.array(places, pa.int64())).combine_chunks()

@@ -29,10 +29,8 @@ TURNS = 3
 def create(
     project: Project, user: User | None, *, name: str = "", note: str = "", filters: Mapping[str, str] | None = None
 ) -> DatasetVersion:
-    """Create a version for the worker to write. Without a name it is called by its number: `v3`.
-
-    Raises ValidationError for a name that is taken or invalid, `FilterError` for filters that cannot be used, and
-    `NoRoom`.
+    """Create a version for the worker to write. Without a name it is called by its number: `v3`. Raises ValidationError
+    for a name that is taken or invalid, `FilterError` for filters that cannot be used, and `NoRoom`.
     """
     chosen = {key: text.strip() for key, text in (filters or {}).items() if text.strip()}
     if of_file := sorted(set(chosen).intersection(OF_THE_FILE)):
@@ -102,9 +100,7 @@ def for_training(
 def store_dataset(
     dataset: DatasetVersion, frozen: Frozen, *, draft: str, writing: Callable[[], AbstractContextManager[None]]
 ) -> DatasetVersion:
-    """Store a frozen version in the transaction `writing`; freeze it again if items were removed for good meanwhile.
-    Raises `NoRoom`, and then no file is left of it.
-    """
+    """Store a frozen version in the transaction `writing`, again after a removal; raise `NoRoom` and keep no file."""
     while True:
         try:
             with writing():

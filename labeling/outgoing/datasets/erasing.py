@@ -74,11 +74,9 @@ def _used(project: Project) -> set[str]:
 
 
 def _without(file: DatasetFile, items: np.ndarray) -> DatasetFile | None:
-    """Return a new file without the rows of these items, which are ascending; the file itself if it has none of them,
-    None if it has no others.
-    """
+    """Return a new file without these items, ascending; the file itself if it has none of them, None if no others."""
     [path] = paths_of_files([file])
-    if not layers.among(items, layers.items_of(path)).any():
+    if (layers.places_in(items, layers.items_of(path)) < 0).all():
         return file
     draft = path.with_suffix(f".{uuid.uuid4().hex}")
     written = layers.write_layer(draft, layers.without(path, items))

@@ -1,12 +1,18 @@
-"""Write a dataset version: the rows that differ from an earlier version, and the manifest."""
+"""Write a dataset version: the rows that differ from an earlier version, and the manifest.
+
+A row is read again only if its stamp has changed, a cheap text: a million rows take most of a minute to read whole,
+their stamps a few seconds. Each change of a label also changes the time at which the item was labeled, so the stamp of
+an answered item is that time. Answers that leave a label as it is have times of their own.
+"""
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
@@ -19,21 +25,61 @@ from labeling.intake.row_labels import ORIGIN
 from labeling.models import DatasetFile, DatasetVersion, Event, EventType, Item, Project, ProjectStorage
 from labeling.outgoing import layers
 from labeling.outgoing.datasets.manifest import facts_of, manifest, seal
-from labeling.outgoing.datasets.stamps import Stamps, answered_since, stamps_of
 from labeling.outgoing.exports.choice import Choice, choose
+from labeling.outgoing.exports.chosen import chosen_copies, chosen_labels, chosen_tasks
+from labeling.outgoing.exports.facts import fields_of
 from labeling.outgoing.exports.frozen_rows import digest_of_line, files_of, manifest_of, paths_of_files, text_of
 from labeling.outgoing.exports.lineage import history_of
-from labeling.outgoing.exports.rows import fields_of, pages
+from labeling.outgoing.exports.rows import pages
 from labeling.outgoing.exports.splits import with_splits
 from labeling.outgoing.formats.base import Page
 from labeling.outgoing.layers import Index
 from labeling.projects import quota
 from labeling.storage.arrays.damage import report_damage
 from labeling.storage.arrays.files import ProjectFiles
+from labeling.storage.db.statements import rows, stored_time
 from labeling.storage.disk.files import FileDamaged, sha256_of_file
 from labeling.storage.shared_files import store
 
 MOST_FIELDS = 500
+# A transaction that was open when a version was read may commit rows with times before that.
+OPEN_FOR = datetime.timedelta(minutes=10)
+
+
+class Stamps(NamedTuple):
+    """The rows of an export by item, ascending, (N,) each. A row without stamp may change at any time."""
+
+    items: np.ndarray
+    texts: pa.Array
+
+    def of(self, items: np.ndarray) -> pa.Array:
+        """Return the texts of these items (M,); None for those without a row."""
+        places = layers.places_in(self.items, items)
+        return self.texts.take(pa.array(places, mask=places < 0))
+
+
+def stamps_of(project: Project, choice: Choice) -> Stamps:
+    """Return the stamps of all rows of the export. Takes one query to three."""
+    tables, condition, values = chosen_tasks(project, choice)
+    stamp = "CAST(item.labeled_at AS text) || COALESCE(' ' || CAST(item.label_probability AS text), '')"
+    found = rows(f"SELECT task.item_id, {stamp} FROM {tables} WHERE {condition}", values)  # noqa: S608  constants
+    copies = chosen_copies(project, choice).values_list("item", "batch", "batch__copy_radius", "of__labeled_at")
+    found += [(item, f"{batch} {radius} {at}") for item, batch, radius, at in copies]
+    found += [(item, str(of)) for item, of in chosen_labels(project, choice).values_list("pk", "certificate")]
+    items = np.fromiter((item for item, _ in found), np.int64, len(found))
+    order = np.argsort(items, kind="stable")
+    return Stamps(items[order], pa.array([text for _, text in found], pa.string()).take(pa.array(order)))
+
+
+def answered_since(project: Project, moment: datetime.datetime) -> np.ndarray:
+    """Return the items with answers that were given or undone about that time or later."""
+    at = stored_time(moment - OPEN_FOR)
+    sql = """
+        SELECT COALESCE(task.item_id, task.repeats_id)
+        FROM labeling_annotation answer JOIN labeling_task task ON task.id = answer.task_id
+            JOIN labeling_batch batch ON batch.id = task.batch_id
+        WHERE batch.project_id = %s AND (answer.created_at >= %s OR answer.undone_at >= %s)"""
+    return np.unique(np.fromiter((item for (item,) in rows(sql, [project.pk, at, at])), np.int64))
 
 
 class Superseded(Exception):
@@ -72,10 +118,8 @@ def _no_base() -> Base:
 
 
 def freeze(dataset: DatasetVersion, *, draft: str) -> Frozen:
-    """Write the files of a version; `keep` stores them and the version.
-
-    `draft`: a name for the file while it is written, the same for each attempt. Raises `FilterError` if a filter names
-    a batch that is gone.
+    """Write the files of a version. `draft`: a name for the file while it is written, the same for each attempt.
+    Raises `FilterError` if a filter names a batch that is gone.
     """
     try:
         return _frozen(dataset, _base_of(dataset), draft)
@@ -94,7 +138,7 @@ def _frozen(dataset: DatasetVersion, base: Base, draft: str) -> Frozen:
     stamps = stamps_of(project, choice)
     items = _changed(project, base, stamps, facts)
     facts["fields"] = _fields(project, choice, base, items)
-    gone = base.index.items[~layers.among(stamps.items, base.index.items)]
+    gone = base.index.items[layers.places_in(stamps.items, base.index.items) < 0]
     rows = pages(project, choice, history=history, items=items) if items is None or items else iter(())
     fresh = _differing(with_splits(project, rows), stamps, base.index)
     removals = layers.batch_of({"item": gone})
@@ -163,12 +207,8 @@ def _changed(project: Project, base: Base, stamps: Stamps, facts: dict[str, Any]
     if any(before[name] != orjson.loads(orjson.dumps(facts[name])) for name in ("classes", "merged_classes")):
         return None  # rows name the classes
     places = base.index.places(stamps.items)
-    known = places >= 0
-    earlier = base.index.table["stamp"].take(pa.array(np.where(known, places, 0))) if len(base.index) else None
-    same = np.zeros(len(places), bool)
-    if earlier is not None:
-        equal = pc.fill_null(pc.equal(stamps.texts, earlier), False)
-        same = known & np.asarray(equal)
+    earlier = base.index.table["stamp"].take(pa.array(places, mask=places < 0))
+    same = np.asarray(pc.fill_null(pc.equal(stamps.texts, earlier), False))
     answered = np.isin(stamps.items, answered_since(project, version.read_at))
     return list(stamps.items[~same | answered].tolist())
 

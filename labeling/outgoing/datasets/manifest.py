@@ -15,7 +15,14 @@ from labeling.models import DatasetFile, DatasetVersion, Project
 from labeling.outgoing import documents, layers
 from labeling.outgoing.exports.choice import Choice
 from labeling.outgoing.exports.columns import COLUMNS
-from labeling.outgoing.exports.frozen_rows import dataset_pages, files_of, line_digest, manifest_of, paths_of_files
+from labeling.outgoing.exports.frozen_rows import (
+    dataset_pages,
+    digest_of_line,
+    files_of,
+    manifest_of,
+    paths_of_files,
+    text_of,
+)
 from labeling.outgoing.exports.lineage import History
 from labeling.questions import Question
 from labeling.storage.arrays.files import ProjectFiles
@@ -43,15 +50,15 @@ def facts_of(project: Project, choice: Choice, history: History) -> dict[str, An
         "merged_classes": project.merged,
         "batches": [
             {
-                "number": facts.number,
-                "strategy": batch.strategy,
-                "items": batch.size,
-                "control_items": batch.control_tasks,
+                "number": facts.batch.number,
+                "strategy": facts.batch.strategy,
+                "items": facts.batch.size,
+                "control_items": facts.batch.control_tasks,
                 "control_probability": facts.control_probability,
                 "picked_by": [{"selection": n, "model": version} for n, version in facts.selected_by.items()],
             }
-            for batch, facts in zip(history.batches, history.facts, strict=True)
-            if numbers is None or facts.number in numbers
+            for facts in history.batches
+            if numbers is None or facts.batch.number in numbers
         ],
         "models": [
             {"number": number, "sha256": digest}
@@ -170,7 +177,7 @@ def _wrong_rows(dataset: DatasetVersion, index: layers.Index) -> list[str]:
         row["item"]
         for page in dataset_pages(dataset, size=PAGE)
         for row in page
-        if line_digest(row) != digests.pop(row["item"]).tobytes()
+        if digest_of_line(text_of(row), row["data"]) != digests.pop(row["item"]).tobytes()
     ]
     problems = [f"Checksum mismatch: the row of item {item} was changed." for item in wrong[:10]]
     return problems + ([f"{len(digests):,} rows are missing."] if digests else [])

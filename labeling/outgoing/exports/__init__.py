@@ -3,9 +3,9 @@
 Rows are read in pages by key, so the memory and the queries for each page do not depend on the number of rows:
 
     choice.py     the filters of rows
+    chosen.py     the rows that they choose, as queries, and their number
     columns.py    the columns: names, order, meaning, the JSON of an item's fields
-    rows.py       the database → pages of rows
-    answers.py    the answers and corrections of a page
+    rows.py       the database → pages of rows, with their answers and corrections
     unasked_rows.py  the rows of near-copies, and of labels that certificates cover
     frozen_rows.py   the rows of a dataset version
     lineage.py    the versions that picked a row and learned its label
@@ -22,7 +22,7 @@ Rows are read in pages by key, so the memory and the queries for each page do no
 """
 
 from labeling.outgoing.exports.choice import FILTERS, Choice, choose
-from labeling.outgoing.exports.rows import count_rows
+from labeling.outgoing.exports.chosen import count_rows
 from labeling.outgoing.exports.writing import export, formats_of
 
 __all__ = ["FILTERS", "Choice", "choose", "count_rows", "export", "formats_of"]

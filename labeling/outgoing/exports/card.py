@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+import pyarrow as pa
 
 from labeling.intake.row_labels import ORIGIN
 from labeling.labels.resolving.origins import Origin
@@ -16,6 +18,7 @@ from labeling.outgoing.exports.facts import Facts
 from labeling.outgoing.exports.files import labels_of
 from labeling.outgoing.exports.splits import SPLITS
 from labeling.outgoing.formats import Row
+from labeling.outgoing.formats.huggingface import front_matter
 from labeling.questions import Question
 
 _OF_CSV = {"columns", "delimiter"}
@@ -47,10 +50,11 @@ class Counts:
         self.pickers["no model" if version is None else f"model version {version}"] += 1
 
 
-def card_of(facts: Facts, counts: Counts, splits: Iterable[str], head: str, loading: str) -> bytes:
-    """Return the README.md of a dataset with these splits. `head`: its front matter. `loading`: the code
-    that loads the unpacked "{folder}".
-    """
+def card_of(
+    facts: Facts, counts: Counts, splits: Sequence[str], files: str, loading: str, schema: pa.Schema | None = None
+) -> tuple[str, bytes]:
+    """Return the README.md of a dataset. `files`: of a "{split}". `loading`: the code that loads the "{folder}"."""
+    head = front_matter(facts.project.name, splits, files, schema)
     splits, classes = sorted(splits, key=SPLITS.index), facts.classes
     others = {name for of_split in counts.labels.values() for name in of_split}.difference(classes)
     numbers = {name: [counts.labels[split][name] for split in splits] for name in [*classes, *sorted(others)]}
@@ -58,13 +62,13 @@ def card_of(facts: Facts, counts: Counts, splits: Iterable[str], head: str, load
     table = "\n".join(f"| {plain(name)} | {' | '.join(map(str, row))} |" for name, row in numbers.items())
     unseen = f"No person has looked at the rows of the splits that begin with `{Origin.CERTIFIED}`. "
     unseen = unseen if any(split.startswith(Origin.CERTIFIED) for split in splits) else ""
-    return f"""{head}
-# {plain(facts.title)}
+    text = f"""{head}
+# {plain(facts.project.name)}
 
 {facts.kind.plural.capitalize()} with labels, exported by Marginalia. Unpack the archive and load its folder:
 
 ```python
-{loading.format(folder=facts.slug)}
+{loading.format(folder=facts.project.slug)}
 ```
 
 ## Classes
@@ -90,7 +94,8 @@ Filters of the export: {_filters(facts.choice) or "none, all labeled items"}.
 ## License
 
 Unknown. State the license of the items before you share them.
-""".encode()
+"""
+    return "README.md", text.encode()
 
 
 def _filters(choice: Choice) -> str:

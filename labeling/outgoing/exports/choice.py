@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from django.utils.translation import gettext
 
@@ -29,6 +29,7 @@ _SPAN = re.compile(r"(\d{1,9})?(-)?(\d{1,9})?", re.ASCII)
 _LOST_PLUS = re.compile(r" (\d\d:?\d\d)\Z", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
+Unasked = TypeVar("Unasked", CopyQuerySet, CertificateQuerySet)
 Condition = tuple[str, list[Any]]
 """A condition on `task` and its `item` in a statement, "" for none, and its values."""
 
@@ -45,10 +46,10 @@ class ExportFilter(Filter):
     """The condition that the value, or None, comes to."""
     adds: str = ""
     """A condition like `condition`: if the value is true, tasks whose item has no label are rows, too, if it holds."""
-    copies: Callable[[CopyQuerySet, Any], CopyQuerySet] = lambda copies, value: copies
-    """The near-copies that the value leaves."""
-    certificates: Callable[[CertificateQuerySet, Any], CertificateQuerySet] = lambda certificates, value: certificates
-    """The certificates whose labels the value leaves."""
+    unasked: Callable[[str, Any], dict[str, Any] | None] = lambda time, value: {}
+    """Of the rows that no person was asked about, the lookups of those that the value leaves, by the name of the field
+    with the time of their label; None if it leaves none.
+    """
     file_part: Callable[[str, Any], str] = lambda text, value: text
     """The text and its value as a part of a file's name: only characters that every system takes."""
 
@@ -71,26 +72,22 @@ class Choice:
         parts += [each.condition(self.get(name)) for name, each in FILTERS.items()]
         return " AND ".join(sql for sql, _ in parts if sql), [value for _, values in parts for value in values]
 
-    def of_copies(self, copies: CopyQuerySet) -> CopyQuerySet:
-        """Return the near-copies that match all filters except the filter by batch."""
+    def of_unasked(self, rows: Unasked, time: str) -> Unasked:
+        """Return the near-copies or certificates that match all filters except the filter by batch. `time`: the field
+        with the time of their labels.
+        """
         for name, value in self.values.items():
-            copies = FILTERS[name].copies(copies, value)
-        return copies
-
-    def of_certificates(self, certificates: CertificateQuerySet) -> CertificateQuerySet:
-        """Return the certificates whose labels match all filters except the filter by batch."""
-        for name, value in self.values.items():
-            certificates = FILTERS[name].certificates(certificates, value)
-        return certificates
+            lookups = FILTERS[name].unasked(time, value)
+            rows = rows.none() if lookups is None else rows.filter(**lookups)
+        return rows
 
     def file_name(self, project: Project, suffix: str) -> str:
         return f"{project.slug}-{self.name_part or 'labels'}{suffix}"
 
 
 def choose(project: Project, query: Mapping[str, Any]) -> Choice:
-    """Read filters from texts: a missing or empty text sets no filter. One query if batches are named.
-
-    Raises `FilterError`, with a sentence for every filter that cannot be used.
+    """Read filters from texts: a missing or empty text sets no filter. One query if batches are named. Raises
+    `FilterError`, with a sentence for every filter that cannot be used.
     """
     values, errors = read_values(FILTERS, project, query)
     if "since" in values and "until" in values and values["until"] <= values["since"]:
@@ -114,10 +111,8 @@ def _batches(project: Project, text: str) -> frozenset[int]:
     for part in text.replace(" ", "").replace("–", "-").split(","):
         span = _SPAN.fullmatch(part)
         if not part or not span or part == "-":
-            raise LookupError(
-                gettext("%(text)s names no batches. Write a number, a range or a list: 3 or 2-5 or 1,4,6-.")
-                % {"text": _quoted(text)}
-            )
+            sentence = gettext("%(text)s names no batches. Write a number, a range or a list: 3 or 2-5 or 1,4,6-.")
+            raise _refused(sentence, text)
         low = int(span[1] or (known[0] if span[2] else span[3]))
         high = int(span[3] or (max(known[-1], low) if span[2] else low))
         if high < low:
@@ -142,7 +137,7 @@ def whole_dataset(project: Project, text: str) -> DatasetVersion:
     """Return the dataset version with this name. Raises LookupError if there is none, or if it is not written."""
     found = project.datasets.select_related("project").named(text).first()
     if found is None:
-        raise LookupError(gettext("This project has no dataset version %(text)s.") % {"text": _quoted(text)})
+        raise _refused(gettext("This project has no dataset version %(text)s."), text)
     if found.state != DatasetVersion.State.WHOLE:
         raise LookupError(
             gettext("%(text)s is not written: %(value)s.")
@@ -157,15 +152,13 @@ def _agreement(project: Project, text: str) -> float:
     except ValueError:
         share = math.nan
     if not 0 <= share <= 1:
-        raise LookupError(
-            gettext("%(text)s is not a share. Write a number from 0 to 1, such as 0.8.") % {"text": _quoted(text)}
-        )
+        raise _refused(gettext("%(text)s is not a share. Write a number from 0 to 1, such as 0.8."), text)
     return share
 
 
 def _yes_or_no(project: Project, text: str) -> bool:
     if text.lower() not in YES + NO:
-        raise LookupError(gettext("%(text)s is neither true nor false.") % {"text": _quoted(text)})
+        raise _refused(gettext("%(text)s is neither true nor false."), text)
     return text.lower() in YES
 
 
@@ -174,27 +167,25 @@ def _until(project: Project, text: str) -> datetime.datetime:
 
 
 def _moment(project: Project, text: str, days: int = 0) -> datetime.datetime:
-    """Return the start, in UTC, of the date `days` days after the date in `text`; or the time with its zone in
-    `text`.
-    """
+    """Return the start, in UTC, of the date in `text`, `days` days later; or the time with its zone in `text`."""
     try:
         moment = datetime.datetime.fromisoformat(_LOST_PLUS.sub(r"+\1", text))
     except ValueError:
-        raise LookupError(
-            gettext("%(text)s is no date or time. Write 2026-03-01 (a day in UTC) or 2026-03-01T14:30+01:00.")
-            % {"text": _quoted(text)}
-        ) from None
+        sentence = gettext("%(text)s is no date or time. Write 2026-03-01 (a day in UTC) or 2026-03-01T14:30+01:00.")
+        raise _refused(sentence, text) from None
     try:
         if _DATE.fullmatch(text):
             return moment.replace(tzinfo=datetime.UTC) + datetime.timedelta(days=days)
         if moment.tzinfo is None:
-            raise LookupError(
-                gettext("%(text)s has no zone. Add one, Z for UTC or +01:00, or give the date alone.")
-                % {"text": _quoted(text)}
-            )
+            sentence = gettext("%(text)s has no zone. Add one, Z for UTC or +01:00, or give the date alone.")
+            raise _refused(sentence, text)
         return moment.astimezone(datetime.UTC)
     except OverflowError:
-        raise LookupError(gettext("%(text)s lies beyond what a calendar holds.") % {"text": _quoted(text)}) from None
+        raise _refused(gettext("%(text)s lies beyond what a calendar holds."), text) from None
+
+
+def _refused(sentence: str, text: str, **values: str) -> LookupError:
+    return LookupError(sentence % {"text": _quoted(text), **values})
 
 
 def _quoted(text: str) -> str:
@@ -239,8 +230,8 @@ def _choosing(first: str, second: str) -> dict[str, Any]:
 
     def read(project: Project, text: str) -> str:
         if text not in (first, second):
-            values = {"text": _quoted(text), "first": first, "second": second}
-            raise LookupError(gettext("%(text)s is not valid. Write %(first)s or %(second)s.") % values)
+            sentence = gettext("%(text)s is not valid. Write %(first)s or %(second)s.")
+            raise _refused(sentence, text, first=first, second=second)
         return text
 
     return {"read": read, "schema": {**TEXT, "enum": [first, second]}, "metavar": f"{first}|{second}"}
@@ -278,24 +269,21 @@ _DECLARED = (
         **_choosing("only", "without"), hint="A random sample of the pool, which no model learns from.",
         choices=(("only", "Only these"), ("without", "Without them")), unset="With them",
         condition=lambda value: ({None: "", "only": "task.is_control", "without": "NOT task.is_control"}[value], []),
-        copies=lambda copies, value: copies.none() if value == "only" else copies,
-        certificates=lambda certificates, value: certificates.none() if value == "only" else certificates,
+        unasked=lambda time, value: None if value == "only" else {},
         file_part=lambda text, value: "control" if value == "only" else "without-control",
     ),
     ExportFilter(
         "since", "Labeled since",
         f"Only labels settled at that time or later: {_WHEN}.",
         _moment, hint="A day in UTC.", metavar="TIME", attrs={"type": "date", "class": "figure"},
-        condition=_compared("labeled_at", ">="), copies=lambda copies, at: copies.filter(of__labeled_at__gte=at),
-        certificates=lambda certificates, at: certificates.filter(issued_at__gte=at),
+        condition=_compared("labeled_at", ">="), unasked=lambda time, at: {f"{time}__gte": at},
         file_part=_moment_part("since"),
     ),
     ExportFilter(
         "until", "Labeled until",
         f"Only labels settled before that time, or on that day at the latest: {_WHEN}.",
         _until, hint="That day included.", metavar="TIME", attrs={"type": "date", "class": "figure"},
-        condition=_compared("labeled_at", "<"), copies=lambda copies, at: copies.filter(of__labeled_at__lt=at),
-        certificates=lambda certificates, at: certificates.filter(issued_at__lt=at),
+        condition=_compared("labeled_at", "<"), unasked=lambda time, at: {f"{time}__lt": at},
         file_part=_moment_part("until"),
     ),
     ExportFilter(
@@ -303,8 +291,7 @@ _DECLARED = (
         _agreement, hint="The share of the annotations that agree with the label, from 0 to 1.",
         schema={"type": "number", "minimum": 0, "maximum": 1}, metavar="SHARE",
         attrs={"placeholder": "any", "class": "figure", "inputmode": "decimal"},
-        condition=_compared("agreement", ">="), copies=lambda copies, share: copies.none(),
-        certificates=lambda certificates, share: certificates.none(),
+        condition=_compared("agreement", ">="), unasked=lambda time, share: None,
         file_part=lambda text, share: f"agreement-{share:g}",
     ),
     _adding(

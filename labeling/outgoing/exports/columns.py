@@ -99,9 +99,8 @@ def compact(text: str) -> str:
 
 
 def _is_written_alike(value: Any) -> bool:
-    """Return whether orjson and `json` write the value alike.
-
-    They differ in numbers with an exponent, and orjson reads integers beyond 64 bits as floats.
+    """Return whether orjson and `json` write the value alike. They differ in numbers with an exponent, and orjson reads
+    integers beyond 64 bits as floats.
     """
     kind = type(value)
     if kind is dict or kind is list:

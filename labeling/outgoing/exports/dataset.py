@@ -9,8 +9,7 @@ from __future__ import annotations
 import datetime
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
@@ -19,7 +18,6 @@ import pyarrow.parquet as pq
 from django.utils import timezone
 
 from labeling.intake.row_labels import FACTS
-from labeling.kinds import Kind
 from labeling.outgoing.exports.card import Counts, card_of
 from labeling.outgoing.exports.columns import schema_for
 from labeling.outgoing.exports.facts import Facts
@@ -27,10 +25,9 @@ from labeling.outgoing.exports.files import Names, opened, with_contents, with_f
 from labeling.outgoing.exports.short import free
 from labeling.outgoing.formats import Layout, Page, Row
 from labeling.outgoing.formats.base import Shard, splits_of
-from labeling.outgoing.formats.croissant import About, metadata
-from labeling.outgoing.formats.huggingface import GIT, Column, Feature, class_label, front_matter, with_features
+from labeling.outgoing.formats.croissant import metadata
+from labeling.outgoing.formats.huggingface import GIT, Column, Feature, class_label, with_features
 from labeling.outgoing.formats.typed import Drain, record_batch
-from labeling.questions import Question
 
 LOADING = """from datasets import load_dataset
 
@@ -43,59 +40,33 @@ _FILE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 def dataset_layout(facts: Facts) -> Layout:
     """Return the columns, splits and card."""
-    schema, rows = typed_rows(facts, _content(facts))
-
-    return Layout(schema, as_parts=rows.parts, opening=[GIT], closing=lambda shards: _card(facts, schema, rows, shards))
+    rows = Rows(facts, _content(facts))
+    return Layout(rows.schema, as_parts=rows.parts, opening=[GIT], closing=lambda shards: [_card(rows, shards)])
 
 
 def croissant_layout(facts: Facts) -> Layout:
     """Return the layout of the dataset, with Croissant's metadata beside the card."""
-    schema, rows = typed_rows(facts, _content(facts))
+    rows = Rows(facts, _content(facts))
 
     def closing(shards: Sequence[Shard]) -> Iterator[tuple[str, bytes]]:
-        yield from _card(facts, schema, rows, shards)
-        about = About(
-            facts.title,
-            f"{facts.kind.plural.capitalize()} with labels, exported by Marginalia.",
-            *_edition(facts, rows.counts),
-        )
-        yield "croissant.json", metadata(about, schema, facts.classes, shards)
+        yield _card(rows, shards)
+        description = f"{facts.kind.plural.capitalize()} with labels, exported by Marginalia."
+        about = (facts.project.name, description, *_edition(facts, rows.counts))
+        yield "croissant.json", metadata(*about, rows.schema, facts.classes, shards)
 
-    return Layout(schema, as_parts=rows.parts, opening=[GIT], closing=closing)
+    return Layout(rows.schema, as_parts=rows.parts, opening=[GIT], closing=closing)
 
 
-def _card(facts: Facts, schema: pa.Schema, rows: Rows, shards: Sequence[Shard]) -> Iterator[tuple[str, bytes]]:
-    head = front_matter(facts.title, splits_of(shards), "data/{split}-*.parquet", schema)
-    yield "README.md", card_of(facts, rows.counts, splits_of(shards), head, LOADING)
+def _card(rows: Rows, shards: Sequence[Shard]) -> tuple[str, bytes]:
+    return card_of(rows.facts, rows.counts, splits_of(shards), "data/{split}-*.parquet", LOADING, rows.schema)
 
 
 def _edition(facts: Facts, counts: Counts) -> tuple[str, datetime.date]:
-    """Return version and date of the labels: those of a dataset version, else the day of the newest label, so that
-    equal exports are equal files.
-    """
+    """Return version and date of the labels, or for both the newest label's day: equal exports are equal files."""
     if dataset := facts.choice.get("dataset"):
         return f"{dataset.number}.{len(dataset.replaced)}.0", dataset.created_at.date()
     day = max(counts.days, default=timezone.now().date())
     return f"{day.year}.{day.month}.{day.day}", day
-
-
-def typed_rows(facts: Facts, content: Column) -> tuple[pa.Schema, Rows]:
-    """Return the columns of a dataset, with the column of the items themselves, and the rows. One query or two, which
-    read the names of all imported fields.
-    """
-    exported, classes = schema_for(facts.question), facts.classes
-    columns = [content, ("label", *_classes(exported.field("label").type, classes))]
-    if facts.question.proposes:
-        columns.append(("proposed", *_classes(pa.string(), classes)))
-    columns += [(name, exported.field(name).type, None) for name in FACTS]
-    fields: dict[str, str] = {}
-    for name in facts.fields:
-        fields[name] = free(name, {*(name for name, _, _ in columns), *fields.values()})
-    columns += [(name, pa.string(), None) for name in fields.values()]
-    indices = {name: index for index, name in enumerate(classes)}
-    names = Names(facts.question, (), facts.kind)
-    counts = Counts(facts.question)
-    return with_features(columns), Rows(facts.kind, facts.question, content[0], indices, fields, counts, names)
 
 
 def _content(facts: Facts) -> Column:
@@ -104,7 +75,7 @@ def _content(facts: Facts) -> Column:
         return kind.name, _FILE, {"_type": kind.name.capitalize()}
     if kind.columns:
         return kind.name, pa.string(), None
-    return kind.name, pa.list_(pa.float32(), facts.vector_length), None
+    return kind.name, pa.list_(pa.float32(), facts.project.vector_length or 1), None
 
 
 def _classes(label: pa.DataType, names: Sequence[str]) -> tuple[pa.DataType, Feature]:
@@ -116,29 +87,34 @@ def _classes(label: pa.DataType, names: Sequence[str]) -> tuple[pa.DataType, Fea
     return label, None
 
 
-@dataclass(frozen=True)
 class Rows:
-    """Turns rows of an export into rows of the dataset, and counts them for the card."""
+    """Turns rows of an export into rows with typed columns, and counts them for the card."""
 
-    kind: Kind
-    question: Question
-    content: str
-    """The column of the items themselves."""
-    indices: Mapping[str, int]
-    fields: Mapping[str, str]
-    """The column of each imported field."""
-    counts: Counts
-    names: Names
-    """Of the files inside."""
+    def __init__(self, facts: Facts, content: Column) -> None:
+        """`content`: the column of the items themselves. Takes one query or two, for the names of imported fields."""
+        question, exported = facts.question, schema_for(facts.question)
+        columns = [content, ("label", *_classes(exported.field("label").type, facts.classes))]
+        if question.proposes:
+            columns.append(("proposed", *_classes(pa.string(), facts.classes)))
+        columns += [(name, exported.field(name).type, None) for name in FACTS]
+        self._fields: dict[str, str] = {}
+        """The column of each imported field."""
+        for name in facts.fields:
+            self._fields[name] = free(name, {*(name for name, _, _ in columns), *self._fields.values()})
+        columns += [(name, pa.string(), None) for name in self._fields.values()]
+        self.facts, self.schema, self.counts = facts, with_features(columns), Counts(question)
+        self._content = content[0]
+        self._indices = {name: index for index, name in enumerate(facts.classes)}
+        self._names = Names(question, (), facts.kind)
 
     def parts(self, page: Page) -> Iterator[tuple[str, Page]]:
         """Yield the page's rows by split; rows with a file one by one."""
         by_split: dict[str, Page] = defaultdict(list)
-        for row, content in with_contents(self.known(page), self.kind):
+        for row, content in with_contents(self.known(page), self.facts.kind):
             if isinstance(content, bytes):
-                content = {"bytes": content, "path": self.names.within(row)}
+                content = {"bytes": content, "path": self._names.within(row)}
             by_split[row["split"]].append(self.row(row, content))
-            if self.kind.is_file:
+            if self.facts.kind.is_file:
                 yield by_split.popitem()
         yield from by_split.items()
 
@@ -152,15 +128,15 @@ class Rows:
         data = json.loads(row["data"])
         return {
             **row,
-            **{column: _text(data.get(name)) for name, column in self.fields.items()},
-            self.content: content,
-            "label": None if row["label"] is None else self.question.encoded(row["label"], self.indices),
-            "proposed": self.indices.get(row["proposed"]),
+            **{column: _text(data.get(name)) for name, column in self._fields.items()},
+            self._content: content,
+            "label": None if row["label"] is None else self.facts.question.encoded(row["label"], self._indices),
+            "proposed": self._indices.get(row["proposed"]),
         }
 
     def _is_known(self, row: Row) -> bool:
-        names = set() if row["label"] is None else self.question.names_in(row["label"])
-        return self.indices.keys() >= names | ({row["proposed"]} if row["proposed"] else set())
+        names = set() if row["label"] is None else self.facts.question.names_in(row["label"])
+        return self._indices.keys() >= names | ({row["proposed"]} if row["proposed"] else set())
 
 
 def _text(value: Any) -> str | None:
@@ -172,9 +148,9 @@ def described_layout(facts: Facts) -> Layout:
     """Return the files with their names in the archive, and the tables and the card that close it. Of the tables, the
     compressed rows are in memory until then.
     """
-    schema, rows = typed_rows(facts, ("file_name", pa.string(), None))
+    rows = Rows(facts, ("file_name", pa.string(), None))
     names = Names(facts.question, facts.classes, facts.kind)
-    tables: dict[str, _Table] = defaultdict(lambda: _Table(Layout(schema)))
+    tables: dict[str, _Table] = defaultdict(lambda: _Table(Layout(rows.schema)))
 
     def files(page: Page) -> Iterator[tuple[str, BinaryIO]]:
         for row in with_files(rows.known(page)):
@@ -185,12 +161,9 @@ def described_layout(facts: Facts) -> Layout:
     def closing(shards: Sequence[Shard]) -> Iterator[tuple[str, bytes]]:
         for split, table in tables.items():
             yield f"{split}/metadata.parquet", table.close()
-        yield (
-            "README.md",
-            card_of(facts, rows.counts, tables, front_matter(facts.title, [*tables], "{split}/**"), LOADING),
-        )
+        yield card_of(facts, rows.counts, [*tables], "{split}/**", LOADING)
 
-    return Layout(schema, as_files=files, closing=closing)
+    return Layout(rows.schema, as_files=files, closing=closing)
 
 
 class _Table:

@@ -51,14 +51,17 @@ def files_layout(facts: Facts) -> Layout:
     return Layout(pa.schema([]), as_files=files)
 
 
-def with_files(page: Page) -> Iterator[Row]:
-    """Yield the rows whose items have files, which are brought to this host. Files that were lost at their source are
-    left out.
-    """
-    rows = iter(row for row in page if row["media"])
+def _brought(page: Page) -> Iterator[tuple[Row, bool]]:
+    """Bring the files of the rows to this host, some at a time; yield each row with whether its file was lost."""
+    rows = iter(page)
     while part := list(islice(rows, AT_ONCE)):
         lost = references.bring(row["media"] for row in part)
-        yield from (row for row in part if row["media"] not in lost)
+        yield from ((row, row["media"] in lost) for row in part)
+
+
+def with_files(page: Page) -> Iterator[Row]:
+    """Bring the files of rows to this host, and yield the rows but those without a file or with a lost one."""
+    return (row for row, is_lost in _brought([row for row in page if row["media"]]) if not is_lost)
 
 
 def opened(named: Iterable[tuple[str, Row]]) -> Iterator[tuple[str, BinaryIO]]:
@@ -85,9 +88,7 @@ def safe_name(text: str) -> str:
 
 
 class Names:
-    """The names in an archive. Different classes get different folders, different files different names, also where
-    capitals do not count.
-    """
+    """The names in an archive. Different classes have different folders, files different names, whatever the case."""
 
     def __init__(self, question: Question, classes: Iterable[str], kind: Kind) -> None:
         self._question = question
@@ -137,15 +138,10 @@ def labels_of(question: Question, row: Row) -> list[str]:
 
 
 def with_contents(page: Page, kind: Kind) -> Iterator[Content]:
-    """Yield the rows with the contents of their items; None for a file that was lost at its source. No more than one
-    file is in memory.
-    """
+    """Yield rows with the contents of their items, one file in memory at a time; None for a file lost at its source."""
     if kind.is_file:
-        rows = iter(page)
-        while group := list(islice(rows, AT_ONCE)):
-            lost = references.bring(row["media"] for row in group)
-            for row in group:
-                yield row, None if row["media"] in lost else _file(row["media"])
+        for row, is_lost in _brought(page):
+            yield row, None if is_lost else _file(row["media"])
     elif kind.columns:
         for row in page:
             yield row, json.loads(row["data"]).get(kind.name)

@@ -39,9 +39,7 @@ def files_of(dataset: DatasetVersion) -> list[DatasetFile]:
 
 
 def paths_of_files(files: Sequence[DatasetFile]) -> list[Path]:
-    """Bring these files to this host, and return their paths. Raises `FileMissing`, or `FileDamaged` for a file that
-    was changed.
-    """
+    """Bring these files to this host; return their paths. Raises `FileMissing`, or `FileDamaged` for a changed one."""
     paths = [ProjectFiles(file.project).owned(file) for file in files]
     store().bring(paths)
     return [read_whole(path, partial(unchanged, digest=file.digest)) for file, path in zip(files, paths, strict=True)]
@@ -53,9 +51,7 @@ def manifest_of(dataset: DatasetVersion) -> dict[str, Any]:
 
 
 def dataset_pages(dataset: DatasetVersion, *, size: int, split: bool = False) -> Iterator[Page]:
-    """Yield the rows of a version, at most `size` at a time; with their `split`, if wanted. Raises `FileMissing` or
-    `FileDamaged`.
-    """
+    """Yield a version's rows, at most `size` at a time; if wanted, with their `split`. Raises as `paths_of_files`."""
     manifest = manifest_of(dataset)
     levels = manifest["control_weights"]
     weights = Weights([level["rows_below"] for level in levels], [level["weight"] for level in levels])
@@ -86,17 +82,12 @@ def _time(text: str | None) -> datetime.datetime | None:
     return None if text is None else datetime.datetime.fromisoformat(text)
 
 
-def line_digest(row: Row) -> bytes:
-    """Return the SHA-256 of the row as a line of JSONL without its end, and without the columns of `NOT_FROZEN`."""
-    return digest_of_line(text_of(row), row["data"])
-
-
 def text_of(row: Row) -> bytes:
     """Return the row as JSON, without `NOT_FROZEN` and with null for its data."""
     return orjson.dumps(row | NOT_IN_TEXT, option=JSON_OPTIONS)
 
 
 def digest_of_line(text: bytes, data: str) -> bytes:
-    """Return the SHA-256 of the line, by its `text_of` and its data."""
+    """Return the SHA-256 of a row as a line of JSONL, without its end, by its `text_of` and its data."""
     # Values have their quotation marks escaped, so the first match is the column.
     return hashlib.sha256(text.replace(b'"data":null', b'"data":' + data.encode(), 1)).digest()

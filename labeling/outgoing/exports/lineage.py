@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import orjson
@@ -18,21 +18,20 @@ from labeling.outgoing.exports.weights import Weights, imported_rows, weights_of
 class BatchFacts:
     """The values that all rows of a batch share."""
 
-    id: int
-    number: int
+    batch: Batch
     selected_by: Mapping[int, int | None]
     """The version that picked, by selection: a batch that was picked ahead may have several selections."""
     learned_by: int | None
     control_probability: float | None
-    imported: bool
+
+    @property
+    def imported(self) -> bool:
+        return self.batch.strategy == IMPORTED
 
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """A model version, the start of its training, and the merges of classes at that time.
-
-    Exports judge by these which labels the version has learned.
-    """
+    """A model version, the start of its training, and the merges of classes then: they tell what it has learned."""
 
     version: int
     began: datetime.datetime
@@ -43,9 +42,7 @@ class Training:
 class History:
     """The batches and trainings of a project in order, and the present weights of its control items."""
 
-    batches: list[Batch]
-    facts: list[BatchFacts]
-    """Of each batch."""
+    batches: list[BatchFacts]
     trainings: list[Training]
     weights: Weights
 
@@ -75,28 +72,20 @@ def history_of(project: Project) -> History:
         selected_by = {number: version.number if version else None for number, version in selections.items()}
         drawable = batch.pool_rows and batch.pool_rows - bisect_left(imported, batch.pool_rows)
         probability = batch.control_tasks / drawable if drawable else None
-        facts.append(
-            BatchFacts(batch.pk, batch.number, selected_by, learned_by, probability, batch.strategy == IMPORTED)
-        )
+        facts.append(BatchFacts(batch, selected_by, learned_by, probability))
     trainings.sort(key=lambda training: training.version)
-    return History(newest_first[::-1], facts[::-1], trainings, weights_of(project, imported))
+    return History(facts[::-1], trainings, weights_of(project, imported))
 
 
 def first_learned_by(
-    values: list[str],
-    corrected_at: datetime.datetime | None,
-    facts: BatchFacts,
-    trainings: Sequence[Training],
-    project: Project,
+    values: list[str], corrected_at: datetime.datetime | None, facts: BatchFacts, history: History, project: Project
 ) -> int | None:
-    """Return the first version that was trained on the present label, which follows from the stored answers
-    `values`.
-    """
+    """Return the first version that was trained on the present label, which follows from stored answers (`values`)."""
     if corrected_at is not None:
-        later = (training for training in trainings if training.began >= corrected_at)
+        later = (training for training in history.trainings if training.began >= corrected_at)
     elif facts.learned_by is not None:
         first = facts.learned_by
-        later = (training for training in trainings if training.version >= first)
+        later = (training for training in history.trainings if training.version >= first)
     else:
         return None
     return next((each.version for each in later if _same_label(values, each.merges, project)), None)

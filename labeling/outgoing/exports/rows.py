@@ -6,43 +6,31 @@ batch, or undo answers, while the export runs.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from typing import Any, NamedTuple
 
 import orjson
-from django.core.exceptions import EmptyResultSet
-from django.db import connection
 
-from labeling import kinds
 from labeling.intake.row_labels import ORIGIN
 from labeling.labels.resolving.origins import Origin
-from labeling.models import Copy, Project, Task
+from labeling.models import Batch, Project, Task
 from labeling.models.tasks import PromptedBy
-from labeling.outgoing.exports.answers import UNCORRECTED, Answers, Asked, answers_of, corrections_of
 from labeling.outgoing.exports.choice import Choice
+from labeling.outgoing.exports.chosen import chosen_copies
 from labeling.outgoing.exports.columns import NOTHING, compact
-from labeling.outgoing.exports.frozen_rows import manifest_of
-from labeling.outgoing.exports.lineage import BatchFacts, History, Training, first_learned_by, history_of
-from labeling.outgoing.exports.unasked_rows import (
-    certified_among,
-    certified_pages,
-    chosen_copies,
-    copy_pages,
-    count_certified,
-    count_copies,
-    unasked,
-)
-from labeling.outgoing.exports.weights import Weights
+from labeling.outgoing.exports.facts import Facts, facts_of
+from labeling.outgoing.exports.lineage import BatchFacts, History, first_learned_by, history_of
+from labeling.outgoing.exports.unasked_rows import certified_among, certified_pages, copy_pages
 from labeling.outgoing.formats import Page, Row
-from labeling.storage.db.statements import among, as_moment, marks, moment, one_of, rows
+from labeling.storage.db.statements import among, as_moment, as_uuid_text, moment, one_of, rows
 
 PAGE = 500
 LABELS_KEPT = 4096
+
+
+UNCORRECTED: tuple[Row, str | None] = ({"corrected_by": None, "corrected_at": None}, None)
 
 
 class _Task(NamedTuple):
@@ -74,172 +62,119 @@ class _Task(NamedTuple):
     labeled_at: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Export:
-    """The values that all rows of an export share. `show` turns a stored answer into its text."""
-
-    project: Project
-    is_file: bool
-    names: Mapping[int, str]
-    show: Callable[[str], Any]
-    weights: Weights
-    trainings: list[Training]
-    asked_again: bool
-    """Whether some items have further tasks, which ask people about them again."""
-
-
-def count_rows(project: Project, choice: Choice | None = None, *, at_most: int | None = None) -> int:
-    """Count the rows of an export, up to `at_most` + 1 of each origin. Takes one query to three."""
-    choice = choice or Choice()
-    if dataset := choice.get("dataset"):
-        return int(dataset.rows)
-    tables, condition, values = chosen_tasks(project, choice)
-    sql = f"SELECT 1 FROM {tables} WHERE {condition}"
-    if at_most is not None:
-        sql += " LIMIT %s"
-        values.append(at_most + 1)
-    [(count,)] = rows(f"SELECT COUNT(*) FROM ({sql}) counted", values)
-    return int(count) + count_copies(project, choice) + count_certified(project, choice, at_most=at_most)
-
-
-def chosen_tasks(project: Project, choice: Choice) -> tuple[str, str, list[Any]]:
-    """Return the chosen tasks with their `item` as parts of a statement: the tables, the condition and its values."""
-    condition, values = choice.condition()
-    condition = f"batch.project_id = %s AND {condition}"
-    if batches := choice.get("batch"):
-        condition += f" AND batch.number IN ({marks(len(batches))})"
-    tables = """labeling_task task JOIN labeling_item item ON item.id = task.item_id
-        JOIN labeling_batch batch ON batch.id = task.batch_id"""
-    return tables, condition, [project.pk, *values, *(batches or ())]
-
-
-def fields_of(project: Project, choice: Choice, *, most: int, only: Sequence[int] | None = None) -> list[str]:
-    """Return the names of the fields that the chosen items were imported with, at most `most`, the most frequent
-    first. `only`: those of these items alone. One query, or two.
-    """
-    if dataset := choice.get("dataset"):
-        return list(manifest_of(dataset)["fields"])[:most]
-    on_postgres = connection.vendor == "postgresql"
-    of_item = "jsonb_object_keys(item.data) AS field(key)" if on_postgres else "json_each(item.data) AS field"
-    items = [chosen_tasks(project, choice)]
-    if choice.get("certified"):
-        with suppress(EmptyResultSet):  # Django's way to say that the filters leave no certified label
-            keys, of_keys = unasked(project, choice).values("pk").query.sql_with_params()
-            items.append(("labeling_item item", f"item.id IN ({keys})", list(of_keys)))
-    counts: Counter[str] = Counter()
-    for tables, condition, values in items:
-        if only is not None:
-            these = among(only)
-            condition, values = f"{condition} AND item.id IN ({these.sql})", [*values, *these.params]
-        sql = f"""
-            SELECT field.key, COUNT(*) FROM {tables} JOIN {of_item} ON true WHERE {condition}
-            GROUP BY field.key ORDER BY COUNT(*) DESC, field.key LIMIT %s"""
-        counts.update(dict(rows(sql, [*values, most])))
-    return [name for name, _ in counts.most_common(most)]
-
-
-class _Names(dict[int, str]):
-    """The names of a project's classes by index. A class that is added later is read when it is first asked for."""
-
-    def __init__(self, project: Project) -> None:
-        super().__init__(project.classes.values_list("index", "name"))
-        self._project = project
-
-    def __missing__(self, index: int) -> str:
-        self[index] = name = self._project.classes.values_list("name", flat=True).get(index=index)
-        return name
-
-
-def names_of(project: Project, choice: Choice) -> Mapping[int, str]:
-    """Return the names of the project's classes, by index: the present ones, or those of the chosen dataset version.
-    At most one query.
-    """
-    if dataset := choice.get("dataset"):
-        return {each["index"]: each["name"] for each in manifest_of(dataset)["classes"]}
-    return _Names(project)
-
-
 def pages(
     project: Project,
     choice: Choice | None = None,
     *,
     size: int = PAGE,
-    names: Mapping[int, str] | None = None,
+    facts: Facts | None = None,
     history: History | None = None,
     items: Sequence[int] | None = None,
 ) -> Iterator[Page]:
     """Yield pages of the chosen rows (without a choice, all labeled items), by batch and rank, up to `size` rows each;
-    then the certified labels by item. `names`: the names of the classes; None to read them. `history`: that of the
-    project; None to read it. `items`: only the rows of these items, in any order.
+    then the certified labels by item. `facts`, `history`: those of the export and the project; None to read them.
+    `items`: only the rows of these items, in any order.
 
     Takes at most eight queries, one for each `size` tasks of the batches, and two or three for each page.
     """
     choice = choice or Choice()
-    names = names_of(project, choice) if names is None else names
-    history = history or history_of(project)
-    asks = project.asks
-    # A label out of a few comes again and again; a set of classes may be new in every row.
-    show = lru_cache(LABELS_KEPT)(lambda text: asks.show(orjson.loads(text), names))
-    asked_again = Task.objects.further().filter(batch__project=project, is_gold=False).exists()
-    is_file = kinds.get(project.kind).is_file
-    shared = Export(project, is_file, names, show, history.weights, history.trainings, asked_again)
-
-    def shown(label: Any) -> Any:
-        return asks.show(project.follow(label), names)
-
-    numbers = choice.get("batch")
-    of_batch = {facts.id: facts for facts in history.facts if numbers is None or facts.number in numbers}
-    reader = _Reader(choice, shared, shown, of_batch)
-    copies = chosen_copies(project, choice).filter(batch__in=of_batch) if choice.get("copies") else Copy.objects.none()
+    reader = _Reader(facts or facts_of(project, choice), history or history_of(project))
+    copies = chosen_copies(project, choice).filter(batch__in=reader.batches)
     if items is not None:
         for start in range(0, len(items), size):
             part = items[start : start + size]
             yield from reader.pages(_tasks_among(part, choice), size)
-            yield from copy_pages(copies.filter(item__in=among(part)), shown, is_file=shared.is_file, size=size)
-            yield from certified_pages(project, choice, shown, names, is_file=shared.is_file, size=size, items=part)
+            yield from copy_pages(reader.facts, copies.filter(item__in=among(part)), size)
+            yield from certified_pages(reader.facts, size, items=part)
         return
-    for facts in of_batch.values():
-        yield from reader.pages(_tasks_of(facts, choice, size), size)
-        yield from copy_pages(copies.filter(batch=facts.id), shown, is_file=shared.is_file, size=size)
-    yield from certified_pages(project, choice, shown, names, is_file=shared.is_file, size=size)
+    for of_batch in reader.batches.values():
+        yield from reader.pages(_tasks_of(of_batch.batch, choice, size), size)
+        yield from copy_pages(reader.facts, copies.filter(batch=of_batch.batch), size)
+    yield from certified_pages(reader.facts, size)
 
 
-@dataclass(frozen=True, slots=True)
 class _Reader:
-    """Turns chosen tasks into rows."""
+    """Turns chosen tasks into rows. `batches`: the chosen ones by id."""
 
-    choice: Choice
-    shared: Export
-    shown: Callable[[Any], Any]
-    batches: Mapping[int, BatchFacts]
-    """By id."""
+    def __init__(self, facts: Facts, history: History) -> None:
+        asks, numbers = facts.question, facts.choice.get("batch")
+        self.facts, self._history = facts, history
+        self.batches = {
+            each.batch.pk: each for each in history.batches if numbers is None or each.batch.number in numbers
+        }
+        # A label out of a few comes again and again; a set of classes may be new in every row.
+        self._show = lru_cache(LABELS_KEPT)(lambda text: asks.show(orjson.loads(text), facts.names))
+        self._asked_again = Task.objects.further().filter(batch__project=facts.project, is_gold=False).exists()
 
     def pages(self, chosen: Iterator[_Task], size: int) -> Iterator[Page]:
         """Yield pages of rows of these tasks; tasks of other batches than `batches` are left out."""
-        shared = self.shared
         while read := list(islice(chosen, size)):
             tasks = [task for task in read if task.batch in self.batches]
-            asked = {task.id: Asked(self.batches[task.batch].number, task.prompted) for task in tasks}
-            answers = answers_of(asked, show=shared.show, asked_again=shared.asked_again)
+            asked = {task.id: Asked(self.batches[task.batch].batch.number, task.prompted) for task in tasks}
+            answers = answers_of(asked, show=self._show, asked_again=self._asked_again)
             corrections = corrections_of([task.item for task in tasks])
-            unlabeled = [task.item for task in tasks if task.label is None] if self.choice.get("certified") else []
-            certified = certified_among(unlabeled, self.shown) if unlabeled else {}
-            page = [
-                _export_row(
-                    task,
-                    answers[task.id],
-                    corrections.get(task.item, UNCORRECTED),
-                    self.batches[task.batch],
-                    shared,
-                )
-                for task in tasks
-            ]
-            for row in page if certified else ():
-                row |= certified.get(row["item"], {})
+            page = [self._row(task, answers[task.id], *corrections.get(task.item, UNCORRECTED)) for task in tasks]
+            unlabeled = [task.item for task in tasks if task.label is None]
+            if unlabeled and self.facts.choice.get("certified"):
+                certified = certified_among(self.facts, unlabeled)
+                for row in page:
+                    row |= certified.get(row["item"], {})
             yield page
 
+    def _row(self, task: _Task, answers: Answers, correction: Row, corrected_to: str | None) -> Row:
+        of_batch = self.batches[task.batch]
+        values = answers.values if corrected_to is None else [corrected_to]
+        is_control, is_labeled = task.is_control, task.label is not None
+        weighs = is_control and is_labeled and not task.prompted
+        learned_by = None
+        if is_labeled and not is_control:
+            learned_by = first_learned_by(
+                values, correction["corrected_at"], of_batch, self._history, self.facts.project
+            )
+        return {
+            **NOTHING,
+            "item": task.item,
+            "external_id": task.external_id,
+            "source": task.source,
+            # Text from here on: all formats hold the same characters, and numbers of any length survive.
+            "data": compact(task.data),
+            "media": self.facts.media(task.media),
+            "proposed": None if task.proposed is None else self.facts.names[task.proposed],
+            "label": None if task.label is None else self._show(task.label),
+            "agreement": task.agreement,
+            "label_probability": task.probability,
+            "label_distribution": self._distribution(task.distribution),
+            "annotations": answers.annotations,
+            "skips": answers.skips,
+            "batch": of_batch.batch.number,
+            "rank": task.rank,
+            "model_version": of_batch.selected_by[task.selection],
+            "learned_by": learned_by,
+            "is_control": is_control,
+            "prompted": task.prompted,
+            "prompted_by": _prompted_by(task),
+            "control_probability": of_batch.control_probability if is_control else None,
+            "control_weight": self._history.weights.of(task.row) if weighs else None,
+            "margin": task.margin,
+            "cluster": task.cluster,
+            "cluster_size": task.cluster_size,
+            "draw_pass": task.draw_pass,
+            "selection": task.selection,
+            "imported": of_batch.imported,
+            "labeled_at": as_moment(task.labeled_at),
+            **correction,
+            ORIGIN: _origin(correction, of_batch) if is_labeled else None,
+        }
 
-def _tasks_of(facts: BatchFacts, choice: Choice, size: int) -> Iterator[_Task]:
+    def _distribution(self, text: str | None) -> str | None:
+        """Return pairs of an answer's text and its probability, as JSON text."""
+        if text is None:
+            return None
+        pairs = orjson.loads(text)
+        return orjson.dumps([[self._show(orjson.dumps(value).decode()), p] for value, p in pairs]).decode()
+
+
+def _tasks_of(batch: Batch, choice: Choice, size: int) -> Iterator[_Task]:
     """Yield the tasks of a batch that were chosen, by rank; `size` of the batch are read at a time.
 
     Whether a task is chosen is a column, not a condition. By statistics that are older than the labels, PostgreSQL
@@ -252,7 +187,7 @@ def _tasks_of(facts: BatchFacts, choice: Choice, size: int) -> Iterator[_Task]:
         FROM (SELECT * FROM labeling_task WHERE batch_id = %s AND rank > %s ORDER BY rank LIMIT {size:d}) task
         JOIN labeling_item item ON item.id = task.item_id ORDER BY task.rank"""
     rank = -1
-    while tasks := [_Task._make(row) for row in rows(sql, [*values, facts.id, rank])]:
+    while tasks := [_Task._make(row) for row in rows(sql, [*values, batch.pk, rank])]:
         yield from (task for task in tasks if task.chosen)
         if len(tasks) < size:
             return
@@ -277,64 +212,10 @@ def _columns() -> str:
             item.label_distribution, {moment("item.labeled_at")}"""
 
 
-def _export_row(
-    task: _Task, answers: Answers, corrected: tuple[Row, str | None], facts: BatchFacts, shared: Export
-) -> Row:
-    correction, corrected_to = corrected
-    values = answers.values if corrected_to is None else [corrected_to]
-    is_control, is_labeled = task.is_control, task.label is not None
-    weighs = is_control and is_labeled and not task.prompted
-    return {
-        **NOTHING,
-        "item": task.item,
-        "external_id": task.external_id,
-        "source": task.source,
-        # Text from here on: all formats hold the same characters, and numbers of any length survive.
-        "data": compact(task.data),
-        # A file of vectors holds many items, so its name does not identify one.
-        "media": (task.media or None) if shared.is_file else None,
-        "proposed": None if task.proposed is None else shared.names[task.proposed],
-        "label": shared.show(task.label) if task.label is not None else None,
-        "agreement": task.agreement,
-        "label_probability": task.probability,
-        "label_distribution": _distribution(task.distribution, shared),
-        "annotations": answers.annotations,
-        "skips": answers.skips,
-        "batch": facts.number,
-        "rank": task.rank,
-        "model_version": facts.selected_by[task.selection],
-        "learned_by": first_learned_by(values, correction["corrected_at"], facts, shared.trainings, shared.project)
-        if is_labeled and not is_control
-        else None,
-        "is_control": is_control,
-        "prompted": task.prompted,
-        "prompted_by": _prompted_by(task),
-        "control_probability": facts.control_probability if is_control else None,
-        "control_weight": shared.weights.of(task.row) if weighs else None,
-        "margin": task.margin,
-        "cluster": task.cluster,
-        "cluster_size": task.cluster_size,
-        "draw_pass": task.draw_pass,
-        "selection": task.selection,
-        "imported": facts.imported,
-        "labeled_at": as_moment(task.labeled_at),
-        **correction,
-        ORIGIN: _origin(correction, facts) if is_labeled else None,
-    }
-
-
 def _origin(correction: Row, facts: BatchFacts) -> Origin:
     if correction["corrected_by"] is not None:
         return Origin.CORRECTED
     return Origin.IMPORTED if facts.imported else Origin.PERSON
-
-
-def _distribution(text: str | None, shared: Export) -> str | None:
-    """Return pairs of an answer's text and its probability, as JSON text."""
-    if text is None:
-        return None
-    pairs = orjson.loads(text)
-    return orjson.dumps([[shared.show(orjson.dumps(value).decode()), p] for value, p in pairs]).decode()
 
 
 def _prompted_by(task: _Task) -> str | None:
@@ -342,3 +223,78 @@ def _prompted_by(task: _Task) -> str | None:
     if not task.prompted or task.prompted_by == PromptedBy.NOTHING:
         return None
     return task.prompted_by or PromptedBy.MODEL.value
+
+
+class Asked(NamedTuple):
+    """The number of a task's batch, and whether its annotators could see a suggested answer."""
+
+    batch: int
+    prompted: bool
+
+
+class Answers(NamedTuple):
+    """The answers of one task in the order of their times: annotations with a value, their stored values, skips."""
+
+    annotations: list[Row]
+    values: list[str]
+    skips: list[Row]
+
+
+def answers_of(tasks: Mapping[int, Asked], *, show: Callable[[str], Any], asked_again: bool) -> dict[int, Answers]:
+    """Return the standing annotations of each task, and if `asked_again` also those of further tasks about its item.
+    `show` turns a stored answer into its text.
+    """
+    by_task = {task: Answers([], [], []) for task in tasks}
+    asked = dict(tasks)
+    if asked_again:
+        these, values = one_of("first.id", list(tasks))
+        further = rows(
+            "SELECT task.id, first.id, batch.number, task.prompted FROM labeling_task first "
+            "JOIN labeling_task task ON task.repeats_id = first.item_id "
+            f"JOIN labeling_batch batch ON batch.id = task.batch_id WHERE NOT task.is_gold AND {these}",
+            values,
+        )
+        by_task |= {task: by_task[first] for task, first, _, _ in further}
+        asked |= {task: Asked(number, bool(prompted)) for task, _, number, prompted in further}
+    these, values = one_of("annotation.task_id", list(asked))
+    sql = f"""
+        SELECT annotation.task_id, annotation.id, person.username, annotation.value, annotation.skip_reason,
+            annotation.seconds, annotation.flagged, annotation.guidelines_version,
+            {moment("annotation.created_at")}
+        FROM labeling_annotation annotation JOIN labeling_user person ON person.id = annotation.user_id
+        WHERE annotation.undone_at IS NULL AND {these}
+        ORDER BY annotation.created_at, annotation.id"""
+    for task, pk, annotator, value, reason, seconds, flagged, guidelines, created_at in rows(sql, values):
+        answers, (batch, prompted) = by_task[task], asked[task]
+        if value is None:
+            which, name, content = answers.skips, "reason", reason
+        else:
+            which, name, content = answers.annotations, "value", show(value)
+            answers.values.append(value)
+        which.append(
+            {
+                "id": as_uuid_text(pk),
+                "annotator": annotator,
+                name: content,
+                "seconds": seconds,
+                "flagged": flagged,
+                "guidelines_version": guidelines,
+                "created_at": as_moment(created_at),
+                "batch": batch,
+                "prompted": prompted,
+            }
+        )
+    return by_task
+
+
+def corrections_of(items: Sequence[int]) -> dict[int, tuple[Row, str | None]]:
+    """Return the standing corrections of these items: their authors, times and labels."""
+    these, values = one_of("correction.item_id", items)
+    sql = f"""
+        SELECT correction.item_id, correction.value, person.username, {moment("correction.created_at")}
+        FROM labeling_correction correction JOIN labeling_user person ON person.id = correction.user_id
+        WHERE correction.withdrawn_at IS NULL AND {these}"""
+    return {
+        item: ({"corrected_by": name, "corrected_at": as_moment(at)}, value)
+        for item, value, name, at in rows(sql, values)
+    }

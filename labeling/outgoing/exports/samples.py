@@ -17,7 +17,6 @@ from labeling.outgoing.exports.facts import Facts
 from labeling.outgoing.exports.files import with_contents
 from labeling.outgoing.formats import Layout, Page, Row
 from labeling.outgoing.formats.base import JSON_OPTIONS, Shard, splits_of
-from labeling.outgoing.formats.huggingface import front_matter
 from labeling.questions import Question
 
 LOADING = """from glob import glob
@@ -42,8 +41,7 @@ def samples_layout(facts: Facts) -> Layout:
             yield row["split"], {**_content(row, content), **label, "json": about}
 
     def closing(shards: Sequence[Shard]) -> Iterator[tuple[str, bytes]]:
-        head = front_matter(facts.title, splits_of(shards), "{split}-*.tar")
-        yield "README.md", card_of(facts, counts, splits_of(shards), head, LOADING)
+        yield card_of(facts, counts, splits_of(shards), "{split}-*.tar", LOADING)
 
     classes = ("classes.json", orjson.dumps(facts.classes))
     return Layout(pa.schema([]), as_samples=samples, opening=[classes], closing=closing)

@@ -71,9 +71,7 @@ def _cell(value: Any) -> Any:
 
 
 def _labeled_by(row: Row) -> str:
-    """Return who gave the label: the person who corrected it, the people who answered, the item that it was copied
-    from, or the certificate of a model's label; "" for a label that was imported without answers.
-    """
+    """Return the person, the people, the source of a near-copy, or the certificate that gave the label; "" for none."""
     if row["propagated_from"] is not None:
         return f"{COPY_OF}{row['propagated_from']}"
     if row["certificate"] is not None:

@@ -92,7 +92,7 @@ def _answers(row: Row, facts: Facts) -> dict[str, list[dict[str, Any]]]:
         return {"predictions": [prediction if probability is None else {**prediction, "score": probability}]}
     annotations = [
         {
-            "result": _result(facts, each["value"], {"annotator": facts.number_of(each["annotator"])}),
+            "result": _result(facts, each["value"], {"annotator": _number_of(facts, each["annotator"])}),
             "ground_truth": label is not None and each["value"] == label,
             "was_cancelled": False,
             "lead_time": each["seconds"],
@@ -107,6 +107,11 @@ def _answers(row: Row, facts: Facts) -> dict[str, list[dict[str, Any]]]:
         for each in row["skips"]
     ]
     return {"annotations": annotations}
+
+
+def _number_of(facts: Facts, annotator: str) -> int:
+    """Return the number that stands for a person in all exports of the project."""
+    return int.from_bytes(facts.project.keyed("annotator", annotator)[:6], "big")
 
 
 def _result(facts: Facts, label: Any, meta: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -60,7 +60,7 @@ def _chunks(project: Project, form: Format, choice: Choice, progress: Callable[[
     if dataset:
         read = dataset_pages(dataset, size=PAGE, split=has_splits)
     else:
-        read = pages(project, choice, names=facts.names)
+        read = pages(project, choice, facts=facts)
         read = with_splits(project, read) if has_splits else read
     yield from form.write(_reporting(read, progress), _layout(facts, form.name))
 

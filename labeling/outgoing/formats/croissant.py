@@ -6,7 +6,7 @@ import datetime
 import json
 import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 import pyarrow as pa
@@ -39,17 +39,16 @@ _TIME = "sc:DateTime"
 _UNUSUAL = re.compile(r"[^A-Za-z0-9_.-]")
 
 
-class About(NamedTuple):
-    """What the metadata say of the dataset as a whole. `version`: MAJOR.MINOR.PATCH."""
-
-    title: str
-    description: str
-    version: str
-    date: datetime.date
-
-
-def metadata(about: About, schema: pa.Schema, classes: Sequence[str], shards: Sequence[Shard]) -> bytes:
-    """Return the metadata of a dataset with these columns, classes and Parquet shards."""
+def metadata(
+    title: str,
+    description: str,
+    version: str,
+    date: datetime.date,
+    schema: pa.Schema,
+    classes: Sequence[str],
+    shards: Sequence[Shard],
+) -> bytes:
+    """Return the metadata of a dataset, its columns, classes and Parquet shards. `version`: MAJOR.MINOR.PATCH."""
     features = json.loads(schema.metadata[b"huggingface"])["info"]["features"]
     split = {"fileSet": {"@id": "shards"}, "extract": {"fileProperty": "fullpath"}}
     split["transform"] = {"regex": r".*?([a-z_]+)-\d+\.parquet$"}
@@ -66,12 +65,12 @@ def metadata(about: About, schema: pa.Schema, classes: Sequence[str], shards: Se
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
-        "name": about.title,
-        "description": about.description,
-        "version": about.version,
-        "datePublished": about.date.isoformat(),
+        "name": title,
+        "description": description,
+        "version": version,
+        "datePublished": date.isoformat(),
         "license": "unknown",  # as on the card
-        "citeAs": f"{about.title}, version {about.version}, {about.date.year}, labeled with Marginalia",
+        "citeAs": f"{title}, version {version}, {date.year}, labeled with Marginalia",
         "distribution": [*map(_file, shards), _files()],
         "recordSet": [_records("rows", fields), {**_records("classes", _of_classes()), "data": names}],
     }

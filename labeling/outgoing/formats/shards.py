@@ -52,17 +52,11 @@ class Archive:
 
 
 def write_shards(
-    parts: Iterable[tuple[str, T, int]],
-    layout: Layout,
-    *,
-    name: str,
-    join: Callable[[Sequence[T]], bytes],
+    parts: Iterable[tuple[str, T, int]], layout: Layout, *, name: str, join: Callable[[Sequence[T]], bytes]
 ) -> Iterator[bytes]:
     """Write the layout's opening files, the shards, and its closing files. Of each split, no more than a shard is
     in memory.
 
-    Parameters
-    ----------
     parts: the split of each part, the part, and its bytes. Without parts, an empty shard is written.
     name: the pattern of a shard's name, such as "data/{split}-{number:05}.parquet".
     join: returns the content of a shard of these parts.

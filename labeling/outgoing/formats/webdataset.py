@@ -18,10 +18,7 @@ _REST = sum(_HEADER[156:]) + 8 * ord(" ")
 def write_webdataset(pages: Iterable[Page], layout: Layout) -> Iterator[bytes]:
     """Write tar shards; without rows, an empty one. The numbers of samples are unique in all shards."""
     return write_shards(
-        _samples(pages, layout),
-        layout,
-        name="{split}-{number:06}.tar",
-        join=lambda samples: b"".join((*samples, _END)),
+        _samples(pages, layout), layout, name="{split}-{number:06}.tar", join=lambda samples: b"".join((*samples, _END))
     )
 
 

@@ -17,7 +17,7 @@ from labeling.labels.items.filter import FilterError
 from labeling.models import Ability, Membership, Project
 from labeling.outgoing.exports import FILTERS, Choice, choose, count_rows, formats_of
 from labeling.outgoing.exports.choice import ExportFilter
-from labeling.outgoing.exports.unasked_rows import count_certified
+from labeling.outgoing.exports.chosen import count_certified
 from labeling.outgoing.formats import FORMATS, GROUPS
 from labeling.storage.db.replica import reads
 from labeling.web.shared.forms import filter_field, translated, translated_choices
