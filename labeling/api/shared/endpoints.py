@@ -52,6 +52,7 @@ class Endpoint(APIView):
     """Whether few requests are answered at a time, and others get 429."""
     takes: type[fields.Shape] | None = None
     takes_query: type[fields.Shape] | None = None
+    """The shapes of body and parameters that the running method takes, as its `answers` says."""
 
     @cached_property
     def body(self) -> dict[str, Any]:
@@ -90,15 +91,18 @@ def answers(
     errors: Mapping[int, str] = MappingProxyType({}),
     **published: Any,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Publish the method of an endpoint, and answer with what it returns: by `shape`, or by a list of
-    them (`many`) or its pages (`pages`).
+    """Publish the method of an endpoint, and answer what it returns in this shape, with this status code.
+
+    With `many` the method returns several rows, with `pages` a queryset of which the caller gets a page. Without a
+    shape the answer is 204. A response that the method makes itself is returned as it is; then `shape` may be the
+    `responses` of `extend_schema`.
 
     In a project the caller `needs` the ability. The method gets the variables of the address, but for the project's
-    `slug`. `self.body` reads the body by `takes`, `self.query` the parameters by `query`, when the method asks for it:
-    after what else can refuse the request. Without a shape the answer is 204. A response is returned as it is; `shape`
-    then may be the `responses` of `extend_schema`.
+    `slug`. It reads the body in the shape `takes` by `self.body`, and the parameters in the shape `query` by
+    `self.query`, once nothing else can refuse the request.
 
-    `meaning` describes the answer, `errors` statuses with a meaning of their own. `published` goes to `extend_schema`.
+    `meaning` describes the answer, `errors` the statuses that mean something special here. What else is `published`
+    goes to `extend_schema`.
     """
     many = many or pages
     answer: Any = shape(many=True) if many else shape  # type: ignore[operator, misc]  # many of a shape
