@@ -314,7 +314,6 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["labeling.api.shared.json_format.OrjsonRenderer"],
     "DEFAULT_PARSER_CLASSES": ["labeling.api.shared.json_format.OrjsonParser"],
-    "DEFAULT_PAGINATION_CLASS": "labeling.api.shared.pagination.Pages",
     "DEFAULT_SCHEMA_CLASS": "labeling.api.published.schema.PublishedSchema",
     "EXCEPTION_HANDLER": "labeling.api.shared.errors.handle",
 }

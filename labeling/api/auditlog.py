@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import PermissionDenied, ValidationError
-from rest_framework.request import Request
 
-from labeling.api.shared.endpoints import Endpoint, ProjectView, private_file, record_download
-from labeling.api.shared.fields import read_body
-from labeling.models import Ability, LogKind, Project, User
+from labeling.api.shared import fields
+from labeling.api.shared.endpoints import Endpoint, ProjectView, answers, private_file, record_download
+from labeling.models import Ability, LogKind, Project
 from labeling.observing.auditlog import reading
 from labeling.projects.people import access
 
@@ -21,25 +17,24 @@ LINES = "application/x-ndjson"
 KINDS = [(kind.value, kind.meaning) for kind in LogKind]
 
 
-class LogQuery(serializers.Serializer[Any]):
+class LogQuery(fields.Shape):
     """Filters of the entries; an entry must match all of them."""
 
     kind = serializers.ChoiceField(choices=KINDS, required=False, help_text="The kind of the entries.")
     person = serializers.CharField(
         max_length=150, required=False, help_text="The username of whom acted, or whom the act is about."
     )
-    since = serializers.DateTimeField(required=False, help_text="The earliest time.")
-    until = serializers.DateTimeField(required=False, help_text="The time before which entries end.")
+    since = fields.Time("The earliest time.", required=False)
+    until = fields.Time("The time before which entries end.", required=False)
 
 
-def _file(request: Request, project: Project | None, name: str) -> StreamingHttpResponse:
-    texts = request.query_params.dict()
+def _file(view: Endpoint, project: Project | None, name: str) -> StreamingHttpResponse:
+    texts = view.request.query_params.dict()
     if unknown := sorted(texts.keys() - LogQuery().fields.keys()):  # misspelt, it would filter nothing
         raise ValidationError({unknown[0][:60]: ["There is no such filter."]})
-    query = read_body(LogQuery, texts)
+    lines = reading.lines(reading.entries_of(project, **view.query))
     texts.pop("person", None)  # the log names no people
-    record_download(request, LogKind.LOG_EXPORTED, project, after=texts or None)
-    lines = reading.lines(reading.entries_of(project, **query))
+    record_download(view.request, LogKind.LOG_EXPORTED, project, after=texts or None)
     return StreamingHttpResponse(lines, content_type=LINES, headers=private_file(f"{name}-auditlog.jsonl"))
 
 
@@ -50,22 +45,18 @@ class LogFile(ProjectView):
     without spaces. `previous` is the hash of the entry before.
     """
 
-    subject = "Log"
-    reading = Ability.AUDITLOG_READ
-
-    @extend_schema(parameters=[LogQuery], responses={(200, LINES): OpenApiTypes.BINARY})
-    def get(self, request: Request, slug: str) -> StreamingHttpResponse:
-        return _file(request, self.project, slug)
+    @answers({(200, LINES): OpenApiTypes.BINARY}, needs=Ability.AUDITLOG_READ, query=LogQuery)
+    def get(self) -> StreamingHttpResponse:
+        return _file(self, self.project, self.project.slug)
 
 
 class ServerLogFile(Endpoint):
     """Download the entries of the server's audit log as JSON lines: sign-ins, accounts, tokens, and the admin."""
 
-    subject = "Log"
     who = {"GET": "staff"}
 
-    @extend_schema(parameters=[LogQuery], responses={(200, LINES): OpenApiTypes.BINARY})
-    def get(self, request: Request) -> StreamingHttpResponse:
-        if not (isinstance(request.user, User) and access.is_operator(request.user)):
+    @answers({(200, LINES): OpenApiTypes.BINARY}, query=LogQuery)
+    def get(self) -> StreamingHttpResponse:
+        if not access.is_operator(self.user):
             raise PermissionDenied("Only staff may read the audit log of the server.")
-        return _file(request, None, "server")
+        return _file(self, None, "server")

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.db.models import Prefetch, QuerySet
-from drf_spectacular.utils import extend_schema
-from rest_framework import serializers, status
+from rest_framework import serializers
 from rest_framework.exceptions import NotFound, ValidationError
-from rest_framework.request import Request
-from rest_framework.response import Response
 
-from labeling.api.shared.endpoints import ProjectListView, ProjectView, find_or_404
-from labeling.api.shared.fields import StrictFloat, StrictText, read_body, words
+from labeling.api.shared import fields
+from labeling.api.shared.endpoints import ProjectView, answers
 from labeling.api.shared.visible import VisibleToMember
 from labeling.loop import retrying
 from labeling.models import Ability, Batch, Project, Selection, User
@@ -21,31 +16,31 @@ from labeling.queue import deadlines, parts, rechecking
 from labeling.queue.parts import parts_of
 
 # The fields that record how a batch was selected, enough to repeat the selection.
-SELECTION = words(
+SELECTION = fields.words(
     "strategy seed batch_size candidate_factor candidates mean_cluster_size cut_height clusters class_guard "
     "control_share control_tasks pool_size pool_rows features_hash margins_hash dendrogram_hash selected_by "
     "newest_version chosen_by select_seconds kept"
 )
 
 
-class _Facts(serializers.Serializer[Any]):
+class _Facts(fields.Shape):
     """Fields that batches and earlier selections share and that the serializer computes."""
 
-    selected_by = serializers.IntegerField(
-        source="selected_by.number", allow_null=True, help_text="The model version whose margins it was picked by."
+    selected_by = fields.Integer(
+        "The model version whose margins it was picked by.", source="selected_by.number", allow_null=True
     )
-    newest_version = serializers.IntegerField(
-        allow_null=True, help_text="The newest model version then. Another picked it if this one was held back."
+    newest_version = fields.Integer(
+        "The newest model version then. Another picked it if this one was held back.", allow_null=True
     )
-    chosen_by = serializers.CharField(
+    chosen_by = fields.Text(
+        "The manager who had chosen the model version; null if the gate chose it.",
         source="choice.user.username",
         allow_null=True,
         default=None,
-        help_text="The manager who had chosen the model version; null if the gate chose it.",
     )
-    kept = serializers.ListField(
-        child=serializers.ListField(child=serializers.IntegerField(), min_length=2, max_length=2),
-        help_text="The ranks [start, stop) that kept their earlier pick, because annotators held the tasks.",
+    kept = fields.List(
+        "The ranks [start, stop) that kept their earlier pick, because annotators held the tasks.",
+        child=fields.Integers(min_length=2, max_length=2),
     )
 
 
@@ -62,24 +57,25 @@ class BatchSerializer(VisibleToMember, _Facts, serializers.ModelSerializer[Batch
 
     resource = "Batch"
 
-    model_version = serializers.IntegerField(
-        source="model_version.number", allow_null=True, help_text="The model version that was trained on it."
+    model_version = fields.Integer(
+        "The model version that was trained on it.", source="model_version.number", allow_null=True
     )
-    remaining = serializers.SerializerMethodField(
-        help_text="The number of tasks that lack answers. Annotators get an estimate if some tasks may be asked of "
-        "more people."
+    remaining = fields.Computed(
+        "The number of tasks that lack answers. Annotators get an estimate if some tasks may be asked of more people."
     )
-    answered = serializers.SerializerMethodField(help_text="Tasks that have all their answers.")
-    selection = serializers.IntegerField(help_text="How often it was picked: 2 if a newer model came in time.")
+    answered = fields.Computed("Tasks that have all their answers.")
+    selection = fields.Integer("How often it was picked: 2 if a newer model came in time.")
     earlier_selections = EarlierSelection(many=True, help_text="How it was picked before the last time.")
 
     class Meta:
         model = Batch
         fields = read_only_fields = (
-            *words("number state reason size remaining answered overlap overlap_max"),
+            *fields.words("number state reason size remaining answered overlap overlap_max"),
             *SELECTION,
-            *words("selection earlier_selections model_version further dropped complete_share deadline_at created_at"),
-            *words("opened_at completed_at done_at"),
+            *fields.words(
+                "selection earlier_selections model_version further dropped complete_share deadline_at created_at"
+            ),
+            *fields.words("opened_at completed_at done_at"),
         )
         extra_kwargs = {
             "candidates": {
@@ -96,14 +92,11 @@ class BatchSerializer(VisibleToMember, _Facts, serializers.ModelSerializer[Batch
         return batch.size - self.get_remaining(batch)
 
 
-class BatchList(ProjectListView):
+class BatchList(ProjectView):
     """List all batches, the newest first."""
 
-    subject = "Batches"
-    reading = Ability.PROJECT_READ
-    serializer_class = BatchSerializer
-
-    def get_queryset(self) -> QuerySet[Batch]:
+    @answers(BatchSerializer, needs=Ability.PROJECT_READ, pages=True)
+    def get(self) -> QuerySet[Batch]:
         return _with_versions(self.project).order_by("-number")
 
 
@@ -114,28 +107,19 @@ def _with_versions(project: Project) -> QuerySet[Batch]:
 
 
 class OneBatch(ProjectView):
-    """Base of the endpoints of a single batch."""
-
-    subject = "Batches"
-
     def find(self, number: int) -> Batch:
-        return find_or_404(_with_versions(self.project), f"There is no batch {number} in this project.", number=number)
-
-    def shown(self, number: int) -> Response:
-        return Response(BatchSerializer(self.find(number), context={"membership_in": self.membership_in}).data)
+        return self.one_of(_with_versions(self.project), "batch", number=number)
 
 
 class BatchDetail(OneBatch):
     """Return one batch."""
 
-    reading = Ability.PROJECT_READ
-
-    @extend_schema(responses=BatchSerializer)
-    def get(self, request: Request, slug: str, number: int) -> Response:
-        return self.shown(number)
+    @answers(BatchSerializer, needs=Ability.PROJECT_READ)
+    def get(self, number: int) -> Batch:
+        return self.find(number)
 
 
-class WayOutSerializer(serializers.Serializer[Any]):
+class WayOutSerializer(fields.Shape):
     """A way out of a failed batch."""
 
     way = serializers.ChoiceField(
@@ -152,66 +136,58 @@ class BatchRetry(OneBatch):
     way does not apply.
     """
 
-    changing = Ability.BATCHES_CHANGE
-
-    @extend_schema(request=WayOutSerializer, responses=BatchSerializer)
-    def post(self, request: Request, slug: str, number: int) -> Response:
+    @answers(BatchSerializer, needs=Ability.BATCHES_CHANGE, takes=WayOutSerializer)
+    def post(self, number: int) -> Batch:
         batch = self.find(number)
         # Clients of earlier releases send no body, or an empty form, which needs another parser.
-        is_json = request.content_type.partition(";")[0].strip().lower() == "application/json"
-        sent = request.data if is_json else {}
-        retrying.retry(batch=batch, **read_body(WayOutSerializer, sent or {}))
-        return self.shown(number)
+        is_json = self.request.content_type.partition(";")[0].strip().lower() == "application/json"
+        sent = self.request.data if is_json else {}
+        retrying.retry(batch=batch, **fields.read_body(WayOutSerializer, sent or {}))
+        return self.find(number)
 
 
 class BatchEnd(OneBatch):
     """End an open batch with its present answers. Unanswered tasks are removed, and their items return to the pool."""
 
-    changing = Ability.BATCHES_CHANGE
-
-    @extend_schema(request=None, responses=BatchSerializer)
-    def post(self, request: Request, slug: str, number: int) -> Response:
+    @answers(BatchSerializer, needs=Ability.BATCHES_CHANGE)
+    def post(self, number: int) -> Batch:
         deadlines.end_early(batch=self.find(number))
-        return self.shown(number)
+        return self.find(number)
 
 
-class PartRequest(serializers.Serializer[Any]):
+class PartRequest(fields.Shape):
     """A part to reserve, for `username` or for `group`."""
 
-    username = StrictText(required=False, max_length=150, help_text="A member who may answer.")
-    group = StrictText(required=False, max_length=MAX_GROUP, help_text="A group that members are in.")
-    share = StrictFloat(min_value=0.0001, max_value=1, help_text="Of the batch, from 0 to 1.")
+    username = fields.Text("A member who may answer.", required=False, max_length=150)
+    group = fields.Text("A group that members are in.", required=False, max_length=MAX_GROUP)
+    share = fields.Float("Of the batch, from 0 to 1.", min_value=0.0001, max_value=1)
 
 
-class Part(serializers.Serializer[Any]):
+class Part(fields.Shape):
     """Tasks of a batch that are reserved for one member or a group."""
 
-    id = serializers.IntegerField(source="part.pk")
-    username = serializers.CharField(source="part.user.username", allow_null=True)
-    group = serializers.CharField(source="part.group", allow_blank=True)
-    start = serializers.IntegerField(source="part.start", help_text="Rank of its first task.")
-    stop = serializers.IntegerField(source="part.stop", help_text="The rank behind its last task.")
-    unanswered = serializers.IntegerField(help_text="Its tasks that lack answers.")
-    people = serializers.IntegerField(
-        help_text="The number of members who can answer them. With 0, the batch "
-        "cannot become complete: remove the part."
+    id = fields.Integer(source="part.pk")
+    username = fields.Text(source="part.user.username", allow_null=True)
+    group = fields.Text(source="part.group", allow_blank=True)
+    start = fields.Integer("Rank of its first task.", source="part.start")
+    stop = fields.Integer("The rank behind its last task.", source="part.stop")
+    unanswered = fields.Integer("Its tasks that lack answers.")
+    people = fields.Integer(
+        "The number of members who can answer them. With 0, the batch cannot become complete: remove the part."
     )
 
 
 class BatchParts(OneBatch):
     """List the parts of a batch. Tasks outside all parts are open to every annotator."""
 
-    reading = Ability.MEMBERS_READ
-    changing = Ability.BATCHES_CHANGE
+    @answers(Part, needs=Ability.MEMBERS_READ, many=True)
+    def get(self, number: int) -> list[parts.PartRecord]:
+        return parts_of(self.find(number))
 
-    @extend_schema(responses=Part(many=True))
-    def get(self, request: Request, slug: str, number: int) -> Response:
-        return Response(Part(parts_of(self.find(number)), many=True).data)
-
-    @extend_schema(request=PartRequest, responses={201: Part})
-    def post(self, request: Request, slug: str, number: int) -> Response:
+    @answers(Part, 201, needs=Ability.BATCHES_CHANGE, takes=PartRequest)
+    def post(self, number: int) -> parts.PartRecord:
         """Reserve a share of the batch's unassigned tasks for one member or a group."""
-        values = read_body(PartRequest, request.data)
+        values = self.body
         if ("username" in values) == ("group" in values):
             raise ValidationError({"group": "Name either a member or a group."})
         batch, user = self.find(number), None
@@ -220,8 +196,7 @@ class BatchParts(OneBatch):
             if user is None:
                 raise ValidationError({"username": "The project has no member with this username."})
         part = parts.assign_part(batch=batch, share=values["share"], user=user, group=values.get("group", ""))
-        record = next(each for each in parts_of(batch) if each.part == part)
-        return Response(Part(record).data, status=status.HTTP_201_CREATED)
+        return next(each for each in parts_of(batch) if each.part == part)
 
 
 class OnePart(OneBatch):
@@ -229,10 +204,7 @@ class OnePart(OneBatch):
     annotators.
     """
 
-    changing = Ability.BATCHES_CHANGE
-
-    @extend_schema(responses={204: None})
-    def delete(self, request: Request, slug: str, number: int, part_id: int) -> Response:
+    @answers(needs=Ability.BATCHES_CHANGE)
+    def delete(self, number: int, part_id: int) -> None:
         if not parts.unassign_part(batch=self.find(number), part_id=part_id):
             raise NotFound("The batch has no part with this id.")
-        return Response(status=status.HTTP_204_NO_CONTENT)

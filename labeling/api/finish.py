@@ -10,13 +10,10 @@ from django.http import Http404
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.request import Request
-from rest_framework.response import Response
 
-from labeling.api.shared.endpoints import ProjectListView, ProjectView, find_or_404, record_download
-from labeling.api.shared.fields import Body, read_body, words
+from labeling.api.shared import fields
+from labeling.api.shared.endpoints import ProjectView, answers, record_download
 from labeling.api.shared.ranges import file_response
 from labeling.finishing import goal as goals
 from labeling.finishing.goal import GOAL, Goal
@@ -36,7 +33,7 @@ class GoalOptions(serializers.ModelSerializer[Finish]):
         extra_kwargs = {name: {"required": False} for name in GOAL}
 
 
-class GoalBody(Body):
+class GoalBody(fields.Body):
     """The goal: the largest share of wrong labels, and the probability with which no proof is false."""
 
     class Meta:
@@ -44,135 +41,122 @@ class GoalBody(Body):
         fields = GOAL
 
 
-class GoalFigures(serializers.Serializer[Any]):
+class GoalFigures(fields.Shape):
     """A goal."""
 
-    error = serializers.FloatField()
-    confidence = serializers.FloatField()
-    by_class = serializers.BooleanField()
-    within = serializers.IntegerField(min_value=0)
+    error = fields.Float()
+    confidence = fields.Float()
+    by_class = fields.Boolean()
+    within = fields.Count()
 
 
-class CurveFigures(serializers.Serializer[Any]):
+class CurveFigures(fields.Shape):
     """The labels of which the model is surest, and the expected share of wrong ones among them."""
 
-    labels = serializers.IntegerField(min_value=0)
-    error = serializers.FloatField(min_value=0, max_value=1)
-    answers = serializers.IntegerField(
-        min_value=0,
-        allow_null=True,
-        help_text="Items that an audit of them asks about; null: no audit is expected to prove them.",
+    labels = fields.Count()
+    error = fields.Share()
+    answers = fields.Count(
+        "Items that an audit of them asks about; null: no audit is expected to prove them.", allow_null=True
     )
 
 
-class ClassForecastFigures(serializers.Serializer[Any]):
+class ClassForecastFigures(fields.Shape):
     """The items that the model predicts as one class. Without labels of the model, people label them."""
 
-    index = serializers.IntegerField(min_value=0)
-    name = serializers.CharField()
-    candidates = serializers.IntegerField(min_value=0)
-    labels = serializers.IntegerField(min_value=0, help_text="Expected to be taken from the model.")
-    audit = serializers.IntegerField(min_value=0, help_text="Items that the audit asks about.")
+    index = fields.Count()
+    name = fields.Text()
+    candidates = fields.Count()
+    labels = fields.Count("Expected to be taken from the model.")
+    audit = fields.Count("Items that the audit asks about.")
 
 
-class ForecastFigures(serializers.Serializer[Any]):
+class ForecastFigures(fields.Shape):
     """What finishing takes, if the model is right as often as the control slice says."""
 
-    version = serializers.IntegerField(min_value=1, help_text="The model version in use.")
-    control = serializers.IntegerField(min_value=0, help_text="Labeled control items that it stands on.")
-    left = serializers.IntegerField(min_value=0, help_text="Items without a label.")
-    candidates = serializers.IntegerField(min_value=0, help_text="Of these, items that the model may label.")
-    labels = serializers.IntegerField(min_value=0, help_text="Expected to be taken from the model.")
-    error = serializers.FloatField(min_value=0, max_value=1, help_text="The share of wrong ones among `labels`.")
-    audit = serializers.IntegerField(min_value=0, help_text="Items that the audit asks about.")
-    asked = serializers.IntegerField(min_value=0, help_text="Items that people look at, audit included.")
-    hours = serializers.FloatField(min_value=0, help_text="Of people, until all items have a label.")
-    hours_by_hand = serializers.FloatField(min_value=0, help_text="The same without labels of the model.")
-    cost = serializers.FloatField(allow_null=True, help_text="Null unless the project says what an hour costs.")
-    currency = serializers.CharField(allow_blank=True)
+    version = fields.Integer("The model version in use.", min_value=1)
+    control = fields.Count("Labeled control items that it stands on.")
+    left = fields.Count("Items without a label.")
+    candidates = fields.Count("Of these, items that the model may label.")
+    labels = fields.Count("Expected to be taken from the model.")
+    error = fields.Share("The share of wrong ones among `labels`.")
+    audit = fields.Count("Items that the audit asks about.")
+    asked = fields.Count("Items that people look at, audit included.")
+    hours = fields.Float("Of people, until all items have a label.", min_value=0)
+    hours_by_hand = fields.Float("The same without labels of the model.", min_value=0)
+    cost = fields.Float("Null unless the project says what an hour costs.", allow_null=True)
+    currency = fields.Text(allow_blank=True)
     curve = CurveFigures(many=True)
     classes = ClassForecastFigures(many=True, help_text="For a goal by class.")
 
 
-class AuditFigures(serializers.Serializer[Any]):
+class AuditFigures(fields.Shape):
     """An audit. `asked`: draws that tasks ask about; `answered`: those of them with all their answers."""
 
-    attempt = serializers.IntegerField(min_value=1, source="audit.attempt")
-    of_class = serializers.CharField(
-        source="class_name", allow_null=True, help_text="The predicted class; null: all candidates."
+    attempt = fields.Integer(min_value=1, source="audit.attempt")
+    of_class = fields.Text("The predicted class; null: all candidates.", source="class_name", allow_null=True)
+    each_class = fields.Boolean(
+        "Whether it proves each class by itself, where an item may have several.", source="audit.each_class"
     )
-    each_class = serializers.BooleanField(
-        source="audit.each_class", help_text="Whether it proves each class by itself, where an item may have several."
-    )
-    version = serializers.IntegerField(min_value=1, source="audit.version.number")
-    candidates = serializers.IntegerField(min_value=0, source="audit.candidates")
-    asked = serializers.IntegerField(min_value=0)
-    answered = serializers.IntegerField(min_value=0)
-    state = serializers.ChoiceField(choices=Audit.State.choices, source="audit.state")
-    reason = serializers.CharField(source="audit.reason", allow_blank=True, help_text="Why it ended without a proof.")
-    created_at = serializers.DateTimeField(source="audit.created_at")
-    ended_at = serializers.DateTimeField(source="audit.ended_at", allow_null=True)
+    version = fields.Integer(min_value=1, source="audit.version.number")
+    candidates = fields.Count(source="audit.candidates")
+    asked = fields.Count()
+    answered = fields.Count()
+    state = fields.Choice(Audit.State.choices, source="audit.state")
+    reason = fields.Text("Why it ended without a proof.", source="audit.reason", allow_blank=True)
+    created_at = fields.Time(source="audit.created_at")
+    ended_at = fields.Time(source="audit.ended_at", allow_null=True)
 
 
-class ProgressFigures(serializers.Serializer[Any]):
+class ProgressFigures(fields.Shape):
     """How far the pool is from finished."""
 
-    pool = serializers.IntegerField(min_value=0, help_text="Items that a label is wanted for.")
-    labeled = serializers.IntegerField(min_value=0, help_text="Those with a label by people.")
-    certified = serializers.IntegerField(min_value=0, help_text="Those with a certified label alone.")
-    left = serializers.IntegerField(min_value=0, help_text="Those without a label.")
-    wrong = serializers.FloatField(
-        allow_null=True, help_text="The largest share of wrong labels; null without a certificate."
-    )
-    hours = serializers.FloatField(min_value=0, help_text="People's time to the end, in all.")
-    people = serializers.IntegerField(min_value=1, help_text="People who answered in the last seven days.")
-    later = serializers.IntegerField(min_value=0, help_text="Items added after the newest audit with a certificate.")
-    by_class = serializers.BooleanField(help_text="Whether `wrong` is the share about any one class of an item.")
+    pool = fields.Count("Items that a label is wanted for.")
+    labeled = fields.Count("Those with a label by people.")
+    certified = fields.Count("Those with a certified label alone.")
+    left = fields.Count("Those without a label.")
+    wrong = fields.Float("The largest share of wrong labels; null without a certificate.", allow_null=True)
+    hours = fields.Float("People's time to the end, in all.", min_value=0)
+    people = fields.Integer("People who answered in the last seven days.", min_value=1)
+    later = fields.Count("Items added after the newest audit with a certificate.")
+    by_class = fields.Boolean("Whether `wrong` is the share about any one class of an item.")
 
 
-class FinishSerializer(serializers.Serializer[Any]):
+class FinishSerializer(fields.Shape):
     """The progress and the goal of a project, a forecast, and the newest audits."""
 
     progress = ProgressFigures()
-    running = serializers.BooleanField(help_text="Whether batches ask audits for the goal.")
+    running = fields.Boolean("Whether batches ask audits for the goal.")
     goal = GoalFigures(allow_null=True, help_text="The goal that was started; null before the first start.")
-    started_by = serializers.CharField(allow_null=True)
-    started_at = serializers.DateTimeField(allow_null=True)
-    need_one_more = serializers.IntegerField(
-        min_value=0,
-        help_text="Items that only a further person can settle: all who may be asked now have answered them.",
+    started_by = fields.Text(allow_null=True)
+    started_at = fields.Time(allow_null=True)
+    need_one_more = fields.Count(
+        "Items that only a further person can settle: all who may be asked now have answered them."
     )
     forecast = ForecastFigures(allow_null=True, help_text="For the goal in the address.")
-    refused = serializers.CharField(allow_blank=True, help_text="Why there is no forecast.")
+    refused = fields.Text("Why there is no forecast.", allow_blank=True)
     audits = AuditFigures(many=True)
 
 
 class ProjectFinish(ProjectView):
     """The goal of a label for each item, at most a share of them wrong."""
 
-    subject = "Finish"
-    reading = Ability.BATCHES_READ
-    changing = Ability.BATCHES_CHANGE
-
-    def shown(self, options: dict[str, Any] | None = None) -> Response:
+    def shown(self, **options: Any) -> dict[str, Any]:
         goal = Goal.of(Finish.objects.filter(project=self.project).first())
-        values = finish_values(self.project, replace(goal, **(options or {})), timezone.now())
-        return Response(FinishSerializer(values).data)
+        return finish_values(self.project, replace(goal, **options), timezone.now())
 
-    @extend_schema(parameters=[GoalOptions], responses=FinishSerializer)
-    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    @answers(FinishSerializer, needs=Ability.BATCHES_READ, query=GoalOptions)
+    def get(self) -> dict[str, Any]:
         """Return the forecast for a goal, and the state of the goal that was started."""
-        return self.shown(read_body(GoalOptions, request.query_params.dict()))
+        return self.shown(**self.query)
 
-    @extend_schema(request=GoalBody, responses=FinishSerializer)
-    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    @answers(FinishSerializer, needs=Ability.BATCHES_CHANGE, takes=GoalBody)
+    def post(self) -> dict[str, Any]:
         """Start the goal, or go on with a stopped one. Audits that were planned for another goal end."""
-        goal = replace(Goal(), **read_body(GoalBody, request.data))
-        goals.start(self.project, self.user, goal)
+        goals.start(self.project, self.user, replace(Goal(), **self.body))
         return self.shown()
 
-    @extend_schema(request=None, responses={200: FinishSerializer})
-    def delete(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    @answers(FinishSerializer, needs=Ability.BATCHES_CHANGE)
+    def delete(self) -> dict[str, Any]:
         """Stop the goal: no further audit is asked. Certificates and their labels stay."""
         goals.stop(self.project)
         return self.shown()
@@ -181,51 +165,42 @@ class ProjectFinish(ProjectView):
 class CertificateSerializer(serializers.ModelSerializer[Certificate]):
     """The proof that at most `most_wrong` of `labels` labels of a model are wrong, and whether it stands."""
 
-    attempt = serializers.IntegerField(source="audit.attempt", help_text="Of the audit.")
-    version = serializers.IntegerField(source="audit.version.number", help_text="The model version that gave them.")
-    error = serializers.FloatField(help_text="`most_wrong` as a share of `labels`.")
-    confidence = serializers.FloatField(source="audit.confidence")
-    each_class = serializers.BooleanField(
+    attempt = fields.Integer("Of the audit.", source="audit.attempt")
+    version = fields.Integer("The model version that gave them.", source="audit.version.number")
+    error = fields.Float("`most_wrong` as a share of `labels`.")
+    confidence = fields.Float(source="audit.confidence")
+    each_class = fields.Boolean(
+        "Whether `most_wrong` holds for each class by itself, where an item may have several.",
         source="audit.each_class",
-        help_text="Whether `most_wrong` holds for each class by itself, where an item may have several.",
     )
 
     class Meta:
         model = Certificate
-        fields = read_only_fields = words(
+        fields = read_only_fields = fields.words(
             "number attempt version labels most_wrong error confidence each_class threshold asked found digest "
             "issued_at suspended_at suspended_for"
         )
 
 
-class CertificateList(ProjectListView):
+class CertificateList(ProjectView):
     """List all certificates, the newest first."""
 
-    subject = "Finish"
-    reading = Ability.BATCHES_READ
-    serializer_class = CertificateSerializer
-
-    def get_queryset(self) -> QuerySet[Certificate]:
+    @answers(CertificateSerializer, needs=Ability.BATCHES_READ, pages=True)
+    def get(self) -> QuerySet[Certificate]:
         return certificates_of(self.project)
 
 
 class _OneCertificate(ProjectView):
-    """Base of the endpoints of a single certificate."""
-
-    subject = "Finish"
-    reading = Ability.BATCHES_READ
-
     def find(self, number: int) -> Certificate:
-        missing = f"There is no certificate {number} in this project."
-        return find_or_404(certificates_of(self.project), missing, number=number)
+        return self.one_of(certificates_of(self.project), "certificate", number=number)
 
 
 class CertificateDetail(_OneCertificate):
     """Return one certificate."""
 
-    @extend_schema(responses=CertificateSerializer)
-    def get(self, request: Request, slug: str, number: int) -> Response:
-        return Response(CertificateSerializer(self.find(number)).data)
+    @answers(CertificateSerializer, needs=Ability.BATCHES_READ)
+    def get(self, number: int) -> Certificate:
+        return self.find(number)
 
 
 class CertificateFile(_OneCertificate):
@@ -233,13 +208,13 @@ class CertificateFile(_OneCertificate):
     is `digest`.
     """
 
-    @extend_schema(responses={(200, "application/json"): OpenApiTypes.OBJECT})
-    def get(self, request: Request, slug: str, number: int) -> HttpResponseBase:
+    @answers({(200, "application/json"): OpenApiTypes.OBJECT}, needs=Ability.BATCHES_READ)
+    def get(self, number: int) -> HttpResponseBase:
         path = ProjectFiles(self.project).owned(self.find(number))
         try:
-            response = file_response(request, store().local(path), content_type="application/json")
+            response = file_response(self.request, store().local(path), content_type="application/json")
         except (FileNotFoundError, FileDamaged):
             raise Http404("The document is gone from the disk.") from None
-        response["Content-Disposition"] = f'attachment; filename="{slug}-certificate-{number}.json"'
-        record_download(request, LogKind.CERTIFICATE_DOWNLOADED, self.project, subject=f"certificate {number}")
+        response["Content-Disposition"] = f'attachment; filename="{self.project.slug}-certificate-{number}.json"'
+        record_download(self.request, LogKind.CERTIFICATE_DOWNLOADED, self.project, subject=f"certificate {number}")
         return response

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from labeling.models import ModelVersion, Project
+from labeling.models import ModelVersion, Project, User
 from labeling.projects.version_in_use import in_use
 
 
@@ -17,6 +17,14 @@ def project_named(slug: str) -> Project:
     if project is None:
         raise CommandError(f"There is no project {slug!r}. `create_project` makes one.")
     return project
+
+
+def account_named(username: str) -> User:
+    """Return the account. Raises `CommandError` if it does not exist."""
+    user = User.objects.filter(username=username).first()
+    if user is None:
+        raise CommandError(f"username: there is no account {username!r}.")
+    return user
 
 
 class VersionCommand(BaseCommand):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, cast
 
 from django.core.management.base import CommandError, OutputWrapper
 
 from labeling.outgoing.formats import DEFAULT, EXPORTS, FORMATS
+from labeling.storage.disk.files import replacing
 
 
 def format_of(output: str, formats: Collection[str] = tuple(FORMATS)) -> str:
@@ -45,15 +46,8 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
             raise CommandError(f"{path} is a folder: name a file in it.")
         if path.exists() and not path.is_file():
             raise CommandError(f"{path} is no ordinary file: use --output - and a redirection.")
-        draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
-        try:
-            with draft.open("wb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(path)
-        finally:
-            with suppress(OSError):
-                draft.unlink()
+        path.parent.resolve(strict=True)  # a folder that is misspelt is not made
+        with replacing(path) as file:
+            yield file
     except OSError as error:
         raise CommandError(f"{path} cannot be written: {error.strerror or error}.") from error

@@ -18,7 +18,7 @@ from labeling.api.published.schema import ERRORS
 
 pytestmark = pytest.mark.django_db
 
-ENDPOINTS = [each for subject in subjects() for each in subject.endpoints]
+ENDPOINTS = [each for subject in subjects() for each in subject["endpoints"]]
 
 
 @pytest.fixture
@@ -45,30 +45,30 @@ def test_every_link_leads_somewhere(page: str) -> None:
 
 def test_every_name_in_an_answer_is_explained(page: str) -> None:
     for shape in shapes():
-        for field in shape.fields:
+        for field in shape["fields"]:
             assert f"<code>{field.name}</code>" in page
 
 
 @pytest.mark.parametrize(
-    "endpoint", [each for subject in subjects() for each in subject.endpoints], ids=lambda e: e.anchor
+    "endpoint", [each for subject in subjects() for each in subject["endpoints"]], ids=lambda e: e["anchor"]
 )
 def test_the_line_for_a_shell_can_be_run(endpoint: Any) -> None:
-    before, path = endpoint.curl
+    before, path = endpoint["curl"]
     words = shlex.split(f"{before} http://testserver{path}")
     assert words[0] == "curl"
     assert "Authorization: Token $TOKEN" in words
-    assert endpoint.method == "GET" or words[words.index("-X") + 1] == endpoint.method
+    assert endpoint["method"] == "GET" or words[words.index("-X") + 1] == endpoint["method"]
     try:
         assert resolve(path).view_name.startswith("api:")
     except Resolver404:
         pytest.fail(f"{path} is no address")
-    if "application/json" in [body.media_type for body in endpoint.bodies]:
+    if "application/json" in [body.media_type for body in endpoint["bodies"]]:
         assert "-d" in words
 
 
 def test_each_example_of_an_object_is_shown_once(page: str) -> None:
     for shape in shapes():
-        assert not shape.example or page.count(f"<code>{escape(shape.example)}</code>") == 1, shape.name
+        assert not shape["example"] or page.count(f"<code>{escape(shape['example'])}</code>") == 1, shape["name"]
 
 
 def test_the_meaning_of_an_error_is_explained_once(page: str) -> None:

@@ -10,23 +10,22 @@ from django.db.models import QuerySet
 from django.http import Http404, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import serializers, status
-from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling import kinds
+from labeling.api.shared import fields
 from labeling.api.shared.bodies import PARSERS, ROW_BODIES, ROWS, file_bodies, sent, two_texts
-from labeling.api.shared.endpoints import ProjectView, find_or_404
+from labeling.api.shared.endpoints import ProjectView, answers
 from labeling.api.shared.errors import Error
-from labeling.api.shared.fields import read_body, words
 from labeling.api.shared.ranges import media_response
 from labeling.intake import parked, uploads
 from labeling.intake.drafts import Draft
 from labeling.intake.readers.layout import OPTIONS, Layout, LayoutError
 from labeling.intake.rejecting import EXISTING, existing_rows
 from labeling.kinds import KINDS
-from labeling.models import Ability, ItemImport, Project, RejectedRow
+from labeling.models import Ability, ItemImport, RejectedRow
 from labeling.outgoing.formats.csv import csv_lines
 from labeling.outside import references
 from labeling.projects import visible_files
@@ -42,7 +41,7 @@ class _Option(serializers.CharField):
         super().__init__(required=False, allow_blank=True, trim_whitespace=False, max_length=4000, **settings)
 
 
-class UploadOptions(serializers.Serializer[Any]):
+class UploadOptions(fields.Shape):
     strict = serializers.BooleanField(default=False, help_text="Refuse the whole upload if any row is bad.")
 
     preview = serializers.BooleanField(
@@ -63,53 +62,49 @@ class UploadOptions(serializers.Serializer[Any]):
             raise serializers.ValidationError({error.option: str(error)}) from error
 
 
-class PreviewRow(serializers.Serializer[Any]):
+class PreviewRow(fields.Shape):
     """One of the first rows: the item that it becomes, or the reason why it is set aside."""
 
-    where = serializers.CharField()
-    external_id = serializers.CharField(allow_blank=True)
-    data = serializers.DictField(help_text="The fields that annotators see.")  # type: ignore[assignment]
-    label = serializers.CharField(allow_blank=True)  # type: ignore[assignment]
-    problem = serializers.CharField(allow_blank=True)
+    where = fields.Text()
+    external_id = fields.Text(allow_blank=True)
+    data = fields.Object("The fields that annotators see.")  # type: ignore[assignment]
+    label = fields.Text(allow_blank=True)  # type: ignore[assignment]
+    problem = fields.Text(allow_blank=True)
 
 
-class Preview(serializers.Serializer[Any]):
+class Preview(fields.Shape):
     """A file as it would be imported."""
 
-    columns = serializers.ListField(child=serializers.CharField())
-    layout = serializers.DictField(help_text="The options to import it with.")
-    problem = serializers.CharField(allow_blank=True, help_text="Why it cannot be read in this layout.")
+    columns = fields.Texts()
+    layout = fields.Object("The options to import it with.")
+    problem = fields.Text("Why it cannot be read in this layout.", allow_blank=True)
     rows = PreviewRow(many=True, help_text="The first five.")
-    surveyed = serializers.IntegerField(help_text="The rows in which labels were counted: 20,000 at most.")
-    whole = serializers.BooleanField(help_text="Whether these are all rows.")
-    labels = serializers.IntegerField(help_text="Rows with a label that is a class.")
-    unknown = serializers.DictField(child=serializers.IntegerField(), help_text="Other labels, with their rows.")
-    telling = serializers.ListField(
-        child=serializers.CharField(), help_text="Columns, the id among them, in which annotators could read the label."
+    surveyed = fields.Integer("The rows in which labels were counted: 20,000 at most.")
+    whole = fields.Boolean("Whether these are all rows.")
+    labels = fields.Integer("Rows with a label that is a class.")
+    unknown = fields.Object("Other labels, with their rows.", child=fields.Integer())
+    telling = fields.Texts("Columns, the id among them, in which annotators could read the label.")
+    tools = fields.Object(
+        "The annotation tools whose rows are known, each with its rows by what they say of the label.",
+        child=fields.Object(child=fields.Integer()),
     )
-    tools = serializers.DictField(
-        child=serializers.DictField(child=serializers.IntegerField()),
-        help_text="The annotation tools whose rows are known, each with its rows by what they say of the label.",
-    )
-    recognized = serializers.CharField(allow_blank=True, help_text="The same in sentences, with what becomes of them.")
+    recognized = fields.Text("The same in sentences, with what becomes of them.", allow_blank=True)
 
 
 class ImportSerializer(serializers.ModelSerializer[ItemImport]):
     """An import and its progress."""
 
-    existing = serializers.SerializerMethodField(
-        help_text="Those of the rejected rows whose id the project, or an earlier row, has already."
-    )
-    rejected_by_reason = serializers.DictField(
-        child=serializers.IntegerField(),
+    existing = fields.Computed("Those of the rejected rows whose id the project, or an earlier row, has already.")
+    rejected_by_reason = fields.Object(
+        "The number of rows set aside for each reason; null for imports of earlier versions.",
+        child=fields.Integer(),
         allow_null=True,
         read_only=True,
-        help_text="The number of rows set aside for each reason; null for imports of earlier versions.",
     )
 
     class Meta:
         model = ItemImport
-        fields = read_only_fields = words(
+        fields = read_only_fields = fields.words(
             "id name state reason strict position total accepted labeled rejected existing rejected_by_reason "
             "created_at finished_at"
         )
@@ -149,19 +144,16 @@ FORM_FIELDS: dict[str, dict[str, Any]] = {
 
 
 class ItemsUpload(ProjectView):
-    """The endpoint that imports items."""
-
-    subject = "Items"
-    changing = Ability.ITEMS_CHANGE
     parser_classes = PARSERS
 
-    @extend_schema(
-        parameters=[UploadOptions, KEY],
+    @answers(
+        IMPORTED,
+        needs=Ability.ITEMS_CHANGE,
         request=ROW_BODIES,
+        parameters=[UploadOptions, KEY],
         examples=[two_texts(ROWS)],
-        responses=IMPORTED,
     )
-    def post(self, request: Request, slug: str) -> Response:
+    def post(self) -> Response:
         """Import items from a JSON list or JSON lines. Files are accepted, too, as `POST imports/` describes them.
 
         A small upload is imported at once (201). A large one is imported in the background (202): poll the returned
@@ -170,11 +162,11 @@ class ItemsUpload(ProjectView):
         existing items do not count as bad. With `preview`, nothing is imported, and the first rows come back (200).
         Send an `Idempotency-Key` to repeat a request whose response was lost.
         """
-        return self.receive(request)
+        return self.receive()
 
-    def receive(self, request: Request) -> Response:
+    def receive(self) -> Response:
         """Import the body or the file of the request, or preview it."""
-        file, options = sent(request, self.project, UploadOptions)
+        file, options = sent(self.request, self.project, UploadOptions)
         layout, strict = options["layout"], options["strict"]
         if options["preview"]:
             return Response(Preview(_previewed(parked.preview(project=self.project, layout=layout, **file))).data)
@@ -182,7 +174,7 @@ class ItemsUpload(ProjectView):
         if options["add_classes"]:
             access.require(self.membership, Ability.SETTINGS_CHANGE)
             receive = parked.receive_and_add_classes
-        key = request.headers.get("Idempotency-Key", "")
+        key = self.request.headers.get("Idempotency-Key", "")
         item_import = receive(project=self.project, user=self.user, strict=strict, layout=layout, key=key, **file)
         body = ImportSerializer(item_import).data
         if item_import.state in (ItemImport.State.REFUSED, ItemImport.State.FAILED):
@@ -216,36 +208,32 @@ def _previewed(look: parked.Look) -> dict[str, Any]:
 class ImportList(ItemsUpload):
     """The newest 100 imports."""
 
-    reading = Ability.IMPORTS_READ
-
-    @extend_schema(
-        parameters=[UploadOptions, KEY],
+    @answers(
+        IMPORTED,
+        needs=Ability.ITEMS_CHANGE,
         request=file_bodies("items.parquet", "The format follows from its name.", **FORM_FIELDS),
+        parameters=[UploadOptions, KEY],
         examples=[],
-        responses=IMPORTED,
     )
-    def post(self, request: Request, slug: str) -> Response:
+    def post(self) -> Response:
         """Import items from a file in any format that the server imports. All else is as for `POST items/`."""
-        return self.receive(request)
+        return self.receive()
 
-    @extend_schema(responses=ImportSerializer(many=True))
-    def get(self, request: Request, slug: str) -> Response:
+    @answers(ImportSerializer, needs=Ability.IMPORTS_READ, many=True)
+    def get(self) -> QuerySet[ItemImport]:
         """List the newest 100 imports."""
-        return Response(ImportSerializer(self.project.imports.all()[:100], many=True).data)
+        return self.project.imports.all()[:100]
 
 
 class ImportDetail(ProjectView):
     """Return one import."""
 
-    subject = "Items"
-    reading = Ability.IMPORTS_READ
-
-    @extend_schema(responses=ImportSerializer)
-    def get(self, request: Request, slug: str, import_id: int) -> Response:
-        return Response(ImportSerializer(_import(self.project, import_id)).data)
+    @answers(ImportSerializer, needs=Ability.IMPORTS_READ)
+    def get(self, import_id: int) -> ItemImport:
+        return self.one_of(self.project.imports.all(), "import", pk=import_id)
 
 
-class RejectedOptions(serializers.Serializer[Any]):
+class RejectedOptions(fields.Shape):
     existing = serializers.BooleanField(default=True, help_text="Also the rows whose id was there already.")
 
 
@@ -254,22 +242,15 @@ class RejectedRows(ProjectView):
     source's files, all. The import itself has the number of rows for each reason: `rejected_by_reason`.
     """
 
-    subject = "Items"
-    reading = Ability.IMPORTS_READ
-
-    @extend_schema(parameters=[RejectedOptions], responses={(200, "text/csv"): OpenApiTypes.STR})
-    def get(self, request: Request, slug: str, import_id: int) -> StreamingHttpResponse:
-        item_import = _import(self.project, import_id)
+    @answers({(200, "text/csv"): OpenApiTypes.STR}, needs=Ability.IMPORTS_READ, query=RejectedOptions)
+    def get(self, import_id: int) -> StreamingHttpResponse:
+        item_import = self.one_of(self.project.imports.all(), "import", pk=import_id)
         rows = item_import.rejected_rows.all()
-        if not read_body(RejectedOptions, request.query_params.dict())["existing"]:
+        if not self.query["existing"]:
             rows = rows.exclude(reason__in=EXISTING)
         response = StreamingHttpResponse(_rejected_csv(rows), content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = f'attachment; filename="rejected-{item_import.pk}.csv"'
         return response
-
-
-def _import(project: Project, pk: int) -> ItemImport:
-    return find_or_404(project.imports.all(), f"There is no import {pk} in this project.", pk=pk)
 
 
 def _rejected_csv(rows: QuerySet[RejectedRow]) -> Iterator[bytes]:
@@ -282,7 +263,7 @@ MEDIA_TYPES = {f"{each.split('/')[0]}/*" for kind in KINDS.values() for each in 
 """For example "image/*"."""
 
 
-class MediaOptions(serializers.Serializer[Any]):
+class MediaOptions(fields.Shape):
     size = serializers.ChoiceField(
         choices=["original", "preview", "thumbnail"],
         default="original",
@@ -304,17 +285,14 @@ class ItemMedia(ProjectView):
     claim showed them (by `media_url`); other files answer 404.
     """
 
-    subject = "Items"
-    reading = Ability.PROJECT_READ
-
-    @extend_schema(
-        parameters=[MediaOptions],
-        responses={(200, media_type): OpenApiTypes.BINARY for media_type in sorted(MEDIA_TYPES)},
+    @answers(
+        {(200, media_type): OpenApiTypes.BINARY for media_type in sorted(MEDIA_TYPES)},
+        needs=Ability.PROJECT_READ,
+        query=MediaOptions,
     )
-    def get(self, request: Request, slug: str, item_id: int) -> HttpResponseBase:
-        options = read_body(MediaOptions, request.query_params.dict())
-        size, kind = options["size"], kinds.of(self.project)
-        name = visible_files.file_name(self.membership, item_id, options["key"])
+    def get(self, item_id: int) -> HttpResponseBase:
+        size, kind = self.query["size"], kinds.of(self.project)
+        name = visible_files.file_name(self.membership, item_id, self.query["key"])
         content_type = kind.content_types.get(Path(name).suffix)
         if not name or content_type is None:
             raise Http404(f"This item has no {kind.noun}.")
@@ -323,7 +301,7 @@ class ItemMedia(ProjectView):
                 name = media.best(name, size)
                 content_type = kind.content_types[Path(name).suffix]
             return media_response(
-                request, references.local(name, reader=self.membership.user.pk), content_type=content_type
+                self.request, references.local(name, reader=self.membership.user.pk), content_type=content_type
             )
         except references.Lost as lost:
             raise Http404(f"The {kind.noun} cannot be shown: {lost.problem}.") from None

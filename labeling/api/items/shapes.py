@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from labeling.api.shared.fields import MAX_ID, AnswerValue, Moment, StrictText
+from labeling.api.shared import fields
 from labeling.labels.items.item_filters import LONGEST, State
 from labeling.labels.items.records import ItemLine, ItemRecord, Names, media_url, task_of
 from labeling.models import Item, Project
@@ -20,131 +20,126 @@ class ShownAnswer(serializers.JSONField):
         return self.context["project"].asks.show(value, self.context["names"])
 
 
-class PropagatedLabel(serializers.Serializer[Any]):
+class PropagatedLabel(fields.Shape):
     """The label that an item without answers takes from another item."""
 
-    item = serializers.IntegerField(source="of_id", help_text="The id of that item.")
-    external_id = serializers.CharField(source="of.external_id", help_text="Of that item.")
+    item = fields.Integer("The id of that item.", source="of_id")
+    external_id = fields.Text("Of that item.", source="of.external_id")
     label = ShownAnswer(  # type: ignore[assignment]
         source="of.label", help_text="A class name, or a list of class names."
     )
-    height = serializers.FloatField(help_text="At which the dendrogram merges the two.")
+    height = fields.Float("At which the dendrogram merges the two.")
 
 
-class CertifiedLabelResponse(serializers.Serializer[Any]):
+class CertifiedLabelResponse(fields.Shape):
     """A label that a model gave and that a certificate covers."""
 
     label = ShownAnswer(source="value", help_text="As an answer.")  # type: ignore[assignment]
-    probability = serializers.FloatField(help_text="By the model and its calibration.")
-    certificate = serializers.IntegerField(source="certificate.number", help_text="The number of the certificate.")
-    version = serializers.IntegerField(
-        source="certificate.audit.version.number", help_text="The number of the model version."
-    )
+    probability = fields.Float("By the model and its calibration.")
+    certificate = fields.Integer("The number of the certificate.", source="certificate.number")
+    version = fields.Integer("The number of the model version.", source="certificate.audit.version.number")
 
 
-class ItemSummary(serializers.Serializer[Any]):
-    id = serializers.IntegerField()
-    external_id = serializers.CharField()
-    media_url = serializers.CharField(allow_null=True, help_text="Of its file, where an item is one.")
-    state = serializers.ChoiceField(choices=State.choices, allow_null=True, help_text="Empty until it is encoded.")
+class ItemSummary(fields.Shape):
+    id = fields.Integer()
+    external_id = fields.Text()
+    media_url = fields.Text("Of its file, where an item is one.", allow_null=True)
+    state = fields.Choice(State.choices, "Empty until it is encoded.", allow_null=True)
     label = serializers.JSONField(  # type: ignore[assignment]  # a field that DRF has an attribute for
         allow_null=True, help_text="A class name, a list of class names, or true or false."
     )
-    agreement = serializers.FloatField(allow_null=True)
-    labeled_at = serializers.DateTimeField(allow_null=True)
-    batch = serializers.IntegerField(allow_null=True)
-    rank = serializers.IntegerField(allow_null=True)
-    margin = serializers.FloatField(allow_null=True)
-    is_control = serializers.BooleanField()
-    annotators = serializers.ListField(child=serializers.CharField())
-    flagged = serializers.BooleanField()
-    corrected = serializers.BooleanField()
-    gold = serializers.BooleanField(help_text="Whether the item has a known answer, which checks annotators.")
-    queued = serializers.BooleanField(help_text="Whether a manager wants it in the next batch.")
-    excluded = serializers.BooleanField(help_text="Whether the item is excluded: not picked, trained on or measured.")
-    deleted = serializers.BooleanField(help_text="Whether the item is deleted. It is removed for good 30 days later.")
+    agreement = fields.Float(allow_null=True)
+    labeled_at = fields.Time(allow_null=True)
+    batch = fields.Integer(allow_null=True)
+    rank = fields.Integer(allow_null=True)
+    margin = fields.Float(allow_null=True)
+    is_control = fields.Boolean()
+    annotators = fields.Texts()
+    flagged = fields.Boolean()
+    corrected = fields.Boolean()
+    gold = fields.Boolean("Whether the item has a known answer, which checks annotators.")
+    queued = fields.Boolean("Whether a manager wants it in the next batch.")
+    excluded = fields.Boolean("Whether the item is excluded: not picked, trained on or measured.")
+    deleted = fields.Boolean("Whether the item is deleted. It is removed for good 30 days later.")
 
 
-class ItemPageResponse(serializers.Serializer[Any]):
-    count = serializers.IntegerField(help_text="The number of matching items, counted up to 10,000.")
-    more = serializers.BooleanField(help_text="Whether more may match than `count`.")
-    unindexed = serializers.IntegerField(
-        allow_null=True,
-        help_text="With `q`: the number of recent items that the search cannot find yet, up to 10,000.",
+class ItemPageResponse(fields.Shape):
+    count = fields.Integer("The number of matching items, counted up to 10,000.")
+    more = fields.Boolean("Whether more may match than `count`.")
+    unindexed = fields.Integer(
+        "With `q`: the number of recent items that the search cannot find yet, up to 10,000.", allow_null=True
     )
-    next = serializers.CharField(allow_null=True)
-    previous = serializers.CharField(allow_null=True)
+    next = fields.Text(allow_null=True)
+    previous = fields.Text(allow_null=True)
     results = ItemSummary(many=True)
 
 
-class GivenAnnotation(serializers.Serializer[Any]):
+class GivenAnnotation(fields.Shape):
     id = serializers.UUIDField()
-    annotator = serializers.CharField(source="user.username")
+    annotator = fields.Text(source="user.username")
     value = ShownAnswer(allow_null=True)
-    skip_reason = serializers.CharField(allow_blank=True)
-    flagged = serializers.BooleanField()
-    seconds = serializers.FloatField()
-    created_at = Moment()
-    undone_at = Moment(allow_null=True, help_text="When it was taken back.")
+    skip_reason = fields.Text(allow_blank=True)
+    flagged = fields.Boolean()
+    seconds = fields.Float()
+    created_at = fields.Moment()
+    undone_at = fields.Moment("When it was taken back.", allow_null=True)
 
 
-class CorrectionResponse(serializers.Serializer[Any]):
+class CorrectionResponse(fields.Shape):
     value = ShownAnswer()
-    by = serializers.CharField(source="user.username")
-    note = serializers.CharField(allow_blank=True)
-    created_at = Moment()
-    withdrawn_at = Moment(allow_null=True)
-    withdrawn_by = serializers.CharField(source="withdrawn_by.username", allow_null=True)
+    by = fields.Text(source="user.username")
+    note = fields.Text(allow_blank=True)
+    created_at = fields.Moment()
+    withdrawn_at = fields.Moment(allow_null=True)
+    withdrawn_by = fields.Text(source="withdrawn_by.username", allow_null=True)
 
 
-class BulkChangeResponse(serializers.Serializer[Any]):
+class BulkChangeResponse(fields.Shape):
     """A background change of all items that match a filter, with its progress."""
 
-    id = serializers.IntegerField()
-    action = serializers.CharField()
-    filter = serializers.DictField(source="filters", child=serializers.CharField())
-    by = serializers.CharField(source="user.username")
-    total = serializers.IntegerField(help_text="Items that matched when it was asked for.")
-    seen = serializers.IntegerField(help_text="Items that were looked at.")
-    changed = serializers.IntegerField()
-    failure = serializers.CharField(allow_blank=True, help_text="Why it stopped before its end.")
-    created_at = serializers.DateTimeField()
-    finished_at = serializers.DateTimeField(allow_null=True)
+    id = fields.Integer()
+    action = fields.Text()
+    filter = fields.Object(source="filters", child=fields.Text())
+    by = fields.Text(source="user.username")
+    total = fields.Integer("Items that matched when it was asked for.")
+    seen = fields.Integer("Items that were looked at.")
+    changed = fields.Integer()
+    failure = fields.Text("Why it stopped before its end.", allow_blank=True)
+    created_at = fields.Time()
+    finished_at = fields.Time(allow_null=True)
 
 
-class RemovalResponse(serializers.Serializer[Any]):
-    deleted = serializers.BooleanField(help_text="Deleted, not only excluded.")
-    reason = serializers.CharField(allow_blank=True)
-    by = serializers.CharField(source="user.username")
-    created_at = Moment()
-    ended_at = Moment(allow_null=True)
-    ended_by = serializers.CharField(source="ended_by.username", allow_null=True)
+class RemovalResponse(fields.Shape):
+    deleted = fields.Boolean("Deleted, not only excluded.")
+    reason = fields.Text(allow_blank=True)
+    by = fields.Text(source="user.username")
+    created_at = fields.Moment()
+    ended_at = fields.Moment(allow_null=True)
+    ended_by = fields.Text(source="ended_by.username", allow_null=True)
 
 
-class Selection(serializers.Serializer[Any]):
+class Selection(fields.Shape):
     """Why the item was picked, and the prediction of the model version that picked it."""
 
-    selected_by = serializers.IntegerField(allow_null=True, help_text="The model version; none for a first batch.")
-    selection = serializers.IntegerField(help_text="Which selection of its batch: 2 if it was picked again.")
-    replaces = serializers.IntegerField(
-        allow_null=True, help_text="The id of the item that it replaced, because all annotators skipped that item."
+    selected_by = fields.Integer("The model version; none for a first batch.", allow_null=True)
+    selection = fields.Integer("Which selection of its batch: 2 if it was picked again.")
+    replaces = fields.Integer(
+        "The id of the item that it replaced, because all annotators skipped that item.", allow_null=True
     )
-    margin = serializers.FloatField(allow_null=True)
-    cluster = serializers.IntegerField(allow_null=True)
-    cluster_size = serializers.IntegerField(allow_null=True)
-    draw_pass = serializers.IntegerField(allow_null=True, help_text="The pass over the clusters, counted from 0.")
+    margin = fields.Float(allow_null=True)
+    cluster = fields.Integer(allow_null=True)
+    cluster_size = fields.Integer(allow_null=True)
+    draw_pass = fields.Integer("The pass over the clusters, counted from 0.", allow_null=True)
     predicted = serializers.JSONField(allow_null=True)
-    confidence = serializers.FloatField(allow_null=True)
+    confidence = fields.Float(allow_null=True)
 
 
 class ItemDetailResponse(ItemSummary):
-    data = serializers.DictField()  # type: ignore[assignment]  # a field that DRF has an attribute for
-    source = serializers.CharField(allow_blank=True)  # type: ignore[assignment]
-    proposed = serializers.CharField(allow_null=True, help_text="The class to verify.")
-    encode_error = serializers.CharField(allow_blank=True)
-    correctable = serializers.BooleanField(
-        help_text="Whether the task has all its answers, or the label is certified or corrected."
-    )
+    data = fields.Object()  # type: ignore[assignment]  # a field that DRF has an attribute for
+    source = fields.Text(allow_blank=True)  # type: ignore[assignment]
+    proposed = fields.Text("The class to verify.", allow_null=True)
+    encode_error = fields.Text(allow_blank=True)
+    correctable = fields.Boolean("Whether the task has all its answers, or the label is certified or corrected.")
     selection = Selection(allow_null=True)
     annotations = GivenAnnotation(many=True)
     corrections = CorrectionResponse(many=True, help_text="The newest first. At most the newest is in force.")
@@ -153,43 +148,41 @@ class ItemDetailResponse(ItemSummary):
     certified = CertifiedLabelResponse(
         allow_null=True, help_text="A model’s label that a certificate covers. No person was asked."
     )
-    learned_by = serializers.ListField(
-        child=serializers.IntegerField(), help_text="The model versions that have learned from it."
-    )
+    learned_by = fields.Integers("The model versions that have learned from it.")
 
 
-class CorrectionRequest(serializers.Serializer[Any]):
-    value = AnswerValue()
-    note = StrictText(max_length=300, allow_blank=True, default="")
+class CorrectionRequest(fields.Shape):
+    value = fields.AnswerValue()
+    note = fields.Text(max_length=300, allow_blank=True, default="")
 
 
-class ChangeRequest(serializers.Serializer[Any]):
+class ChangeRequest(fields.Shape):
     action = serializers.ChoiceField(choices=list(ACTIONS))
-    items = serializers.ListField(
-        child=serializers.IntegerField(min_value=0, max_value=MAX_ID),
+    items = fields.List(
+        "Their ids.",
+        child=serializers.IntegerField(min_value=0, max_value=fields.MAX_ID),
         min_length=1,
         max_length=MAX_ITEMS,
         required=False,
-        help_text="Their ids.",
     )
-    filter = serializers.DictField(
-        child=StrictText(max_length=LONGEST, allow_blank=True),
+    filter = fields.Object(
+        "Instead of `items`: parameters of the list of items. The worker changes all matching items.",
+        child=fields.Text(max_length=LONGEST, allow_blank=True),
         required=False,
-        help_text="Instead of `items`: parameters of the list of items. The worker changes all matching items.",
     )
-    reason = StrictText(
-        max_length=300, allow_blank=True, default="", help_text="The reason, for people who look at the item later."
+    reason = fields.Text(
+        "The reason, for people who look at the item later.", max_length=300, allow_blank=True, default=""
     )
-    value = AnswerValue(required=False, help_text="For `relabel`: the label.")
+    value = fields.AnswerValue(required=False, help_text="For `relabel`: the label.")
     preview = serializers.BooleanField(default=False, help_text="Show the effect without making the change.")
 
 
-class ChangeResponse(serializers.Serializer[Any]):
+class ChangeResponse(fields.Shape):
     """The effect of a change. Named items that the change does not fit stay as they are."""
 
-    items = serializers.IntegerField(help_text="Items that it changes, or has changed.")
-    labels = serializers.IntegerField(help_text="Those of them that have a label.")
-    tasks = serializers.IntegerField(help_text="Those of them whose task in the open batch is closed.")
+    items = fields.Integer("Items that it changes, or has changed.")
+    labels = fields.Integer("Those of them that have a label.")
+    tasks = fields.Integer("Those of them whose task in the open batch is closed.")
 
 
 def summary_json(project: Project, line: ItemLine, names: Names) -> dict[str, Any]:

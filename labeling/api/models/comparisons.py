@@ -5,102 +5,107 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
-from rest_framework.request import Request
-from rest_framework.response import Response
 
 from labeling.api.models.versions import ControlFigures
 from labeling.api.projects.agreement import IntervalFigures
-from labeling.api.shared.endpoints import ProjectView, find_or_404
-from labeling.api.shared.fields import MAX_INT, read_body
-from labeling.insight.versions_compared import OnControl, OnPool, Side, compare_versions
+from labeling.api.shared import fields
+from labeling.api.shared.endpoints import ProjectView, answers, find_or_404
+from labeling.insight.versions_compared import ClassContrast, OnControl, OnPool, compare_versions
 from labeling.models import Ability, Project
 from labeling.storage.db.replica import reads
 
 # The most listed items that two versions predict differently, the most confident predictions first.
 LISTED = 100
-NUMBER = {"type": "integer", "minimum": 1, "maximum": MAX_INT}
-PARAMETERS = [
-    OpenApiParameter("a", NUMBER, required=True, description="The version to compare with."),
-    OpenApiParameter("b", NUMBER, required=True, description="The version to be compared."),
-]
 
 
-class VersionPair(serializers.Serializer[Any]):
-    a = serializers.IntegerField(min_value=1, max_value=MAX_INT)
-    b = serializers.IntegerField(min_value=1, max_value=MAX_INT)
+class VersionPair(fields.Shape):
+    a = serializers.IntegerField(min_value=1, max_value=fields.MAX_INT, help_text="The version to compare with.")
+    b = serializers.IntegerField(min_value=1, max_value=fields.MAX_INT, help_text="The version to be compared.")
+
+
+class ClassName(fields.Text):
+    """The name of a class, of its index. The context has the `names`."""
+
+    def to_representation(self, value: Any) -> str:
+        return str(self.context["names"][value])
 
 
 class SideFigures(ControlFigures):
-    calibration_error = serializers.FloatField(allow_null=True, help_text="Expected calibration error, equal mass.")
-    sure = serializers.FloatField(allow_null=True, help_text="Its mean confidence.")
+    accuracy = fields.Share(source="right.value", allow_null=True)
+    low = fields.Share(source="right.low")
+    high = fields.Share(source="right.high")
+    n = fields.Count(source="right.n")
+    calibration_error = fields.Float(
+        "Expected calibration error, equal mass.", source="calibration.ece", allow_null=True
+    )
+    sure = fields.Float("Its mean confidence.", source="calibration.sure", allow_null=True)
 
 
 class DifferenceFigures(IntervalFigures):
     """The accuracy of b minus that of a on the same items, with its 95 % interval."""
 
 
-class ClassPair(serializers.Serializer[Any]):
-    name = serializers.CharField()
-    truth = serializers.IntegerField(help_text="Control items of the class.")
-    recall_a = serializers.FloatField(allow_null=True)
-    recall_b = serializers.FloatField(allow_null=True)
-    recall_differs = serializers.BooleanField(help_text="By more than noise, all classes taken into account.")
-    precision_a = serializers.FloatField(allow_null=True)
-    precision_b = serializers.FloatField(allow_null=True)
-    precision_differs = serializers.BooleanField()
+class ClassPair(fields.Shape):
+    name = ClassName()
+    truth = fields.Integer("Control items of the class.")
+    recall_a = fields.Float(allow_null=True)
+    recall_b = fields.Float(allow_null=True)
+    recall_differs = fields.Boolean("By more than noise, all classes taken into account.")
+    precision_a = fields.Float(allow_null=True)
+    precision_b = fields.Float(allow_null=True)
+    precision_differs = fields.Boolean()
 
 
-class MistakePair(serializers.Serializer[Any]):
-    truth = serializers.CharField()
-    said = serializers.CharField(help_text="What they were taken for.")
-    a = serializers.IntegerField(help_text="So many by a.")
-    b = serializers.IntegerField(help_text="So many by b.")
+class MistakePair(fields.Shape):
+    truth = ClassName()
+    said = ClassName("What they were taken for.", source="predicted")
+    a = fields.Integer("So many by a.")
+    b = fields.Integer("So many by b.")
 
 
-class ItemApart(serializers.Serializer[Any]):
-    id = serializers.IntegerField()
-    external_id = serializers.CharField()
-    label = serializers.CharField()  # type: ignore[assignment]  # a field that DRF has an attribute for
-    a = serializers.CharField(help_text="What a takes it for.")
-    b = serializers.CharField(help_text="What b takes it for.")
+class ItemApart(fields.Shape):
+    id = fields.Integer()
+    external_id = fields.Text()
+    label = ClassName()  # type: ignore[assignment]  # a field that DRF has an attribute for
+    a = ClassName("What a takes it for.")
+    b = ClassName("What b takes it for.")
 
 
-class KindApart(serializers.Serializer[Any]):
-    a = serializers.CharField()
-    b = serializers.CharField()
-    items = serializers.IntegerField()
+class KindApart(fields.Shape):
+    a = ClassName()
+    b = ClassName()
+    items = fields.Integer()
 
 
-class ControlComparison(serializers.Serializer[Any]):
+class ControlComparison(fields.Shape):
     """The comparison on the control items that both versions predicted."""
 
-    n = serializers.IntegerField()
+    n = fields.Integer(source="compared.n")
     a = SideFigures()
     b = SideFigures()
     difference = DifferenceFigures()
-    gained = serializers.IntegerField(help_text="Items that only b has right.")
-    lost = serializers.IntegerField(help_text="Items that only a has right.")
-    verdict = serializers.ChoiceField(["better", "worse", "unknown"], help_text="Of b, by the exact sign test at 5 %.")
+    gained = fields.Integer("Items that only b has right.", source="compared.gained")
+    lost = fields.Integer("Items that only a has right.", source="compared.lost")
+    verdict = fields.Choice(["better", "worse", "unknown"], "Of b, by the exact sign test at 5 %.")
     classes = ClassPair(many=True)
     mistakes = MistakePair(many=True, help_text="Those whose number changed most.")
-    apart = serializers.IntegerField(help_text="Items that they take for something else.")
+    apart = fields.Integer("Items that they take for something else.")
     items = ItemApart(many=True, help_text="The first 100 of these.")
 
 
-class PoolComparison(serializers.Serializer[Any]):
+class PoolComparison(fields.Shape):
     """The comparison on all items that both versions predicted."""
 
-    n = serializers.IntegerField()
-    apart = serializers.IntegerField()
+    n = fields.Integer()
+    apart = fields.Integer()
     kinds = KindApart(many=True, help_text="The most frequent ones.")
 
 
-class ComparisonResponse(serializers.Serializer[Any]):
-    a = serializers.IntegerField()
-    b = serializers.IntegerField()
-    same_labels = serializers.BooleanField(help_text="Whether both learned from the very same labels.")
+class ComparisonResponse(fields.Shape):
+    a = fields.Integer()
+    b = fields.Integer()
+    same_labels = fields.Boolean("Whether both learned from the very same labels.")
     control = ControlComparison(allow_null=True, help_text="null for `multi`, or if one has not seen the pool.")
     pool = PoolComparison(allow_null=True)
 
@@ -108,72 +113,47 @@ class ComparisonResponse(serializers.Serializer[Any]):
 class VersionComparison(ProjectView):
     """Compare two model versions on the same control items and on the whole pool."""
 
-    subject = "Models"
-    reading = Ability.MODELS_READ
+    def context_of(self, result: Any) -> dict[str, Any]:
+        fixed = dict(enumerate(self.project.asks.answers))
+        return {"names": fixed or dict(self.project.classes.values_list("index", "name"))}
 
-    @extend_schema(parameters=PARAMETERS, responses=ComparisonResponse)
     @reads()
-    def get(self, request: Request, slug: str) -> Response:
-        versions = read_body(VersionPair, request.query_params)
+    @answers(ComparisonResponse, needs=Ability.MODELS_READ, query=VersionPair)
+    def get(self) -> dict[str, Any]:
         a, b = (
             find_or_404(self.project.versions.all(), f"There is no model version {number} here.", number=number)
-            for number in (versions["a"], versions["b"])
+            for number in (self.query["a"], self.query["b"])
         )
         comparison = compare_versions(self.project, a, b)
-        names = _names(self.project)
-        return Response(
-            {
-                "a": a.number,
-                "b": b.number,
-                "same_labels": a.labels_hash == b.labels_hash != "",
-                "control": _control(self.project, comparison.control, names) if comparison.control else None,
-                "pool": _pool(comparison.pool, names) if comparison.pool else None,
-            }
-        )
+        return {
+            "a": a.number,
+            "b": b.number,
+            "same_labels": a.labels_hash == b.labels_hash != "",
+            "control": comparison.control and _control(self.project, comparison.control),
+            "pool": comparison.pool and _pool(comparison.pool),
+        }
 
 
-def _names(project: Project) -> dict[int, str]:
-    return dict(enumerate(project.asks.answers)) or dict(project.classes.values_list("index", "name"))
-
-
-def _control(project: Project, on_control: OnControl, names: dict[int, str]) -> dict[str, Any]:
+def _control(project: Project, on_control: OnControl) -> dict[str, Any]:
     verdict = "better" if on_control.compared.better else "worse" if on_control.compared.worse else "unknown"
     return {
-        "n": on_control.compared.n,
-        "a": _side(on_control.a),
-        "b": _side(on_control.b),
-        "difference": {name: getattr(on_control.difference, name) for name in ("value", "low", "high")},
-        "gained": on_control.compared.gained,
-        "lost": on_control.compared.lost,
+        "compared": on_control.compared,
+        "a": on_control.a,
+        "b": on_control.b,
+        "difference": on_control.difference,
         "verdict": verdict,
-        "classes": list(_classes(on_control, names)),
-        "mistakes": [
-            {"truth": names[each.truth], "said": names[each.predicted], "a": each.a, "b": each.b}
-            for each in on_control.mistakes
-        ],
+        "classes": list(_classes(on_control.classes)),
+        "mistakes": on_control.mistakes,
         "apart": len(on_control.apart),
-        "items": list(_items(project, on_control, names)),
+        "items": list(_items(project, on_control)),
     }
 
 
-def _side(side: Side) -> dict[str, Any]:
-    calibration = side.calibration
-    return {
-        "accuracy": side.right.value,
-        "low": side.right.low,
-        "high": side.right.high,
-        "n": side.right.n,
-        "calibration_error": calibration.ece if calibration else None,
-        "sure": calibration.sure if calibration else None,
-    }
-
-
-def _classes(on_control: OnControl, names: dict[int, str]) -> Any:
-    each = on_control.classes
+def _classes(each: ClassContrast) -> Any:
     for index in np.flatnonzero(each.truth + each.predicted_a + each.predicted_b):
         truth = int(each.truth[index])
         yield {
-            "name": names[int(index)],
+            "name": int(index),
             "truth": truth,
             "recall_a": _share(each.correct_a[index], truth),
             "recall_b": _share(each.correct_b[index], truth),
@@ -188,16 +168,16 @@ def _share(right: Any, of: Any) -> float | None:
     return int(right) / int(of) if of else None
 
 
-def _items(project: Project, on_control: OnControl, names: dict[int, str]) -> Any:
+def _items(project: Project, on_control: OnControl) -> Any:
     pair, places = on_control.pair, on_control.apart[:LISTED]
     rows = project.items.filter(row__in=[int(row) for row in pair.rows[places]]).values_list("row", "pk", "external_id")
     known = {row: (pk, external_id) for row, pk, external_id in rows}
     for place in places:
         pk, external_id = known[int(pair.rows[place])]
-        predicted = {name: names[int(each[place])] for name, each in (("a", pair.said_a), ("b", pair.said_b))}
-        yield {"id": pk, "external_id": external_id, "label": names[int(pair.labels[place])], **predicted}
+        classes = {"label": int(pair.labels[place]), "a": int(pair.said_a[place]), "b": int(pair.said_b[place])}
+        yield {"id": pk, "external_id": external_id, **classes}
 
 
-def _pool(on_pool: OnPool, names: dict[int, str]) -> dict[str, Any]:
-    kinds = [{"a": names[a], "b": names[b], "items": items} for a, b, items in on_pool.kinds]
+def _pool(on_pool: OnPool) -> dict[str, Any]:
+    kinds = [{"a": a, "b": b, "items": items} for a, b, items in on_pool.kinds]
     return {"n": on_pool.n, "apart": on_pool.apart, "kinds": kinds}

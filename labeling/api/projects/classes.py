@@ -1,44 +1,39 @@
-"""Endpoints that list and change the classes of a project."""
+"""Endpoints that list and change the classes of a project, and settle the classes that annotators propose."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import Http404
-from drf_spectacular.utils import extend_schema
-from rest_framework import serializers, status
-from rest_framework.request import Request
-from rest_framework.response import Response
 
-from labeling.api.shared.endpoints import ProjectView, find_or_404
-from labeling.api.shared.fields import MAX_INT, StrictInteger, StrictText, read_body
+from labeling.api.shared import fields
+from labeling.api.shared.endpoints import ProjectView, answers, find_or_404
 from labeling.models import Ability, ClassChange, Item, LabelClass
-from labeling.models.classes import MAX_ALIASES, MAX_DESCRIPTION
+from labeling.models.classes import MAX_ALIASES, MAX_DESCRIPTION, MAX_PROPOSAL
 from labeling.projects.classes import changing as classes
-from labeling.projects.classes import examples
+from labeling.projects.classes import examples, proposals
 from labeling.questions.base import MAX_NAME
 
 MOST_CHANGES = 100
 
 
-class ProjectClass(serializers.Serializer[Any]):
+class ProjectClass(fields.Shape):
     """A class. Its index never changes."""
 
-    index = serializers.IntegerField()
-    name = serializers.CharField()
-    position = serializers.IntegerField(help_text="Its place among the classes, from 0.")
-    description = serializers.CharField(help_text="When it applies: for annotators.")
-    key = serializers.CharField(help_text="The digit key that chooses it; empty for none.")
-    colour = serializers.CharField(help_text="Of its mark, such as #3366cc; empty for none.")
-    aliases = serializers.ListField(child=serializers.CharField(), help_text="Other words that find it.")
-    parent = serializers.IntegerField(  # type: ignore[assignment]  # a field that DRF has an attribute for
-        source="parent.index", allow_null=True, default=None, help_text="Index of the class that it is a kind of."
+    index = fields.Integer()
+    name = fields.Text()
+    position = fields.Integer("Its place among the classes, from 0.")
+    description = fields.Text("When it applies: for annotators.")
+    key = fields.Text("The digit key that chooses it; empty for none.")
+    colour = fields.Text("Of its mark, such as #3366cc; empty for none.")
+    aliases = fields.Texts("Other words that find it.")
+    parent = fields.Integer(  # type: ignore[assignment]  # a field that DRF has an attribute for
+        "Index of the class that it is a kind of.", source="parent.index", allow_null=True, default=None
     )
-    archived_at = serializers.DateTimeField(
-        allow_null=True, help_text="The time since which annotators cannot choose it."
-    )
-    examples = serializers.SerializerMethodField(help_text="Ids of the items that annotators see as its examples.")
-    merged_into = serializers.SerializerMethodField(help_text="Index of the class that it has become; null if none.")
+    archived_at = fields.Time("The time since which annotators cannot choose it.", allow_null=True)
+    examples = fields.Computed("Ids of the items that annotators see as its examples.")
+    merged_into = fields.Computed("Index of the class that it has become; null if none.")
 
     def get_examples(self, label_class: LabelClass) -> list[int]:
         return [item.pk for item in self.context["examples"].get(label_class.index, [])]
@@ -48,77 +43,72 @@ class ProjectClass(serializers.Serializer[Any]):
         return target
 
 
-class ClassDetails(serializers.Serializer[Any]):
+class ClassDetails(fields.Shape):
     """The editable fields of a class. A missing field keeps its value."""
 
-    name = StrictText(max_length=MAX_NAME, required=False)
-    description = StrictText(max_length=MAX_DESCRIPTION, allow_blank=True, required=False)
-    key = StrictText(max_length=1, allow_blank=True, required=False)
-    colour = StrictText(max_length=7, allow_blank=True, required=False)
-    aliases = serializers.ListField(
-        child=StrictText(max_length=MAX_NAME), max_length=MAX_ALIASES, required=False, help_text="All of them anew."
+    name = fields.Text(max_length=MAX_NAME, required=False)
+    description = fields.Text(max_length=MAX_DESCRIPTION, allow_blank=True, required=False)
+    key = fields.Text(max_length=1, allow_blank=True, required=False)
+    colour = fields.Text(max_length=7, allow_blank=True, required=False)
+    aliases = fields.List(
+        "All of them anew.", child=fields.Text(max_length=MAX_NAME), max_length=MAX_ALIASES, required=False
     )
-    parent = StrictInteger(  # type: ignore[assignment]  # likewise
-        min_value=0, max_value=MAX_INT, allow_null=True, required=False
+    parent = fields.Integer(  # type: ignore[assignment]  # likewise
+        min_value=0, max_value=fields.MAX_INT, allow_null=True, required=False
     )
 
 
 class NewClass(ClassDetails):
     """A class to add after the others."""
 
-    name = StrictText(max_length=MAX_NAME)
+    name = fields.Text(max_length=MAX_NAME)
 
 
 class ClassEdit(ClassDetails):
     """The fields of a class to change."""
 
-    position = StrictInteger(min_value=0, max_value=MAX_INT, required=False, help_text="Its new place, from 0.")
+    position = fields.Integer("Its new place, from 0.", min_value=0, max_value=fields.MAX_INT, required=False)
 
 
-class MergeRequest(serializers.Serializer[Any]):
-    into = StrictInteger(min_value=0, max_value=MAX_INT, help_text="Index of the class that it is to become.")
+class MergeRequest(fields.Shape):
+    into = fields.Integer("Index of the class that it is to become.", min_value=0, max_value=fields.MAX_INT)
 
 
-class SplitRequest(serializers.Serializer[Any]):
-    into = serializers.ListField(
-        child=StrictText(max_length=MAX_NAME),
+class SplitRequest(fields.Shape):
+    into = fields.List(
+        "Names of the classes that it is to become. Those that are not there yet are added.",
+        child=fields.Text(max_length=MAX_NAME),
         min_length=2,
         max_length=classes.MOST_PARTS,
-        help_text="Names of the classes that it is to become. Those that are not there yet are added.",
     )
 
 
-class UndoRequest(serializers.Serializer[Any]):
-    revision = StrictInteger(min_value=1, max_value=MAX_INT, help_text="Of the newest change.")
+class UndoRequest(fields.Shape):
+    revision = fields.Integer("Of the newest change.", min_value=1, max_value=fields.MAX_INT)
 
 
-class Change(serializers.Serializer[Any]):
+class Change(fields.Shape):
     """A change to the classes."""
 
-    revision = serializers.IntegerField()
-    kind = serializers.ChoiceField(choices=ClassChange.Kind.choices)
-    text = serializers.CharField(help_text="What was changed, for people.")
-    classes = serializers.ListField(child=serializers.IntegerField(), help_text="Indices of the classes it is about.")
-    user = serializers.CharField(source="user.username", allow_null=True, default=None)
-    created_at = serializers.DateTimeField()
-    undone_at = serializers.DateTimeField(allow_null=True)
+    revision = fields.Integer()
+    kind = fields.Choice(ClassChange.Kind.choices)
+    text = fields.Text("What was changed, for people.")
+    classes = fields.Integers("Indices of the classes it is about.")
+    user = fields.Text(source="user.username", allow_null=True, default=None)
+    created_at = fields.Time()
+    undone_at = fields.Time(allow_null=True)
 
 
 class _Classes(ProjectView):
-    """Base of the endpoints of the classes."""
-
-    subject = "Classes"
-
-    def shown(self, label_class: LabelClass, status_code: int = 200) -> Response:
-        self.project.refresh_from_db(fields=["merged"])
-        context = {"merges": self.project.merges, "examples": examples.examples_of(self.project, label_class)}
-        return Response(ProjectClass(label_class, context=context).data, status=status_code)
+    def context_of(self, result: Any) -> dict[str, Any]:
+        one = result if isinstance(result, LabelClass) else None
+        if one is not None:
+            self.project.refresh_from_db(fields=["merged"])
+        return {"merges": self.project.merges, "examples": examples.examples_of(self.project, one)}
 
     def find(self, index: int) -> LabelClass:
-        label_class = self.project.classes.select_related("parent").filter(index=index).first()
-        if label_class is None:
-            raise Http404("This project has no class with this index.")
-        return label_class
+        rows = self.project.classes.select_related("parent")
+        return find_or_404(rows, "This project has no class with this index.", index=index)
 
     def fields_of(self, details: dict[str, Any]) -> dict[str, Any]:
         """Return the details with the parent's `LabelClass` in place of its index."""
@@ -130,57 +120,43 @@ class _Classes(ProjectView):
 class ClassList(_Classes):
     """List all classes in their order, archived ones included."""
 
-    reading = Ability.PROJECT_READ
-    changing = Ability.SETTINGS_CHANGE
+    @answers(ProjectClass, needs=Ability.PROJECT_READ, many=True)
+    def get(self) -> QuerySet[LabelClass]:
+        return self.project.classes.select_related("parent").order_by("position", "index")
 
-    @extend_schema(responses=ProjectClass(many=True))
-    def get(self, request: Request, slug: str) -> Response:
-        rows = self.project.classes.select_related("parent").order_by("position", "index")
-        context = {"merges": self.project.merges, "examples": examples.examples_of(self.project)}
-        return Response(ProjectClass(rows, many=True, context=context).data)
-
-    @extend_schema(request=NewClass, responses={201: ProjectClass})
-    def post(self, request: Request, slug: str) -> Response:
+    @answers(ProjectClass, 201, needs=Ability.SETTINGS_CHANGE, takes=NewClass)
+    def post(self) -> LabelClass:
         """Add a class. The next training learns it."""
-        details = self.fields_of(read_body(NewClass, request.data))
-        return self.shown(classes.add(project=self.project, user=self.user, **details), status.HTTP_201_CREATED)
+        return classes.add(project=self.project, user=self.user, **self.fields_of(self.body))
 
 
 class ClassDetail(_Classes):
-    """The endpoint of a single class."""
-
-    reading = Ability.PROJECT_READ
-    changing = Ability.SETTINGS_CHANGE
-
-    @extend_schema(responses=ProjectClass)
-    def get(self, request: Request, slug: str, index: int) -> Response:
+    @answers(ProjectClass, needs=Ability.PROJECT_READ)
+    def get(self, index: int) -> LabelClass:
         """Return one class."""
-        return self.shown(self.find(index))
+        return self.find(index)
 
-    @extend_schema(request=ClassEdit, responses=ProjectClass)
-    def patch(self, request: Request, slug: str, index: int) -> Response:
+    @answers(ProjectClass, needs=Ability.SETTINGS_CHANGE, takes=ClassEdit)
+    def patch(self, index: int) -> LabelClass:
         """Rename, describe or move a class. Labels and models refer to the class by its index and do not change."""
         self.find(index)
-        details = self.fields_of(read_body(ClassEdit, request.data))
+        details = self.fields_of(self.body)
         position = details.pop("position", None)
         if details:
             classes.edit(project=self.project, user=self.user, index=index, **details)
         if position is not None:
             classes.move(project=self.project, user=self.user, index=index, position=position)
-        return self.shown(self.find(index))
+        return self.find(index)
 
 
 class ClassMerge(_Classes):
     """Merge a class into another. A background job moves the labels; annotations keep their values."""
 
-    changing = Ability.SETTINGS_CHANGE
-
-    @extend_schema(request=MergeRequest, responses=ProjectClass)
-    def post(self, request: Request, slug: str, index: int) -> Response:
+    @answers(ProjectClass, needs=Ability.SETTINGS_CHANGE, takes=MergeRequest)
+    def post(self, index: int) -> LabelClass:
         self.find(index)
-        into = read_body(MergeRequest, request.data)["into"]
-        classes.merge(project=self.project, user=self.user, index=index, into=into)
-        return self.shown(self.find(index))
+        classes.merge(project=self.project, user=self.user, index=index, into=self.body["into"])
+        return self.find(index)
 
 
 class ClassSplit(_Classes):
@@ -190,80 +166,145 @@ class ClassSplit(_Classes):
     The annotations stay. The response lists the new classes.
     """
 
-    changing = Ability.SETTINGS_CHANGE
+    def context_of(self, result: Any) -> dict[str, Any]:
+        return {"merges": {}, "examples": {}}
 
-    @extend_schema(request=SplitRequest, responses=ProjectClass(many=True))
-    def post(self, request: Request, slug: str, index: int) -> Response:
+    @answers(ProjectClass, needs=Ability.SETTINGS_CHANGE, many=True, takes=SplitRequest)
+    def post(self, index: int) -> QuerySet[LabelClass]:
         self.find(index)
-        into = read_body(SplitRequest, request.data)["into"]
-        parts = classes.split(project=self.project, user=self.user, index=index, into=into)
+        parts = classes.split(project=self.project, user=self.user, index=index, into=self.body["into"])
         rows = self.project.classes.select_related("parent").filter(pk__in=[part.pk for part in parts])
-        return Response(ProjectClass(rows.order_by("position"), many=True, context={"merges": {}, "examples": {}}).data)
+        return rows.order_by("position")
 
 
 class ClassArchive(_Classes):
-    """The endpoint that archives and restores a class."""
-
-    changing = Ability.SETTINGS_CHANGE
-
-    @extend_schema(request=None, responses=ProjectClass)
-    def post(self, request: Request, slug: str, index: int) -> Response:
+    @answers(ProjectClass, needs=Ability.SETTINGS_CHANGE)
+    def post(self, index: int) -> LabelClass:
         """Archive a class: annotators can no longer choose it. Its labels stay."""
         self.find(index)
         classes.archive(project=self.project, user=self.user, index=index)
-        return self.shown(self.find(index))
+        return self.find(index)
 
-    @extend_schema(responses={200: ProjectClass})
-    def delete(self, request: Request, slug: str, index: int) -> Response:
+    @answers(ProjectClass, needs=Ability.SETTINGS_CHANGE)
+    def delete(self, index: int) -> LabelClass:
         """Restore an archived class, so that annotators can choose it again."""
         self.find(index)
         classes.restore(project=self.project, user=self.user, index=index)
-        return self.shown(self.find(index))
+        return self.find(index)
 
 
 class ClassExampleDetail(_Classes):
-    """The endpoint that adds and removes an example of a class."""
-
-    changing = Ability.SETTINGS_CHANGE
-
-    @extend_schema(request=None, responses=ProjectClass)
-    def put(self, request: Request, slug: str, index: int, item_id: int) -> Response:
+    @answers(ProjectClass, needs=Ability.SETTINGS_CHANGE)
+    def put(self, index: int, item_id: int) -> LabelClass:
         """Show an item to annotators as an example of the class. A class has at most six examples.
 
         Respond with 409 for an item with another label, or one that annotators can still be asked about.
         """
         self.find(index)
         examples.choose(project=self.project, user=self.user, index=index, item=self._item(item_id))
-        return self.shown(self.find(index))
+        return self.find(index)
 
-    @extend_schema(responses={200: ProjectClass})
-    def delete(self, request: Request, slug: str, index: int, item_id: int) -> Response:
+    @answers(ProjectClass, needs=Ability.SETTINGS_CHANGE)
+    def delete(self, index: int, item_id: int) -> LabelClass:
         """Stop showing an item as an example of the class."""
         self.find(index)
         examples.remove_example(project=self.project, index=index, item=self._item(item_id))
-        return self.shown(self.find(index))
+        return self.find(index)
 
     def _item(self, item_id: int) -> Item:
         return find_or_404(self.project.items.all(), "This project has no item with this id.", pk=item_id)
 
 
-class ClassChanges(_Classes):
+class ClassChanges(ProjectView):
     """List the newest hundred changes to the classes, the newest first."""
 
-    reading = Ability.LABELS_READ
-
-    @extend_schema(responses=Change(many=True))
-    def get(self, request: Request, slug: str) -> Response:
-        changes = self.project.class_changes.select_related("user").order_by("-revision")[:MOST_CHANGES]
-        return Response(Change(changes, many=True).data)
+    @answers(Change, needs=Ability.LABELS_READ, many=True)
+    def get(self) -> QuerySet[ClassChange]:
+        return self.project.class_changes.select_related("user").order_by("-revision")[:MOST_CHANGES]
 
 
-class ClassUndo(_Classes):
+class ClassUndo(ProjectView):
     """Undo the newest change to the classes, provided that no model was trained since."""
 
-    changing = Ability.SETTINGS_CHANGE
+    @answers(Change, needs=Ability.SETTINGS_CHANGE, takes=UndoRequest)
+    def post(self) -> ClassChange:
+        return classes.undo(project=self.project, user=self.user, **self.body)
 
-    @extend_schema(request=UndoRequest, responses=Change)
-    def post(self, request: Request, slug: str) -> Response:
-        revision = read_body(UndoRequest, request.data)["revision"]
-        return Response(Change(classes.undo(project=self.project, user=self.user, revision=revision)).data)
+
+class Proposal(fields.Shape):
+    """A class that annotators proposed when they skipped an item."""
+
+    key = fields.Text("The key of the proposal, for all spellings of the name.")
+    name = fields.Text("Its most frequent spelling.")
+    people = fields.Integer("How many proposed it.")
+    items = fields.Computed("Ids of the items that it was proposed for.")
+
+    def get_items(self, group: proposals.Group) -> list[int]:
+        return [item.pk for item in group.items]
+
+
+class DismissRequest(fields.Shape):
+    key = fields.Text(max_length=3 * MAX_PROPOSAL)
+
+
+class AcceptRequest(DismissRequest):
+    """A proposal to accept: `into` is the index of an existing class, `name` names a new one, by default the proposed
+    name.
+    """
+
+    name = fields.Text(max_length=MAX_NAME, required=False)
+    into = fields.Integer("Index of the class.", min_value=0, max_value=fields.MAX_INT, required=False)
+
+
+class AcceptResponse(fields.Shape):
+    """The result of accepting a proposal."""
+
+    index = fields.Integer("Of the class that the items got.", source="label_class.index")
+    labeled = fields.Integer("How many items got it.")
+    waiting = fields.Integer("The number of items that still lack answers: accept again later.")
+    left = fields.Integer("The number of items left: accept again.")
+
+
+class DismissResponse(fields.Shape):
+    dismissed = fields.Integer("How many proposals there were: their items stay skipped.")
+
+
+class _Proposals(ProjectView):
+    def group(self, key: str) -> proposals.Group:
+        group = next((each for each in proposals.groups(self.project) if each.key == key), None)
+        if group is None:
+            raise Http404("Nothing is proposed under this key.")
+        return group
+
+
+class ProposalList(_Proposals):
+    """List the open proposals, those with the most items first."""
+
+    @answers(Proposal, needs=Ability.SETTINGS_READ, many=True)
+    def get(self) -> list[proposals.Group]:
+        return proposals.groups(self.project)
+
+
+class ProposalAccept(_Proposals):
+    """Accept a proposed class, new or existing: correct the labels of its items to the class."""
+
+    @answers(AcceptResponse, needs=Ability.SETTINGS_CHANGE, takes=AcceptRequest)
+    def post(self) -> proposals.Accepted:
+        values = self.body
+        group = self.group(values["key"])
+        return proposals.accept(
+            project=self.project,
+            user=self.user,
+            key=group.key,
+            name=values.get("name", group.name),
+            into=values.get("into"),
+        )
+
+
+class ProposalDismiss(_Proposals):
+    """Dismiss a proposed class. Its items stay skipped."""
+
+    @answers(DismissResponse, needs=Ability.SETTINGS_CHANGE, takes=DismissRequest)
+    def post(self) -> dict[str, int]:
+        group = self.group(self.body["key"])
+        return {"dismissed": proposals.dismiss(project=self.project, user=self.user, key=group.key)}

@@ -1,137 +1,120 @@
-"""The endpoint that shows and chooses a project's encoder."""
+"""Endpoints that show, choose and measure a project's encoder, and of the servers for embeddings that it may ask."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from typing import Any
 
 from django.http import Http404
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.request import Request
-from rest_framework.response import Response
 
-from labeling.api.shared.endpoints import ProjectView
-from labeling.api.shared.fields import StrictText, read_body
+from labeling.api.shared import fields
+from labeling.api.shared.endpoints import ProjectView, answers
 from labeling.intake.registering import encoder_of
-from labeling.models import Ability, EncoderComparison
-from labeling.projects.encoders import encoder_change, encoder_comparison
+from labeling.models import Ability, EmbeddingServer, EncoderComparison
+from labeling.outside.outbound import validate_address
+from labeling.projects.encoders import embedding_servers, encoder_change, encoder_comparison
 from labeling.projects.encoders.encoder_change import choose_encoder
 from labeling.projects.encoders.encoder_settings import encoders_for, installed_weights, name_of, reason_for_encoder
 from models_store.encoders import Encoder
+from models_store.encoders.options import MOST_CHARACTERS
 
 
-class EncoderChoiceSerializer(serializers.Serializer[Any]):
+class EncoderChoiceSerializer(fields.Shape):
     """A chosen encoder, by name, with its options."""
 
-    name = StrictText(max_length=100)
-    options = serializers.DictField(
-        required=False, help_text="By name. An option that names weights takes one of `weights`."
-    )
+    name = fields.Text(max_length=100)
+    options = fields.Object("By name. An option that names weights takes one of `weights`.", required=False)
 
 
-class EncoderOptionSerializer(serializers.Serializer[Any]):
+class EncoderOptionSerializer(fields.Shape):
     """An option of an encoder."""
 
-    name = serializers.CharField()
-    meaning = serializers.CharField()
+    name = fields.Text()
+    meaning = fields.Text()
     default = serializers.JSONField(help_text="A text or a whole number; null: it has to be given.")
-    names_weights = serializers.BooleanField(help_text="Whether it takes one of `weights`, or one of `packaged`.")
-    packaged = serializers.ListField(
-        child=serializers.CharField(), help_text="Weights that packages on the server ship, by name."
-    )
+    names_weights = fields.Boolean("Whether it takes one of `weights`, or one of `packaged`.")
+    packaged = fields.Texts("Weights that packages on the server ship, by name.")
 
 
-class KnownEncoderSerializer(serializers.Serializer[Any]):
+class KnownEncoderSerializer(fields.Shape):
     """An encoder for the project's kind of item."""
 
-    name = serializers.CharField()
-    meaning = serializers.CharField()
+    name = fields.Text()
+    meaning = fields.Text()
     options = EncoderOptionSerializer(many=True)
 
 
-class EncoderChangeSerializer(serializers.Serializer[Any]):
+class EncoderChangeSerializer(fields.Shape):
     """Another encoder, with which all items are encoded before the next version learns from it."""
 
-    name = serializers.CharField(source="choice.name")
-    options = serializers.DictField(source="choice.options")
-    rows = serializers.IntegerField(min_value=0, help_text="Items encoded with it.")
-    of = serializers.IntegerField(min_value=0, source="project.encoded_rows", help_text="Items to encode.")
-    problem = serializers.CharField(allow_blank=True, help_text="Why the items cannot be encoded with it.")
-    asked_at = serializers.DateTimeField()
+    name = fields.Text(source="choice.name")
+    options = fields.Object(source="choice.options")
+    rows = fields.Count("Items encoded with it.")
+    of = fields.Count("Items to encode.", source="project.encoded_rows")
+    problem = fields.Text("Why the items cannot be encoded with it.", allow_blank=True)
+    asked_at = fields.Time()
 
 
-class EncoderSerializer(serializers.Serializer[Any]):
+class EncoderSerializer(fields.Shape):
     """The project's encoder, and the encoders to choose from."""
 
-    name = serializers.CharField()
-    options = serializers.DictField()
-    digest = serializers.CharField(
-        help_text="Of the encoder that the items are encoded with: the manifest of a model to register has name and "
+    name = fields.Text()
+    options = fields.Object()
+    digest = fields.Text(
+        "Of the encoder that the items are encoded with: the manifest of a model to register has name and "
         "digest. Empty until an item is encoded."
     )
-    meaning = serializers.CharField(
-        help_text="What it makes of an item. Registered models get these features, and not the item's content."
-    )
-    why = serializers.CharField(
-        allow_blank=True, help_text="Why the server took it. Empty if a manager or an earlier release chose it."
-    )
-    settled = serializers.BooleanField(help_text="Items are encoded: another encoder takes `POST encoder/change/`.")
+    meaning = fields.Text("What it makes of an item. Registered models get these features, and not the item's content.")
+    why = fields.Text("Why the server took it. Empty if a manager or an earlier release chose it.", allow_blank=True)
+    settled = fields.Boolean("Items are encoded: another encoder takes `POST encoder/change/`.")
     next = EncoderChangeSerializer(allow_null=True, help_text="The encoder that the project changes to, if any.")
     known = KnownEncoderSerializer(many=True, help_text="The encoders for this kind of item.")
-    weights = serializers.ListField(
-        child=serializers.CharField(), help_text="What lies in the server's folder of weights, by name."
-    )
+    weights = fields.Texts("What lies in the server's folder of weights, by name.")
 
 
-class ComparedEncoderSerializer(serializers.Serializer[Any]):
+class ComparedEncoderSerializer(fields.Shape):
     """An encoder, and how right the project's model is with it."""
 
-    name = serializers.CharField(source="choice.name")
-    options = serializers.DictField(source="choice.options")
-    own = serializers.BooleanField(help_text="Whether it is the project's encoder.")
-    accuracy = serializers.FloatField(
-        allow_null=True, help_text="Of models that have not learned the tested labels; null: see `problem`."
-    )
-    low = serializers.FloatField(allow_null=True, help_text="The lower end of the 95 % interval.")
-    high = serializers.FloatField(allow_null=True)
-    tested = serializers.IntegerField(min_value=0, help_text="Tested labels.")
-    seconds = serializers.FloatField(min_value=0, help_text="To encode the `labels` items.")
-    pool_seconds = serializers.FloatField(min_value=0, help_text="The estimate for all items.")
-    problem = serializers.CharField(allow_blank=True, help_text="Why it could not be measured.")
+    name = fields.Text(source="choice.name")
+    options = fields.Object(source="choice.options")
+    own = fields.Boolean("Whether it is the project's encoder.")
+    accuracy = fields.Float("Of models that have not learned the tested labels; null: see `problem`.", allow_null=True)
+    low = fields.Float("The lower end of the 95 % interval.", allow_null=True)
+    high = fields.Float(allow_null=True)
+    tested = fields.Count("Tested labels.")
+    seconds = fields.Float("To encode the `labels` items.", min_value=0)
+    pool_seconds = fields.Float("The estimate for all items.", min_value=0)
+    problem = fields.Text("Why it could not be measured.", allow_blank=True)
 
 
-class EncoderComparisonSerializer(serializers.Serializer[Any]):
+class EncoderComparisonSerializer(fields.Shape):
     """A measurement of encoders on the project's own labels."""
 
-    state = serializers.CharField(help_text="waiting, running, done or failed.")
-    share = serializers.FloatField(min_value=0, max_value=1, help_text="The part that is done.")
-    reason = serializers.CharField(allow_blank=True, help_text="Why it failed.")
-    labels = serializers.IntegerField(min_value=0, help_text="Labels in the sample, none of them of control items.")
-    drawn = serializers.BooleanField(
-        help_text="Whether the tested labels are a random sample of the pool. Otherwise most were picked, and no "
+    state = fields.Text("waiting, running, done or failed.")
+    share = fields.Share("The part that is done.")
+    reason = fields.Text("Why it failed.", allow_blank=True)
+    labels = fields.Count("Labels in the sample, none of them of control items.")
+    drawn = fields.Boolean(
+        "Whether the tested labels are a random sample of the pool. Otherwise most were picked, and no "
         "accuracy holds for the whole pool."
     )
-    asked_at = serializers.DateTimeField()
-    measured_at = serializers.DateTimeField(allow_null=True)
+    asked_at = fields.Time()
+    measured_at = fields.Time(allow_null=True)
     encoders = ComparedEncoderSerializer(many=True, help_text="Those measured so far.")
 
 
-class EncodersToCompareSerializer(serializers.Serializer[Any]):
+class EncodersToCompareSerializer(fields.Shape):
     """What to measure besides the project's encoder and those that need no choice of options."""
 
-    also = serializers.ListField(child=EncoderChoiceSerializer(), required=False, max_length=5)
+    also = fields.List(child=EncoderChoiceSerializer(), required=False, max_length=5)
 
 
 class _Encoder(ProjectView):
-    """Base of the endpoints of the encoder."""
-
-    subject = "Projects"
-    changing = Ability.SETTINGS_CHANGE
-
-    def shown(self) -> Response:
+    def shown(self) -> dict[str, Any]:
         project, name = self.project, name_of(self.project.kind, self.project.encoder)
-        shown = {
+        return {
             "name": name,
             "options": project.encoder.get("options", {}),
             "digest": encoder_of(project)["digest"],
@@ -142,22 +125,19 @@ class _Encoder(ProjectView):
             "known": [_known(encoder) for encoder in encoders_for(project.kind)],
             "weights": installed_weights(),
         }
-        return Response(EncoderSerializer(shown).data)
 
 
 class ProjectEncoder(_Encoder):
     """Return the project's encoder, the encoders to choose from, and the weights on the server."""
 
-    reading = Ability.MODELS_READ
-
-    @extend_schema(responses=EncoderSerializer)
-    def get(self, request: Request, slug: str) -> Response:
+    @answers(EncoderSerializer, needs=Ability.MODELS_READ)
+    def get(self) -> dict[str, Any]:
         return self.shown()
 
-    @extend_schema(request=EncoderChoiceSerializer, responses=EncoderSerializer)
-    def put(self, request: Request, slug: str) -> Response:
+    @answers(EncoderSerializer, needs=Ability.SETTINGS_CHANGE, takes=EncoderChoiceSerializer)
+    def put(self) -> dict[str, Any]:
         """Choose an encoder, before the first item is encoded."""
-        choose_encoder(project=self.project, choice=read_body(EncoderChoiceSerializer, request.data))
+        choose_encoder(project=self.project, choice=self.body)
         return self.shown()
 
 
@@ -176,20 +156,16 @@ def _known(encoder: type[Encoder]) -> dict[str, Any]:
 
 
 class ProjectEncoderChange(_Encoder):
-    """The change to another encoder."""
-
-    @extend_schema(request=EncoderChoiceSerializer, responses=EncoderSerializer)
-    def post(self, request: Request, slug: str) -> Response:
+    @answers(EncoderSerializer, needs=Ability.SETTINGS_CHANGE, takes=EncoderChoiceSerializer)
+    def post(self) -> dict[str, Any]:
         """Encode all items with another encoder in the background. The next version whose training begins after that
         learns from it. Labels, batches and versions stay; versions of an earlier encoder pick no batch any more.
         """
-        encoder_change.ask(
-            project=self.project, choice=read_body(EncoderChoiceSerializer, request.data), user=self.user
-        )
+        encoder_change.ask(project=self.project, choice=self.body, user=self.user)
         return self.shown()
 
-    @extend_schema(request=None, responses={200: EncoderSerializer})
-    def delete(self, request: Request, slug: str) -> Response:
+    @answers(EncoderSerializer, needs=Ability.SETTINGS_CHANGE)
+    def delete(self) -> dict[str, Any]:
         """Keep the present encoder."""
         encoder_change.withdraw(project=self.project)
         return self.shown()
@@ -198,28 +174,23 @@ class ProjectEncoderChange(_Encoder):
 class ProjectEncoderComparison(ProjectView):
     """Return the last measurement of encoders on the project's own labels."""
 
-    subject = "Projects"
-    reading = Ability.MODELS_READ
-    changing = Ability.SETTINGS_CHANGE
-
-    @extend_schema(responses=EncoderComparisonSerializer)
-    def get(self, request: Request, slug: str) -> Response:
+    @answers(EncoderComparisonSerializer, needs=Ability.MODELS_READ)
+    def get(self) -> dict[str, Any]:
         comparison = encoder_comparison.comparison_of(self.project)
         if comparison is None:
             raise Http404("The encoders have not been measured. POST asks for it.")
         return self._shown(comparison)
 
-    @extend_schema(request=EncodersToCompareSerializer, responses=EncoderComparisonSerializer)
-    def post(self, request: Request, slug: str) -> Response:
+    @answers(EncoderComparisonSerializer, needs=Ability.SETTINGS_CHANGE, takes=EncodersToCompareSerializer)
+    def post(self) -> dict[str, Any]:
         """Measure the encoders in the background, unless that is under way. It trains five models with each encoder on
         at most 3,000 labels. Respond with 409 for a private project, or with fewer than 50 labels.
         """
-        also = read_body(EncodersToCompareSerializer, request.data).get("also", [])
-        return self._shown(encoder_comparison.ask(project=self.project, also=also))
+        return self._shown(encoder_comparison.ask(project=self.project, also=self.body.get("also", [])))
 
-    def _shown(self, comparison: EncoderComparison) -> Response:
+    def _shown(self, comparison: EncoderComparison) -> dict[str, Any]:
         job, own = comparison.job, encoder_comparison.own_choice(self.project)
-        shown = {
+        return {
             "state": job.state if job else "done",
             "share": job.share if job else 1,
             "reason": job.reason if job else "",
@@ -231,4 +202,62 @@ class ProjectEncoderComparison(ProjectView):
                 {**asdict(each), "own": each.choice == own} for each in encoder_comparison.results_of(comparison)
             ],
         }
-        return Response(EncoderComparisonSerializer(shown).data)
+
+
+class EmbeddingServerSerializer(fields.Shape):
+    """A server for embeddings, to which the encoder `endpoint` may send the project's texts."""
+
+    id = fields.Integer(read_only=True)
+    address = fields.Text(
+        "Where embeddings are requested. Shown to members: no place for a secret.",
+        max_length=MOST_CHARACTERS,
+        validators=[validate_address],
+    )
+    key = fields.Secret(
+        "Sent to this address alone, as a bearer token. Stored encrypted, never shown. Left out, it stays."
+    )
+    has_key = fields.Boolean(read_only=True)
+    price = serializers.FloatField(
+        required=False,
+        default=None,
+        allow_null=True,
+        min_value=0,
+        max_value=1e6,
+        help_text="Of a million tokens, in the project's currency.",
+    )
+    tokens = fields.Count("That the server has counted in the project's texts so far.", read_only=True)
+    cost = fields.Float("Of these tokens; null without a price.", read_only=True, allow_null=True)
+    tokens_of_all = fields.Count("The estimate for all texts: a quarter of their characters.", read_only=True)
+
+    def validate_price(self, price: float | None) -> float | None:
+        if price is not None and not math.isfinite(price):
+            raise serializers.ValidationError("The price must be a number.")
+        return price
+
+
+class ProjectEmbeddingServers(ProjectView):
+    @answers(EmbeddingServerSerializer, needs=Ability.SETTINGS_READ, many=True)
+    def get(self) -> list[dict[str, Any]]:
+        """List the servers that the project's texts may be sent to, with what they have cost."""
+        return [self._shown(each) for each in self.project.embedding_servers.all()]
+
+    @answers(EmbeddingServerSerializer, needs=Ability.SETTINGS_CHANGE, takes=EmbeddingServerSerializer)
+    def put(self) -> dict[str, Any]:
+        """Add a server, or change the key and the price of the one with this address. Then the encoder `endpoint` takes
+        its address.
+        """
+        return self._shown(embedding_servers.set_server(project=self.project, **self.body))
+
+    def _shown(self, server: EmbeddingServer) -> dict[str, Any]:
+        names = ("id", "address", "price", "tokens", "cost")
+        shown = {name: getattr(server, name) for name in names} | {"has_key": bool(server.key)}
+        return {**shown, "tokens_of_all": embedding_servers.tokens_of_pool(self.project)}
+
+
+class ProjectEmbeddingServer(ProjectView):
+    """Remove a server with its key: no more texts are sent to it. Features that it made stay."""
+
+    @answers(needs=Ability.SETTINGS_CHANGE)
+    def delete(self, server_id: int) -> None:
+        servers = self.project.embedding_servers.select_related("project")
+        embedding_servers.remove_server(server=self.one_of(servers, "server for embeddings", pk=server_id))

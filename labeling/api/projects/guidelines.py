@@ -10,16 +10,13 @@ from django.http import Http404
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
-from rest_framework import serializers, status
+from rest_framework import serializers
 from rest_framework.parsers import MultiPartParser
-from rest_framework.request import Request
-from rest_framework.response import Response
 
-from labeling.api.shared.endpoints import ProjectListView, ProjectView, find_or_404
-from labeling.api.shared.fields import read_body, words
+from labeling.api.shared import fields
+from labeling.api.shared.bodies import uploaded
+from labeling.api.shared.endpoints import ProjectView, answers, find_or_404
 from labeling.api.shared.ranges import media_response
-from labeling.intake import uploads
 from labeling.kinds.image import Image
 from labeling.kinds.wording import too_large
 from labeling.models import Ability, GuidelinesImage, GuidelinesVersion
@@ -28,65 +25,60 @@ from labeling.storage import media
 from labeling.storage.disk.files import FileDamaged
 
 
-class Guidelines(serializers.Serializer[Any]):
+class Guidelines(fields.Shape):
     """A saved version of the guidelines."""
 
-    version = serializers.IntegerField(source="number")
-    text = serializers.CharField(help_text="In Markdown.")
-    user = serializers.CharField(source="user.username", allow_null=True, default=None, help_text="Who saved them.")
-    created_at = serializers.DateTimeField()
-    answers = serializers.SerializerMethodField(help_text="How many standing answers were given under them.")
+    version = fields.Integer(source="number")
+    text = fields.Text("In Markdown.")
+    user = fields.Text("Who saved them.", source="user.username", allow_null=True, default=None)
+    created_at = fields.Time()
+    answers = fields.Computed("How many standing answers were given under them.")
 
     def get_answers(self, version: GuidelinesVersion) -> int:
         counts: dict[int, int] = self.context["answers"]
         return counts.get(version.number, 0)
 
 
-class GuidelinesList(ProjectListView):
+class GuidelinesList(ProjectView):
     """List all versions of the guidelines, the newest first."""
 
-    subject = "Projects"
-    reading = Ability.LABELS_READ
-    serializer_class = Guidelines
-
-    def get_queryset(self) -> QuerySet[GuidelinesVersion]:
+    @answers(Guidelines, needs=Ability.LABELS_READ, pages=True)
+    def get(self) -> QuerySet[GuidelinesVersion]:
         return self.project.guidelines_versions.select_related("user").order_by("-number")
 
-    def get_serializer_context(self) -> dict[str, Any]:
-        return {**super().get_serializer_context(), "answers": guidelines.answers_by_version(self.project)}
+    def context_of(self, result: Any) -> dict[str, Any]:
+        return {"answers": guidelines.answers_by_version(self.project)}
 
 
 class GuidelinesRestore(ProjectView):
     """Restore an earlier version of the guidelines as a new version."""
 
-    subject = "Projects"
-    changing = Ability.SETTINGS_CHANGE
+    context_of = GuidelinesList.context_of
 
-    @extend_schema(request=None, responses=Guidelines)
-    def post(self, request: Request, slug: str, number: int) -> Response:
+    @answers(Guidelines, needs=Ability.SETTINGS_CHANGE)
+    def post(self, number: int) -> GuidelinesVersion:
         find_or_404(
             self.project.guidelines_versions.all(), "The guidelines have no version with this number.", number=number
         )
         made = guidelines.go_back(project=self.project, user=self.user, number=number)
-        version = self.project.guidelines_versions.select_related("user").get(number=made)
-        return Response(Guidelines(version, context={"answers": guidelines.answers_by_version(self.project)}).data)
+        return self.project.guidelines_versions.select_related("user").get(number=made)
 
 
 class ImageOfGuidelines(serializers.ModelSerializer[GuidelinesImage]):
     """An image for the guidelines."""
 
-    url = serializers.SerializerMethodField(help_text="Where the file is.")
-    user = serializers.CharField(source="user.username", allow_null=True, default=None, help_text="Who uploaded it.")
+    url = fields.Computed("Where the file is.")
+    user = fields.Text("Who uploaded it.", source="user.username", allow_null=True, default=None)
 
     class Meta:
         model = GuidelinesImage
-        fields = read_only_fields = words("name alt_text url bytes user created_at")
+        fields = read_only_fields = fields.words("name alt_text url bytes user created_at")
 
     def get_url(self, image: GuidelinesImage) -> str:
         return reverse("api:guidelines-image", args=[image.project.slug, image.name])
 
 
-class ImageUpload(serializers.Serializer[Any]):
+class ImageUpload(fields.Shape):
     file = serializers.FileField(help_text="PNG, JPEG, GIF, WEBP, BMP or TIFF of at most 5 MB.")
     alt_text = serializers.CharField(
         max_length=guidelines_images.MOST_ALT_TEXT, help_text="What it shows, for people who cannot see it."
@@ -94,66 +86,44 @@ class ImageUpload(serializers.Serializer[Any]):
 
 
 class ImageList(ProjectView):
-    """The images for the guidelines."""
-
-    subject = "Projects"
-    reading = Ability.LABELS_READ
-    changing = Ability.SETTINGS_CHANGE
     parser_classes = [MultiPartParser]
 
-    @extend_schema(responses=ImageOfGuidelines(many=True))
-    def get(self, request: Request, slug: str) -> Response:
+    @answers(ImageOfGuidelines, needs=Ability.LABELS_READ, many=True)
+    def get(self) -> QuerySet[GuidelinesImage]:
         """List the images for the guidelines, by name."""
-        images = self.project.guidelines_images.select_related("project", "user")
-        return Response(ImageOfGuidelines(images, many=True).data)
+        return self.project.guidelines_images.select_related("project", "user")
 
-    @extend_schema(request={"multipart/form-data": ImageUpload}, responses={201: ImageOfGuidelines})
-    def post(self, request: Request, slug: str) -> Response:
+    @answers(ImageOfGuidelines, 201, needs=Ability.SETTINGS_CHANGE, request={"multipart/form-data": ImageUpload})
+    def post(self) -> GuidelinesImage:
         """Upload an image for the guidelines. The server makes its name from the file's name; `![](name.png)` shows it.
 
         Screen readers read `alt_text`, or the text in the brackets if the guidelines have one.
         """
-        uploads.admit(request._request, self.project, proven=True)
-        data: Any = request.data  # the form is spooled as it is taken apart
-        if problem := getattr(request._request, "upload_problem", ""):
-            raise serializers.ValidationError({"file": problem})
-        values = read_body(ImageUpload, data)
+        values = fields.read_body(ImageUpload, uploaded(self.request, self.project))
         file = values["file"]
         if file.size > guidelines_images.MOST_BYTES:
             problem = too_large(guidelines_images.MOST_BYTES)
             raise serializers.ValidationError({"file": f"The image {problem}."})
-        image = guidelines_images.add(
-            project=self.project,
-            user=self.user,
-            file_name=file.name,
-            content=file.read(),
-            alt_text=values["alt_text"],
+        return guidelines_images.add(
+            project=self.project, user=self.user, file_name=file.name, content=file.read(), alt_text=values["alt_text"]
         )
-        return Response(ImageOfGuidelines(image).data, status=status.HTTP_201_CREATED)
 
 
 class OneImage(ProjectView):
-    """A single image of the guidelines."""
-
-    subject = "Projects"
-    reading = Ability.PROJECT_READ
-    changing = Ability.SETTINGS_CHANGE
-
-    @extend_schema(responses={(200, "image/*"): OpenApiTypes.BINARY})
-    def get(self, request: Request, slug: str, image: str) -> HttpResponseBase:
+    @answers({(200, "image/*"): OpenApiTypes.BINARY}, needs=Ability.PROJECT_READ)
+    def get(self, image: str) -> HttpResponseBase:
         """Download an image of the guidelines."""
         image_file = self._find(image)
         try:
             content_type = Image.content_types[Path(image_file.media).suffix]
-            return media_response(request, media.local(image_file.media), content_type=content_type)
+            return media_response(self.request, media.local(image_file.media), content_type=content_type)
         except (FileNotFoundError, FileDamaged):
             raise Http404("The image is gone from the disk.") from None
 
-    @extend_schema(responses={204: None})
-    def delete(self, request: Request, slug: str, image: str) -> Response:
+    @answers(needs=Ability.SETTINGS_CHANGE)
+    def delete(self, image: str) -> None:
         """Delete an image. Respond with 409 if a version of the guidelines shows the image."""
         guidelines_images.remove_image(image=self._find(image))
-        return Response(status=status.HTTP_204_NO_CONTENT)
 
     def _find(self, name: str) -> GuidelinesImage:
         missing = "The guidelines have no image with this name."

@@ -5,19 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from drf_spectacular.utils import extend_schema
-from rest_framework import serializers, status
-from rest_framework.request import Request
-from rest_framework.response import Response
+from django.db.models import QuerySet
+from rest_framework import serializers
 
-from labeling.api.shared.endpoints import ProjectView, find_or_404
-from labeling.api.shared.fields import StrictBoolean, StrictChoice, StrictText, read_body
+from labeling.api.shared import fields
+from labeling.api.shared.endpoints import ProjectView, answers
 from labeling.intake.readers.layout import Layout, LayoutError
 from labeling.intake.watching import changing
-from labeling.models import Ability, Project, Source
+from labeling.models import Ability, Source
 from labeling.outside.sources import MAX_ADDRESS, BadAddress, SourceProblem
 
-MISSING = "There is no source {} in this project."
 MOST_TEXT = 10_000
 """The most characters of an option or a credential."""
 
@@ -25,7 +22,7 @@ MOST_TEXT = 10_000
 class _Texts(serializers.DictField):
     """An object of texts, by their names."""
 
-    child = StrictText(max_length=MOST_TEXT, allow_blank=True)
+    child = fields.Text(max_length=MOST_TEXT, allow_blank=True)
 
 
 class _Columns(serializers.DictField):
@@ -46,40 +43,35 @@ def _text(name: str, value: Any) -> Any:
     return value
 
 
-class SourceSerializer(serializers.Serializer[Any]):
+class SourceSerializer(fields.Shape):
     """A place outside from which items come."""
 
-    id = serializers.IntegerField(read_only=True)
-    name = StrictText(max_length=100)
-    address = StrictText(max_length=MAX_ADDRESS, help_text="Such as `s3://bucket/folder`. It cannot be changed.")
+    id = fields.Integer(read_only=True)
+    name = fields.Text(max_length=100)
+    address = fields.Text("Such as `s3://bucket/folder`. It cannot be changed.", max_length=MAX_ADDRESS)
     options = _Texts(default=dict, help_text="What the place needs beside its address, such as `region`.")
     credentials = _Texts(write_only=True, default=dict, help_text="Stored encrypted. No response has them.")
-    has_credentials = serializers.BooleanField(read_only=True, source="has_secrets")
-    content = StrictChoice(choices=Source.Content.choices)
+    has_credentials = fields.Boolean(read_only=True, source="has_secrets")
+    content = fields.Choice(Source.Content.choices)
     layout = _Columns(
         required=False,
         allow_null=True,
         help_text="The options of its imports, such as `text_column`. Null: the first look at files with rows waits "
         "for a person.",
     )
-    by_reference = StrictBoolean(
-        default=False, help_text="Whether the files of items stay there, also those that rows name."
-    )
-    schedule = StrictChoice(choices=Source.Every.choices, default=Source.Every.DAY)
-    full_schedule = StrictChoice(choices=Source.Every.choices, default=Source.Every.WEEK)
-    paused = serializers.SerializerMethodField()
-    looking = serializers.SerializerMethodField(help_text="Whether a look waits or runs.")
-    parked_import = serializers.SerializerMethodField(help_text="The import that waits for its columns.")
-    found = serializers.IntegerField(read_only=True, help_text="The new or changed files that all looks have found.")
-    problem = serializers.CharField(read_only=True, help_text="Why the last look failed.")
-    looked_at = serializers.DateTimeField(read_only=True)
-    full_looked_at = serializers.DateTimeField(read_only=True)
-    next_look_at = serializers.DateTimeField(read_only=True)
-    next_full_at = serializers.DateTimeField(read_only=True)
-    created_at = serializers.DateTimeField(read_only=True)
-
-    def get_paused(self, source: Any) -> bool:
-        return source.paused_at is not None
+    by_reference = fields.Boolean("Whether the files of items stay there, also those that rows name.", default=False)
+    schedule = fields.Choice(Source.Every.choices, default=Source.Every.DAY)
+    full_schedule = fields.Choice(Source.Every.choices, default=Source.Every.WEEK)
+    paused = fields.Boolean(source="paused_at", read_only=True)
+    looking = fields.Computed("Whether a look waits or runs.")
+    parked_import = fields.Computed("The import that waits for its columns.")
+    found = fields.Integer("The new or changed files that all looks have found.", read_only=True)
+    problem = fields.Text("Why the last look failed.", read_only=True)
+    looked_at = fields.Time(read_only=True)
+    full_looked_at = fields.Time(read_only=True)
+    next_look_at = fields.Time(read_only=True)
+    next_full_at = fields.Time(read_only=True)
+    created_at = fields.Time(read_only=True)
 
     def get_looking(self, source: Any) -> bool:
         return source.pk in self.context["states"].looking
@@ -89,133 +81,118 @@ class SourceSerializer(serializers.Serializer[Any]):
         return parked
 
 
-class SourceChange(serializers.Serializer[Any]):
+class SourceChange(fields.Shape):
     """New values of a source. Fields that are left out stay; `credentials` replace all earlier ones."""
 
-    name = StrictText(required=False, max_length=100)
+    name = fields.Text(required=False, max_length=100)
     options = _Texts(required=False)
     credentials = _Texts(required=False)
     layout = _Columns(required=False, help_text="From the next file on.")
-    schedule = StrictChoice(required=False, choices=Source.Every.choices)
-    full_schedule = StrictChoice(required=False, choices=Source.Every.choices)
-    paused = StrictBoolean(required=False)
+    schedule = fields.Choice(Source.Every.choices, required=False)
+    full_schedule = fields.Choice(Source.Every.choices, required=False)
+    paused = fields.Boolean(required=False)
 
 
-class LookRequest(serializers.Serializer[Any]):
-    full = StrictBoolean(default=False, help_text="List all files, not only what follows the last one.")
+class LookRequest(fields.Shape):
+    full = fields.Boolean("List all files, not only what follows the last one.", default=False)
 
 
-class RemovalOptions(serializers.Serializer[Any]):
+class RemovalOptions(fields.Shape):
     lose_files = serializers.BooleanField(default=False, help_text="Also if files of items are there: they are lost.")
 
 
-class SourceFile(serializers.Serializer[Any]):
-    key = serializers.CharField(allow_blank=True, help_text="Relative to the address; empty for the address itself.")
-    size = serializers.IntegerField(allow_null=True, help_text="In bytes.")
-    changed = serializers.DateTimeField(allow_null=True)
+class SourceFile(fields.Shape):
+    key = fields.Text("Relative to the address; empty for the address itself.", allow_blank=True)
+    size = fields.Integer("In bytes.", allow_null=True)
+    changed = fields.Time(allow_null=True)
 
 
-class SourceTest(serializers.Serializer[Any]):
+class SourceTest(fields.Shape):
     """The first files of a source, or the reason why there are none."""
 
-    problem = serializers.CharField(allow_blank=True)
+    problem = fields.Text(allow_blank=True)
     files = SourceFile(many=True)
 
 
-def _given(fields: dict[str, Any], address: str) -> dict[str, Any]:
+def _given(values: dict[str, Any], address: str) -> dict[str, Any]:
     """Return the fields as `changing` takes them, with options and credentials checked by their names."""
-    if "credentials" in fields:
-        fields["secrets"] = fields.pop("credentials")
+    if "credentials" in values:
+        values["secrets"] = values.pop("credentials")
     for name, secret in (("options", False), ("secrets", True)):
-        if name in fields:
+        if name in values:
             try:
-                fields[name] = changing.only(address, fields[name], secret=secret)
+                values[name] = changing.only(address, values[name], secret=secret)
             except BadAddress as error:
                 raise ValidationError({error.option: str(error)}) from error
-    return fields
+    return values
 
 
-def _shown(project: Project, source: Source, code: int = status.HTTP_200_OK) -> Response:
-    return Response(SourceSerializer(source, context={"states": changing.states_of(project)}).data, status=code)
-
-
-class SourceList(ProjectView):
-    """List the sources of the project."""
-
-    subject = "Sources"
-    reading = changing = Ability.SOURCES_CHANGE
-
-    @extend_schema(responses=SourceSerializer(many=True))
-    def get(self, request: Request, slug: str) -> Response:
-        context = {"states": changing.states_of(self.project)}
-        return Response(SourceSerializer(self.project.sources.all(), many=True, context=context).data)
-
-    @extend_schema(request=SourceSerializer, responses={201: SourceSerializer})
-    def post(self, request: Request, slug: str) -> Response:
-        """Add a source, which a worker looks at. Respond with 409 if the project has 50 sources."""
-        fields = {"layout": None, **read_body(SourceSerializer, request.data)}
-        source = changing.add(project=self.project, user=self.user, **_given(fields, fields["address"]))
-        return _shown(self.project, source, status.HTTP_201_CREATED)
-
-
-class _OneSource(ProjectView):
-    """Base of the endpoints of a single source."""
-
-    subject = "Sources"
-    changing = Ability.SOURCES_CHANGE
+class _Sources(ProjectView):
+    def context_of(self, result: Any) -> dict[str, Any]:
+        return {"states": changing.states_of(self.project)}
 
     def find(self, source_id: int) -> Source:
-        return find_or_404(self.project.sources.all(), MISSING.format(source_id), pk=source_id)
+        return self.one_of(self.project.sources.all(), "source", pk=source_id)
 
 
-class SourceDetail(_OneSource):
-    """A single source."""
+class SourceList(_Sources):
+    """List the sources of the project."""
 
-    reading = Ability.SOURCES_CHANGE
+    @answers(SourceSerializer, needs=Ability.SOURCES_CHANGE, many=True)
+    def get(self) -> QuerySet[Source]:
+        return self.project.sources.all()
 
-    @extend_schema(responses=SourceSerializer)
-    def get(self, request: Request, slug: str, source_id: int) -> Response:
+    @answers(SourceSerializer, 201, needs=Ability.SOURCES_CHANGE, takes=SourceSerializer)
+    def post(self) -> Source:
+        """Add a source, which a worker looks at. Respond with 409 if the project has 50 sources."""
+        values = {"layout": None, **self.body}
+        return changing.add(project=self.project, user=self.user, **_given(values, values["address"]))
+
+
+class SourceDetail(_Sources):
+    @answers(SourceSerializer, needs=Ability.SOURCES_CHANGE)
+    def get(self, source_id: int) -> Source:
         """Return one source."""
-        return _shown(self.project, self.find(source_id))
+        return self.find(source_id)
 
-    @extend_schema(request=SourceChange, responses=SourceSerializer)
-    def patch(self, request: Request, slug: str, source_id: int) -> Response:
+    @answers(SourceSerializer, needs=Ability.SOURCES_CHANGE, takes=SourceChange)
+    def patch(self, source_id: int) -> Source:
         """Change a source, pause it or let it go on. After new credentials, imports that failed continue."""
         source = self.find(source_id)
-        changing.change(source=source, **_given(read_body(SourceChange, request.data), source.address))
-        return _shown(self.project, self.find(source_id))
+        changing.change(source=source, **_given(self.body, source.address))
+        return self.find(source_id)
 
-    @extend_schema(parameters=[RemovalOptions], responses={204: None})
-    def delete(self, request: Request, slug: str, source_id: int) -> Response:
+    @answers(needs=Ability.SOURCES_CHANGE, query=RemovalOptions)
+    def delete(self, source_id: int) -> None:
         """Remove the source and its imports that are not done. Its items stay. Respond with 409 if files of items are
         there, unless `lose_files` is true.
         """
-        options = read_body(RemovalOptions, request.query_params.dict())
-        changing.remove_source(source=self.find(source_id), **options)
-        return Response(status=status.HTTP_204_NO_CONTENT)
+        changing.remove_source(source=self.find(source_id), **self.query)
 
 
-class SourceLook(_OneSource):
+class SourceLook(_Sources):
     """Look at the source as soon as a worker is free. Respond with 409 if it is paused."""
 
-    @extend_schema(request=LookRequest, responses={202: SourceSerializer})
-    def post(self, request: Request, slug: str, source_id: int) -> Response:
+    @answers(SourceSerializer, 202, needs=Ability.SOURCES_CHANGE, takes=LookRequest)
+    def post(self, source_id: int) -> Source:
         source = self.find(source_id)
-        changing.look_now(source=source, full=read_body(LookRequest, request.data)["full"])
-        return _shown(self.project, self.find(source_id), status.HTTP_202_ACCEPTED)
+        changing.look_now(source=source, full=self.body["full"])
+        return self.find(source_id)
 
 
-class SourceTried(_OneSource):
+class SourceTried(_Sources):
     """Return the first five files of the source, or the reason why they cannot be listed. Respond with 429 if you,
     the project or the server have two tests under way.
     """
 
     few = True
 
-    @extend_schema(request=None, responses=SourceTest)
-    def post(self, request: Request, slug: str, source_id: int) -> Response:
+    def context_of(self, result: Any) -> dict[str, Any]:
+        return {}
+
+    @answers(SourceTest, needs=Ability.SOURCES_CHANGE)
+    def post(self, source_id: int) -> dict[str, Any]:
         try:
-            found = {"problem": "", "files": changing.files_for(self.user, self.find(source_id))}
+            return {"problem": "", "files": changing.files_for(self.user, self.find(source_id))}
         except SourceProblem as problem:
-            found = {"problem": str(problem), "files": []}
-        return Response(SourceTest(found).data)
+            return {"problem": str(problem), "files": []}

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, cast
+from typing import Any
 
 from django.db.models import QuerySet
-from django.utils.functional import cached_property
-from drf_spectacular.utils import extend_schema, extend_schema_field
-from rest_framework import generics, serializers
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
 from rest_framework.exceptions import PermissionDenied
-from rest_framework.request import Request
-from rest_framework.response import Response
 
-from labeling.api.shared.endpoints import SIGNED_IN, Endpoint, ProjectView
+from labeling.api.shared import fields
+from labeling.api.shared.endpoints import SIGNED_IN, Endpoint, ProjectView, answers
 from labeling.api.shared.errors import Conflict
-from labeling.api.shared.fields import Body, Price, StrictText
 from labeling.api.shared.visible import VisibleToMember
 from labeling.loop import batches
-from labeling.models import Ability, Membership, Project, User
+from labeling.models import Ability, Project
 from labeling.models.project_settings import MAX_CLASSES
 from labeling.models.projects import MAX_SLUG, slug_validator
 from labeling.projects.classes import guidelines
@@ -47,7 +44,7 @@ CLASSES = {
 class ClassNames(serializers.ListField):
     """A project's class names in their order; `check_classes` validates the list as a whole."""
 
-    child = StrictText(max_length=200)
+    child = fields.Text(max_length=200)
 
     def to_representation(self, classes: Any) -> list[str]:
         offered = [each for each in classes.all() if each.archived_at is None]
@@ -96,17 +93,17 @@ class LearnerChoice(serializers.JSONField):
     """The project's model; `check_project_model` validates the choice."""
 
 
-class ProjectSerializer(VisibleToMember, Body):
+class ProjectSerializer(VisibleToMember, fields.Body):
     """A project with its settings."""
 
     resource = "Project"
 
-    slug = StrictText(max_length=MAX_SLUG, validators=[slug_validator], help_text="Its short name in addresses.")
+    slug = fields.Text("Its short name in addresses.", max_length=MAX_SLUG, validators=[slug_validator])
     classes = ClassNames(max_length=MAX_CLASSES)
     training = Training(required=False)
     model = LearnerChoice(required=False)
-    hourly_cost = Price(
-        min_value=0, max_value=MAX_COST, allow_null=True, required=False, help_text="What an hour of labeling costs."
+    hourly_cost = fields.Price(
+        "What an hour of labeling costs.", min_value=0, max_value=MAX_COST, allow_null=True, required=False
     )
 
     class Meta:
@@ -148,77 +145,50 @@ class ProjectChangeSerializer(ProjectSerializer):
         return fields
 
 
-class ProjectList(Endpoint, generics.ListCreateAPIView[Project]):
+class ProjectList(Endpoint):
     """List the caller's projects."""
 
-    subject = "Projects"
     who = {"GET": SIGNED_IN, "POST": "staff, and managers of any project"}
-    serializer_class = ProjectSerializer
 
-    def get_serializer_context(self) -> dict[str, Any]:
-        return {**super().get_serializer_context(), "membership_in": self._membership_in}
+    def context_of(self, result: Any) -> dict[str, Any]:
+        memberships = {each.project.pk: each for each in access.projects_of(self.user)}
+        return {"membership_in": lambda project: memberships[project.pk]}
 
-    @cached_property
-    def _memberships(self) -> dict[int, Membership]:
-        user = self.request.user
-        return {each.project.pk: each for each in access.projects_of(user)} if isinstance(user, User) else {}
-
-    def _membership_in(self, project: Project) -> Membership:
-        return self._memberships[project.pk]
-
-    def get_queryset(self) -> QuerySet[Project]:
-        user = self.request.user
-        every = Project.objects.kept().prefetch_related("classes")
-        if not isinstance(user, User):
-            return every.none()
+    @answers(ProjectSerializer, pages=True)
+    def get(self) -> QuerySet[Project]:
+        every, user = Project.objects.kept().prefetch_related("classes"), self.user
         return every if user.is_superuser else every.filter(pk__in=Project.objects.visible_to(user).values("pk"))
 
-    @extend_schema(responses={201: ProjectSerializer})
-    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    @answers(ProjectSerializer, 201, takes=ProjectSerializer)
+    def post(self) -> Project:
         """Create a project and make the caller its manager. Staff get the requested slug, or 409 if it is taken. Other
         callers get the slug with a random ending, such as `owls-k7f3`.
 
         Respond with 409 at the maximum number of projects (`MAX_PROJECTS`, `MAX_PROJECTS_PER_PERSON`).
         """
-        user = request.user
-        if not isinstance(user, User) or not access.may_create_projects(user):
+        user = self.user
+        if not access.may_create_projects(user):
             raise PermissionDenied("Only staff and managers of a project may create projects.")
-        return self.create(request, *args, **kwargs)
-
-    def perform_create(self, serializer: serializers.BaseSerializer[Project]) -> None:
-        user = cast(User, self.request.user)
-        values = dict(serializer.validated_data)
-        asked = values.pop("slug")
-        values["name"] = values.get("name") or name_for(asked)
+        values = self.body
+        asked, kind, classes = (values.pop(name) for name in ("slug", "kind", "classes"))
         slug = slug_for(user, asked)
         if Project.objects.filter(slug=slug).exists():
             raise Conflict("slug: This slug is taken.")
-        kind = values.pop("kind")
-        serializer.instance = create_project(
-            slug=slug,
-            kind=kind,
-            classes=values.pop("classes"),
-            manager=user,
-            creator=user,
-            settings={**values, "encoder": default_choice(kind)},
-        )
+        settings = {**values, "name": values.get("name") or name_for(asked), "encoder": default_choice(kind)}
+        return create_project(slug=slug, kind=kind, classes=classes, manager=user, creator=user, settings=settings)
 
 
 class ProjectDetail(ProjectView):
     """Return one project with its settings."""
 
-    subject = "Projects"
-    reading = Ability.PROJECT_READ
-    changing = Ability.SETTINGS_CHANGE
+    @answers(ProjectSerializer, needs=Ability.PROJECT_READ)
+    def get(self) -> Project:
+        return self.project
 
-    @extend_schema(responses=ProjectSerializer)
-    def get(self, request: Request, slug: str) -> Response:
-        return Response(self._shown())
-
-    @extend_schema(request=ProjectChangeSerializer(partial=True), responses=ProjectSerializer)
-    def patch(self, request: Request, slug: str) -> Response:
+    @answers(ProjectSerializer, needs=Ability.SETTINGS_CHANGE, request=ProjectChangeSerializer(partial=True))
+    def patch(self) -> Project:
         """Change settings. Lease, texts and loop settings apply at once, the others from the next batch on."""
-        serializer = ProjectChangeSerializer(self.project, data=request.data, partial=True)
+        serializer = ProjectChangeSerializer(self.project, data=self.request.data, partial=True)
         serializer.is_valid(raise_exception=True)
         change = dict(serializer.validated_data)
         loop = change.pop("loop", None)
@@ -233,7 +203,4 @@ class ProjectDetail(ProjectView):
                 self.project.save(update_fields=list(change))
             if loop is not None:
                 batches.set_loop(project=self.project, loop=loop)
-        return Response(self._shown())
-
-    def _shown(self) -> dict[str, Any]:
-        return ProjectSerializer(self.project, context={"membership_in": self.membership_in}).data
+        return self.project

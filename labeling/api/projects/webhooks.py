@@ -5,33 +5,30 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
-from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.api.shared.endpoints import ProjectListView, ProjectView, find_or_404
-from labeling.api.shared.fields import ShortList, StrictBoolean, StrictChoice, StrictText, read_body, words
+from labeling.api.shared import fields
+from labeling.api.shared.endpoints import ProjectView, answers, find_or_404
 from labeling.models import Ability, Delivery, EventType, Webhook
 from labeling.models.webhooks import MAX_URL
 from labeling.outside.outbound import validate_address
 from labeling.outside.webhooks import changing
 
 EVENTS = [(each.value, each.meaning) for each in EventType]
-MISSING = "There is no webhook {} in this project."
 
 
-class WebhookSerializer(serializers.Serializer[Any]):
+class WebhookSerializer(fields.Shape):
     """An address that gets messages about events of the project. While it is paused, messages wait."""
 
-    id = serializers.IntegerField(read_only=True)
-    url = StrictText(max_length=MAX_URL, validators=[validate_address], help_text="Begins with https://.")
-    events = ShortList(
-        child=StrictChoice(choices=EVENTS), min_length=1, max_length=len(EVENTS), help_text="The types of events."
+    id = fields.Integer(read_only=True)
+    url = fields.Text("Begins with https://.", max_length=MAX_URL, validators=[validate_address])
+    events = fields.ShortList(
+        child=fields.Choice(choices=EVENTS), min_length=1, max_length=len(EVENTS), help_text="The types of events."
     )
-    paused = serializers.BooleanField(read_only=True)
-    pause_reason = serializers.CharField(read_only=True)
-    created_at = serializers.DateTimeField(read_only=True)
+    paused = fields.Boolean(read_only=True)
+    pause_reason = fields.Text(read_only=True)
+    created_at = fields.Time(read_only=True)
 
     def validate_events(self, events: list[str]) -> list[str]:
         return [each for each in EventType if each in events]
@@ -40,15 +37,15 @@ class WebhookSerializer(serializers.Serializer[Any]):
 class WebhookChange(WebhookSerializer):
     """New values of a webhook. Fields that are left out stay."""
 
-    url = StrictText(required=False, max_length=MAX_URL, validators=[validate_address])
-    events = ShortList(required=False, child=StrictChoice(choices=EVENTS), min_length=1, max_length=len(EVENTS))
-    paused = StrictBoolean(required=False, help_text="`true` pauses the webhook, `false` sends what waits.")
+    url = fields.Text(required=False, max_length=MAX_URL, validators=[validate_address])
+    events = fields.ShortList(required=False, child=fields.Choice(choices=EVENTS), min_length=1, max_length=len(EVENTS))
+    paused = fields.Boolean("`true` pauses the webhook, `false` sends what waits.", required=False)
 
 
 class NewSecret(WebhookSerializer):
     """A webhook with its new secret. No later response has the secret."""
 
-    secret = serializers.SerializerMethodField(help_text="What receivers verify signatures with: `whsec_…`.")
+    secret = fields.Computed("What receivers verify signatures with: `whsec_…`.")
 
     def get_secret(self, webhook: Any) -> str:
         return str(self.context["secret"])
@@ -57,13 +54,13 @@ class NewSecret(WebhookSerializer):
 class DeliverySerializer(serializers.ModelSerializer[Delivery]):
     """The message of one event, and the result of its last try."""
 
-    event = serializers.CharField(source="event.type")
-    message_id = serializers.CharField(source="event.message_id", help_text="The header `webhook-id`, in each try.")
-    payload = serializers.DictField(source="event.payload", help_text="The body of the message.")
+    event = fields.Text(source="event.type")
+    message_id = fields.Text("The header `webhook-id`, in each try.", source="event.message_id")
+    payload = fields.Object("The body of the message.", source="event.payload")
 
     class Meta:
         model = Delivery
-        fields = read_only_fields = words(
+        fields = read_only_fields = fields.words(
             "id event message_id payload state attempts tried_at next_at status error response"
         )
 
@@ -76,61 +73,47 @@ def _with_secret(webhook: Webhook, secret: str, code: int) -> Response:
 class WebhookList(ProjectView):
     """List the webhooks of the project."""
 
-    subject = "Webhooks"
-    reading = changing = Ability.WEBHOOKS_CHANGE
+    @answers(WebhookSerializer, needs=Ability.WEBHOOKS_CHANGE, many=True)
+    def get(self) -> QuerySet[Webhook]:
+        return self.project.webhooks.all()
 
-    @extend_schema(responses=WebhookSerializer(many=True))
-    def get(self, request: Request, slug: str) -> Response:
-        return Response(WebhookSerializer(self.project.webhooks.all(), many=True).data)
-
-    @extend_schema(request=WebhookSerializer, responses={201: NewSecret})
-    def post(self, request: Request, slug: str) -> Response:
+    @answers(NewSecret, 201, needs=Ability.WEBHOOKS_CHANGE, takes=WebhookSerializer)
+    def post(self) -> Response:
         """Add a webhook. Only this response has its secret. Respond with 409 if the project has 20 webhooks."""
-        fields = read_body(WebhookSerializer, request.data)
-        return _with_secret(*changing.add(project=self.project, **fields), status.HTTP_201_CREATED)
+        return _with_secret(*changing.add(project=self.project, **self.body), status.HTTP_201_CREATED)
 
 
 class _OneWebhook(ProjectView):
-    """Base of the endpoints of a single webhook."""
-
-    subject = "Webhooks"
-    changing = Ability.WEBHOOKS_CHANGE
-
     def find(self, webhook_id: int) -> Webhook:
-        return find_or_404(self.project.webhooks.all(), MISSING.format(webhook_id), pk=webhook_id)
+        return self.one_of(self.project.webhooks.all(), "webhook", pk=webhook_id)
 
 
 class WebhookDetail(_OneWebhook):
-    """A single webhook."""
-
-    reading = Ability.WEBHOOKS_CHANGE
-
-    @extend_schema(responses=WebhookSerializer)
-    def get(self, request: Request, slug: str, webhook_id: int) -> Response:
+    @answers(WebhookSerializer, needs=Ability.WEBHOOKS_CHANGE)
+    def get(self, webhook_id: int) -> Webhook:
         """Return one webhook."""
-        return Response(WebhookSerializer(self.find(webhook_id)).data)
+        return self.find(webhook_id)
 
-    @extend_schema(request=WebhookChange, responses=WebhookSerializer)
-    def patch(self, request: Request, slug: str, webhook_id: int) -> Response:
+    @answers(WebhookSerializer, needs=Ability.WEBHOOKS_CHANGE, takes=WebhookChange)
+    def patch(self, webhook_id: int) -> Webhook:
         """Change the address or the events, pause the webhook, or let it go on. Waiting messages go to the new
         address.
         """
         webhook = self.find(webhook_id)
-        changing.change(webhook=webhook, **read_body(WebhookChange, request.data))
-        return Response(WebhookSerializer(self.find(webhook_id)).data)
+        changing.change(webhook=webhook, **self.body)
+        return self.find(webhook_id)
 
-    @extend_schema(responses={204: None})
-    def delete(self, request: Request, slug: str, webhook_id: int) -> Response:
+    @answers(needs=Ability.WEBHOOKS_CHANGE)
+    def delete(self, webhook_id: int) -> None:
         """Remove the webhook with its deliveries."""
         changing.remove_webhook(webhook=self.find(webhook_id))
-        return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class WebhookSecret(_OneWebhook):
     """Give the webhook a new secret. Only this response has it. For 24 hours, earlier secrets sign beside it."""
 
-    @extend_schema(request=None, responses=NewSecret)
-    def post(self, request: Request, slug: str, webhook_id: int) -> Response:
+    @answers(NewSecret, needs=Ability.WEBHOOKS_CHANGE)
+    def post(self, webhook_id: int) -> Response:
         webhook = self.find(webhook_id)
         return _with_secret(webhook, changing.rotate(webhook=webhook), status.HTTP_200_OK)
 
@@ -138,31 +121,25 @@ class WebhookSecret(_OneWebhook):
 class WebhookTest(_OneWebhook):
     """Send a `webhook.test` event, once, after the messages that wait; these are tried at once."""
 
-    @extend_schema(request=None, responses={202: DeliverySerializer})
-    def post(self, request: Request, slug: str, webhook_id: int) -> Response:
-        delivery = changing.send_test(webhook=self.find(webhook_id))
-        return Response(DeliverySerializer(delivery).data, status=status.HTTP_202_ACCEPTED)
+    @answers(DeliverySerializer, 202, needs=Ability.WEBHOOKS_CHANGE)
+    def post(self, webhook_id: int) -> Delivery:
+        return changing.send_test(webhook=self.find(webhook_id))
 
 
-class DeliveryList(ProjectListView):
+class DeliveryList(_OneWebhook):
     """List the deliveries of a webhook of the last 30 days, the newest first."""
 
-    subject = "Webhooks"
-    reading = Ability.WEBHOOKS_CHANGE
-    serializer_class = DeliverySerializer
-
-    def get_queryset(self) -> QuerySet[Delivery]:
-        key = self.kwargs["webhook_id"]
-        webhook = find_or_404(self.project.webhooks.all(), MISSING.format(key), pk=key)
-        return webhook.deliveries.select_related("event")
+    @answers(DeliverySerializer, needs=Ability.WEBHOOKS_CHANGE, pages=True)
+    def get(self, webhook_id: int) -> QuerySet[Delivery]:
+        return self.find(webhook_id).deliveries.select_related("event")
 
 
 class DeliverySentAgain(_OneWebhook):
     """Send a dead letter, or a delivered message, once more. Respond with 409 if the message waits."""
 
-    @extend_schema(request=None, responses={202: DeliverySerializer})
-    def post(self, request: Request, slug: str, webhook_id: int, delivery_id: int) -> Response:
+    @answers(DeliverySerializer, 202, needs=Ability.WEBHOOKS_CHANGE)
+    def post(self, webhook_id: int, delivery_id: int) -> Delivery:
         deliveries = self.find(webhook_id).deliveries.select_related("event")
         missing = f"There is no delivery {delivery_id} of this webhook."
         changing.send_again(delivery=find_or_404(deliveries, missing, pk=delivery_id))
-        return Response(DeliverySerializer(deliveries.get(pk=delivery_id)).data, status=status.HTTP_202_ACCEPTED)
+        return deliveries.get(pk=delivery_id)

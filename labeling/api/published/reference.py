@@ -17,6 +17,9 @@ from drf_spectacular.generators import SchemaGenerator
 from labeling.api.published.examples import name_of
 from labeling.api.published.schema import ERRORS, variable
 
+Values = dict[str, Any]
+"""What the page shows of a subject, an endpoint, a shape, or an answer."""
+
 MAX_DEPTH = 4
 JSON = "application/json"
 KINDS = {"integer": "whole number", "string": "text", "boolean": "true or false"}
@@ -44,48 +47,6 @@ class Content:
     example: str
 
 
-@dataclass(frozen=True, slots=True)
-class StatusAnswer:
-    """The bodies of the answers with one status, such as 200 or 404, and their meaning."""
-
-    status: str
-    phrase: str
-    text: SafeString
-    contents: list[Content]
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    anchor: str
-    method: str
-    path: str
-    summary: str
-    text: list[SafeString]
-    who: str
-    parameters: list[Field]
-    bodies: list[Content]
-    answers: list[StatusAnswer]
-    errors: list[StatusAnswer]
-    curl: list[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    anchor: str
-    name: str
-    text: str
-    endpoints: list[Endpoint]
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    anchor: str
-    name: str
-    text: SafeString
-    fields: list[Field]
-    example: str
-
-
 @cache
 def published() -> dict[str, Any]:
     """Return the schema. It takes a second to generate and is cached for the life of the process."""
@@ -93,55 +54,71 @@ def published() -> dict[str, Any]:
 
 
 @cache
-def subjects() -> list[Subject]:
+def subjects() -> list[Values]:
     """Return the endpoints, grouped by subject."""
     schema = published()
-    endpoints: dict[str, list[Endpoint]] = {tag["name"]: [] for tag in schema["tags"]}
+    endpoints: dict[str, list[Values]] = {tag["name"]: [] for tag in schema["tags"]}
     for path, methods in schema["paths"].items():
         for method, operation in methods.items():
             endpoints[operation["tags"][0]].append(_endpoint(method.upper(), path, operation))
     return [
-        Subject(tag["name"].lower(), tag["name"], tag["description"], endpoints[tag["name"]]) for tag in schema["tags"]
+        {
+            "anchor": tag["name"].lower(),
+            "name": tag["name"],
+            "text": tag["description"],
+            "endpoints": endpoints[tag["name"]],
+        }
+        for tag in schema["tags"]
     ]
 
 
 @cache
-def shapes() -> list[Shape]:
+def shapes() -> list[Values]:
     """Return the named shapes of response bodies."""
-    answers = [answer for subject in subjects() for each in subject.endpoints for answer in each.answers + each.errors]
-    named = {content.shape for answer in answers for content in answer.contents} - {""}
+    answers = [
+        answer for subject in subjects() for each in subject["endpoints"] for answer in each["answers"] + each["errors"]
+    ]
+    named = {content.shape for answer in answers for content in answer["contents"]} - {""}
     return [_shape(name, published()["components"]["schemas"][name]) for name in sorted(named)]
 
 
-def _shape(name: str, schema: dict[str, Any]) -> Shape:
-    text = _marked(schema.get("description", ""))
-    return Shape(f"shape-{name}", name, text, list(_fields(schema)), _shown(_example(schema)))
+def _shape(name: str, schema: dict[str, Any]) -> Values:
+    return {
+        "anchor": f"shape-{name}",
+        "name": name,
+        "text": _marked(schema.get("description", "")),
+        "fields": list(_fields(schema)),
+        "example": _shown(_example(schema)),
+    }
 
 
-def errors() -> list[StatusAnswer]:
+def errors() -> list[Values]:
     """Return the error statuses with their usual meaning."""
-    return [
-        StatusAnswer(str(status), HTTPStatus(status).phrase, _marked(text), []) for status, (text, *_) in ERRORS.items()
-    ]
+    return [_status(status, text, []) for status, (text, *_) in ERRORS.items()]
 
 
-def _endpoint(method: str, path: str, operation: dict[str, Any]) -> Endpoint:
+def _status(status: int, text: str, contents: list[Content]) -> Values:
+    """Return the bodies of the answers with one status, such as 404, and their meaning."""
+    return {"status": status, "phrase": HTTPStatus(status).phrase, "text": _marked(text), "contents": contents}
+
+
+def _endpoint(method: str, path: str, operation: dict[str, Any]) -> Values:
     bodies = _all_contents(operation.get("requestBody", {}).get("content", {}))
-    answers = [_answer(status, answer) for status, answer in operation["responses"].items()]
+    answers = [_answer(int(status), answer) for status, answer in operation["responses"].items()]
     parameters = operation.get("parameters", [])
-    return Endpoint(
-        anchor=operation["operationId"],
-        method=method,
-        path=path,
-        summary=operation["summary"],
-        text=[_marked(part) for part in _beyond(operation["summary"], operation["description"])],
-        who=operation["x-who"],
-        parameters=[_parameter(each) for each in sorted(parameters, key=lambda each: each["in"] != "path")],
-        bodies=bodies,
-        answers=[answer for answer in answers if answer.status < "400"],
-        errors=[answer for answer in answers if answer.status >= "400"],
-        curl=_curl(method, path, bodies, answers),
-    )
+    return {
+        "anchor": operation["operationId"],
+        "method": method,
+        "path": path,
+        "summary": operation["summary"],
+        "text": [_marked(part) for part in _beyond(operation["summary"], operation["description"])],
+        "who": operation["x-who"],
+        "parameters": [_parameter(each) for each in sorted(parameters, key=lambda each: each["in"] != "path")],
+        "bodies": bodies,
+        "answers": [answer for answer in answers if answer["status"] < 400],
+        "errors": [answer for answer in answers if answer["status"] >= 400],
+        "curl": _curl(method, path, bodies, answers),
+    }
 
 
 def _beyond(summary: str, description: str) -> list[str]:
@@ -156,10 +133,10 @@ def _parameter(parameter: dict[str, Any]) -> Field:
     return Field(parameter["name"], _kind(parameter["schema"]), parameter.get("required", False), text)
 
 
-def _curl(method: str, path: str, bodies: list[Content], answers: list[StatusAnswer]) -> list[str]:
+def _curl(method: str, path: str, bodies: list[Content], answers: list[Values]) -> list[str]:
     """Return a `curl` command line in two parts: the text before the server's address, and the text after it."""
     words = ["curl"] if method == "GET" else ["curl", "-X", method]
-    if any(content.media_type != JSON for answer in answers for content in answer.contents):
+    if any(content.media_type != JSON for answer in answers for content in answer["contents"]):
         words.append("-OJ")
     words += ["-H", '"Authorization: Token $TOKEN"']
     body = bodies[0] if bodies else None
@@ -169,12 +146,11 @@ def _curl(method: str, path: str, bodies: list[Content], answers: list[StatusAns
     return [" ".join(words), re.sub(r"\{(\w+)\}", lambda name: variable(name[1]).sample, path)]
 
 
-def _answer(status: str, answer: dict[str, Any]) -> StatusAnswer:
-    contents = _all_contents(answer.get("content", {}))
+def _answer(status: int, answer: dict[str, Any]) -> Values:
     text = answer.get("description", "")
-    if int(status) in ERRORS and text == ERRORS[int(status)][0]:
+    if status in ERRORS and text == ERRORS[status][0]:
         text = ""  # the page explains each usual error once
-    return StatusAnswer(status, HTTPStatus(int(status)).phrase, _marked(text), contents)
+    return _status(status, text, _all_contents(answer.get("content", {})))
 
 
 def _all_contents(contents: dict[str, Any]) -> list[Content]:

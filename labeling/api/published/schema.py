@@ -9,12 +9,12 @@ from django.urls import get_resolver
 from drf_spectacular.authentication import SessionScheme
 from drf_spectacular.contrib.knox_auth_token import KnoxTokenScheme
 from drf_spectacular.openapi import AutoSchema
-from rest_framework.pagination import BasePagination
 
 from labeling.api.published.examples import add_examples
 from labeling.api.shared.endpoints import SIGNED_IN
 from labeling.api.shared.errors import Error
 from labeling.api.shared.fields import MAX_ID, MAX_INT
+from labeling.api.shared.pagination import Pages
 from labeling.api.shared.visible import mark_in_schema
 from labeling.models.roles import Ability, who_may
 
@@ -53,17 +53,9 @@ ERRORS = {
         "invalid",
         "page_size: Ensure this value is less than or equal to 1000.",
     ),
-    401: (
-        "The token or session is missing or has expired.",
-        "not_authenticated",
-        "Give a token or sign in.",
-    ),
+    401: ("The token or session is missing or has expired.", "not_authenticated", "Give a token or sign in."),
     403: ("The caller lacks the permission.", "permission_denied", "Only managers of this project may do that."),
-    404: (
-        "It does not exist, or the caller cannot see it.",
-        "not_found",
-        "This project does not exist.",
-    ),
+    404: ("It does not exist, or the caller cannot see it.", "not_found", "This project does not exist."),
     409: ("The request conflicts with the present state.", "conflict", "Only an open batch can be ended."),
     413: ("The body is too large.", "too_large", "The body is larger than 5 MB. Send it in several requests."),
     415: (
@@ -99,6 +91,9 @@ class PublishedSchema(AutoSchema):
     def _get_serializer_name(self, *args: Any, **kwargs: Any) -> str:
         return str(super()._get_serializer_name(*args, **kwargs)).replace("RequestRequest", "Request")
 
+    def _get_paginator(self) -> Pages | None:
+        return Pages() if getattr(getattr(self.view, self.method.lower()), "pages", False) else None
+
     def get_operation_id(self) -> str:
         """Return the method and the name of the address: `post_claim`, `get_batches`."""
         addresses = get_resolver("labeling.api.urls").url_patterns
@@ -123,8 +118,7 @@ class PublishedSchema(AutoSchema):
     def _errors(self, operation: dict[str, Any]) -> set[int]:
         writes = self.method != "GET"
         statuses = {401}
-        paged = isinstance(getattr(self.view, "paginator", None), BasePagination)
-        if "{" in self.path or (hasattr(self.view, "missing") if writes else paged):
+        if "{" in self.path or (hasattr(self.view, "missing") if writes else self._get_paginator()):
             statuses.add(404)
         if writes or self._who() not in (f"{who_may(Ability.PROJECT_READ)} of the project", SIGNED_IN):
             statuses.add(403)  # also for a session without its CSRF token

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import IO, Any, ClassVar, NamedTuple
+from typing import IO, Any, ClassVar
 
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample
@@ -11,7 +11,7 @@ from rest_framework import serializers
 from rest_framework.parsers import BaseParser, FileUploadParser, MultiPartParser
 from rest_framework.request import Request
 
-from labeling.api.shared.fields import read_body
+from labeling.api.shared.fields import Shape, read_body
 from labeling.intake import uploads
 from labeling.kinds import KINDS
 from labeling.models import Project
@@ -90,11 +90,7 @@ def file_bodies(name: str, meaning: str = "", **fields: dict[str, Any]) -> dict[
     header = f'With a header that names it: `Content-Disposition: attachment; filename="{name}"`.'
     in_form = {**file, "description": meaning} if meaning else file
     return {
-        "multipart/form-data": {
-            "type": "object",
-            "required": ["file"],
-            "properties": {"file": in_form, **fields},
-        },
+        "multipart/form-data": {"type": "object", "required": ["file"], "properties": {"file": in_form, **fields}},
         "application/octet-stream": {**file, "description": header},
     }
 
@@ -103,29 +99,31 @@ def two_texts(rows: list[dict[str, str]]) -> OpenApiExample:
     return OpenApiExample("Two texts", rows, request_only=True, media_type="application/json")
 
 
-class Sent(NamedTuple):
-    """An uploaded file, and the options beside it. `upload` holds arguments of `uploads.store_upload`."""
+def uploaded(request: Request, project: Project) -> Any:
+    """Return the data of the request: a raw body, or a form, whose file is spooled while it is parsed.
 
-    upload: dict[str, Any]
-    options: dict[str, Any]
+    The caller must have been authorised before. Raises DRF's `ValidationError` if the file cannot be stored.
+    """
+    uploads.admit(request._request, project, proven=True)
+    data = request.data
+    if problem := getattr(request._request, "upload_problem", ""):
+        raise serializers.ValidationError({"file": problem})
+    return data
 
 
-def sent(request: Request, project: Project, options: type[serializers.Serializer[Any]]) -> Sent:
-    """Return the uploaded file of the request, and the options in the address or in the form.
+def sent(request: Request, project: Project, options: type[Shape] = Shape) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the uploaded file of the request, as arguments of `uploads.store_upload`, and the options in the address
+    or in the form.
 
-    Reads the body, so that the caller must have been authorised before.
-
-    Raises DRF's `ValidationError` if the request has no file, or if the file cannot be stored.
+    Reads the body, so that the caller must have been authorised before. Raises DRF's `ValidationError` if the request
+    has no file, or if the file cannot be stored.
     """
     in_address = request.query_params.dict()
     read_body(options, in_address)
-    uploads.admit(request._request, project, proven=True)
-    data: Any = request.data  # a raw body, or a form, whose file is spooled while it is parsed
+    data = uploaded(request, project)
     file = data.get("file")
-    if problem := getattr(request._request, "upload_problem", ""):
-        raise serializers.ValidationError({"file": problem})
     if not hasattr(file, "chunks"):
         raise serializers.ValidationError({"file": "Send the file in the field 'file'."})
     in_form = {name: data.get(name) for name in options().fields if data.get(name) is not None}
     upload = {"chunks": file.chunks(), "length": file.size, "spooled_at": uploads.spooled(file)}
-    return Sent({"name": file.name or "upload", **upload}, read_body(options, {**in_form, **in_address}))
+    return {"name": file.name or "upload", **upload}, read_body(options, {**in_form, **in_address})

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import cached_property, wraps
+from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar
 
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpResponse
-from drf_spectacular.utils import OpenApiParameter
-from rest_framework import generics
+from django.http.response import HttpResponseBase
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import status
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from labeling.api.shared import fields
+from labeling.api.shared.errors import Error
+from labeling.api.shared.pagination import Pages
 from labeling.labels.items.filter import Filter
 from labeling.models import Ability, LogKind, Membership, Project, User
 from labeling.observing import auditlog
@@ -31,11 +39,10 @@ class AnswerAsPublished(DefaultContentNegotiation):
 
 
 class Endpoint(APIView):
-    """The base of all endpoints. `subject` is the endpoint's heading in the published schema.
+    """The base of all endpoints. `subject` is the endpoint's heading in the published schema, which
+    `labeling.api.urls` sets.
 
     HEAD runs `get`. OPTIONS and TRACE are not allowed, because the schema describes the endpoints.
-
-    HEAD is answered by `get`; OPTIONS and TRACE are not: what there is stands in the schema.
     """
 
     http_method_names = ["get", "post", "put", "patch", "delete", "head"]
@@ -43,25 +50,108 @@ class Endpoint(APIView):
     subject: ClassVar[str] = ""
     few: ClassVar[bool] = False
     """Whether few requests are answered at a time, and others get 429."""
+    takes: type[fields.Shape] | None = None
+    takes_query: type[fields.Shape] | None = None
+    """The shapes of body and parameters that the running method takes, as its `answers` says."""
+
+    @cached_property
+    def body(self) -> dict[str, Any]:
+        """The body in the shape that the method takes. Raises DRF's `ValidationError`, which answers 400."""
+        assert self.takes is not None
+        return fields.read_body(self.takes, self.request.data)
+
+    @cached_property
+    def query(self) -> dict[str, Any]:
+        """The parameters of the address in the shape that the method takes. Raises `ValidationError`, too."""
+        assert self.takes_query is not None
+        return fields.read_body(self.takes_query, self.request.query_params.dict())
+
+    @property
+    def user(self) -> User:
+        """The caller; nobody else than who is signed in gets to a method."""
+        user = self.request.user
+        assert isinstance(user, User)
+        return user
+
+    def context_of(self, result: Any) -> dict[str, Any]:
+        """Return the context of the serializer for what a method returns."""
+        return {}
+
+
+def answers(
+    shape: type[fields.Shape] | Mapping[Any, Any] | None = None,
+    code: int = status.HTTP_200_OK,
+    *,
+    needs: Ability | None = None,
+    many: bool = False,
+    pages: bool = False,
+    takes: type[fields.Shape] | None = None,
+    query: type[fields.Shape] | None = None,
+    meaning: str = "",
+    errors: Mapping[int, str] = MappingProxyType({}),
+    **published: Any,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Publish the method of an endpoint, and answer what it returns in this shape, with this status code.
+
+    With `many` the method returns several rows, with `pages` a queryset of which the caller gets a page. Without a
+    shape the answer is 204. A response that the method makes itself is returned as it is; then `shape` may be the
+    `responses` of `extend_schema`.
+
+    In a project the caller `needs` the ability. The method gets the variables of the address, but for the project's
+    `slug`. It reads the body in the shape `takes` by `self.body`, and the parameters in the shape `query` by
+    `self.query`, once nothing else can refuse the request.
+
+    `meaning` describes the answer, `errors` the statuses that mean something special here. What else is `published`
+    goes to `extend_schema`.
+    """
+    many = many or pages
+    answer: Any = shape(many=True) if many else shape  # type: ignore[operator, misc]  # many of a shape
+    if meaning:
+        answer = OpenApiResponse(answer, description=meaning)
+    responses = dict(shape) if isinstance(shape, Mapping) else {code if shape else status.HTTP_204_NO_CONTENT: answer}
+    responses |= {error: OpenApiResponse(Error, description=text) for error, text in errors.items()}
+    published.setdefault("request", takes)
+    if query:
+        published["parameters"] = [query, *published.get("parameters", ())]
+
+    def decorate(method: Callable[..., Any]) -> Callable[..., Any]:
+        @extend_schema(responses=responses, **published)
+        @wraps(method)
+        def run(self: Endpoint, request: Request, slug: str = "", **variables: Any) -> HttpResponseBase:
+            self.takes, self.takes_query = takes, query
+            result = method(self, **variables)
+            if isinstance(result, HttpResponseBase):
+                return result
+            if shape is None:
+                return Response(status=status.HTTP_204_NO_CONTENT)
+            assert not isinstance(shape, Mapping)
+            paginator = Pages() if pages else None
+            rows = paginator.paginate_queryset(result, request, view=self) if paginator else result
+            data = shape(rows, many=many, context=self.context_of(rows)).data
+            return paginator.get_paginated_response(data) if paginator else Response(data, status=code)
+
+        run.needs, run.pages = needs, pages  # type: ignore[attr-defined]  # for `ability`, and the published schema
+        return run
+
+    return decorate
 
 
 class ProjectView(Endpoint):
     """Looks up the project and the caller's membership before the method runs.
 
-    `reading` is the ability that GET and HEAD ask for, `changing` that of the other methods. A method without an
-    ability is not allowed. An archived project is only read, unless the view is for archived ones (`in_archived`).
+    A method without an ability is not allowed; HEAD needs that of GET. An archived project is only read, unless the
+    view is for archived ones (`in_archived`).
     """
 
-    reading: ClassVar[Ability | None] = None
-    changing: ClassVar[Ability | None] = None
     in_archived: ClassVar[bool] = False
     membership: Membership
     project: Project
 
     @classmethod
     def ability(cls, method: str) -> Ability | None:
-        """Return the ability that the method requires; HEAD requires that of GET."""
-        return cls.reading if method in SAFE else cls.changing
+        """Return the ability that the method needs, as its `answers` says."""
+        handler = getattr(cls, "get" if method in SAFE else method.lower(), None)
+        return getattr(handler, "needs", None)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
@@ -78,16 +168,13 @@ class ProjectView(Endpoint):
     def user(self) -> User:
         return self.membership.user
 
-    def membership_in(self, instance: Any) -> Membership:
-        """Return the caller's membership in the instance's project."""
-        return self.membership
+    def context_of(self, result: Any) -> dict[str, Any]:
+        return {"membership_in": lambda instance: self.membership}
 
-
-class ProjectListView(ProjectView, generics.ListAPIView[Any]):
-    """A paginated list of the project's rows; `get_queryset` selects them."""
-
-    def get_serializer_context(self) -> dict[str, Any]:
-        return {**super().get_serializer_context(), "membership_in": self.membership_in}
+    def one_of(self, rows: QuerySet[AnyModel], noun: str, **lookup: Any) -> AnyModel:
+        """Return the project's row with this key. Raises `Http404` if there is none."""
+        (value,) = lookup.values()
+        return find_or_404(rows, f"There is no {noun} {value} in this project.", **lookup)
 
 
 def parameter(each: Filter) -> OpenApiParameter:

@@ -30,7 +30,6 @@ from labeling.storage.shared_files import StoreAway
 
 logger = logging.getLogger(__name__)
 
-INSUFFICIENT_STORAGE = status.HTTP_507_INSUFFICIENT_STORAGE
 FULL_RETRY_AFTER_SECONDS = 60
 """The wait before a retry when the disk is full: an operator has to free space."""
 
@@ -160,7 +159,9 @@ def server_error(request: HttpRequest) -> HttpResponse:
     """
     error = sys.exception()
     if is_full(error):
-        return _no_room(request)
+        text = "The disk of the server is full. Nothing can be stored until the operator frees space. "
+        text += "Then send the request again."
+        return _later(request, status.HTTP_507_INSUFFICIENT_STORAGE, "disk_full", text, FULL_RETRY_AFTER_SECONDS)
     if outages.is_away(error):
         return _unavailable(request, "database", gettext("Its database"))
     if isinstance(error, StoreAway):
@@ -170,24 +171,18 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return _outside(request, 500, "server_error", text) or defaults.server_error(request)
 
 
-def _no_room(request: HttpRequest) -> HttpResponse:
-    """Return a 507: the server's disk is full; requests that store something succeed after an operator freed space."""
-    text = "The disk of the server is full. Nothing can be stored until the operator frees space. "
-    text += "Then send the request again."
-    response = _outside(request, INSUFFICIENT_STORAGE, "disk_full", text)
-    if response is None:
-        response = HttpResponse(loader.render_to_string("507.html"), status=INSUFFICIENT_STORAGE)
-    response["Retry-After"] = str(FULL_RETRY_AFTER_SECONDS)
-    return response
-
-
 def _unavailable(request: HttpRequest, part: str, its_part: str) -> HttpResponse:
     """Return a 503: a part of the server does not respond, for example the database; on a page, "Its database"."""
     text = f"The {part} does not answer at the moment. Send the request again soon."
-    response = _outside(request, 503, "unavailable", text)
+    return _later(request, 503, "unavailable", text, RETRY_AFTER_SECONDS, part=its_part)
+
+
+def _later(request: HttpRequest, status_code: int, code: str, detail: str, wait: int, **context: str) -> HttpResponse:
+    """Return an error that is over later: a page has its text in the template that is named by the status."""
+    response = _outside(request, status_code, code, detail)
     if response is None:
-        response = HttpResponse(loader.render_to_string("503.html", {"part": its_part}), status=503)
-    response["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        response = HttpResponse(loader.render_to_string(f"{status_code}.html", context), status=status_code)
+    response["Retry-After"] = str(wait)
     return response
 
 

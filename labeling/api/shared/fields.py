@@ -1,4 +1,7 @@
-"""Reading of request data, with fields that accept JSON values of one type only: no text or boolean for a number."""
+"""The fields of bodies. They accept JSON values of one type only: no text or boolean for a number.
+
+Query parameters and forms are texts: their fields are DRF's own.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +22,11 @@ from labeling.questions import QUESTIONS
 
 MAX_INT, MAX_ID = 2**31 - 1, 2**63 - 1
 
+Shape = serializers.Serializer[Any]
+"""The fields of an object in a request or a response."""
 
-def read_body(shape: type[serializers.Serializer[Any]], data: Any) -> dict[str, Any]:
+
+def read_body(shape: type[Shape], data: Any) -> dict[str, Any]:
     """Return the validated data of the serializer `shape`. Raises DRF's `ValidationError`, which answers 400."""
     if data is None:
         raise ValidationError("No data provided")
@@ -28,7 +34,7 @@ def read_body(shape: type[serializers.Serializer[Any]], data: Any) -> dict[str, 
 
 
 @cache
-def _made(shape: type[serializers.Serializer[Any]]) -> serializers.Serializer[Any]:
+def _made(shape: type[Shape]) -> Shape:
     """Return a serializer that all requests share, because making one copies every field. It keeps no data of a
     request.
     """
@@ -40,33 +46,54 @@ def words(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
-def _number(value: Any) -> bool:
+class _Described:
+    """A field whose first argument is its help text."""
+
+    def __init__(self, help_text: str | None = None, **settings: Any) -> None:
+        super().__init__(help_text=help_text, **settings)  # type: ignore[call-arg]  # a field's
+
+
+def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-class StrictInteger(serializers.IntegerField):
+class Integer(_Described, serializers.IntegerField):
     """A JSON number without a fraction: 5, also 5.0."""
 
     default_error_messages = {"invalid": "Give a whole number."}
 
     def to_internal_value(self, data: Any) -> int:
-        if not _number(data) or data != data // 1:
+        if not _is_number(data) or data != data // 1:
             self.fail("invalid")
         return int(data)
 
 
-class StrictFloat(serializers.FloatField):
+class Count(Integer):
+    """A whole number that is not negative."""
+
+    def __init__(self, help_text: str | None = None, **settings: Any) -> None:
+        super().__init__(help_text, min_value=0, **settings)
+
+
+class Float(_Described, serializers.FloatField):
     """A JSON number."""
 
     default_error_messages = {"invalid": "Give a number."}
 
     def to_internal_value(self, data: Any) -> float:
-        if not _number(data) or not math.isfinite(data):
+        if not _is_number(data) or not math.isfinite(data):
             self.fail("invalid")
         return float(data)
 
 
-class StrictBoolean(serializers.BooleanField):
+class Share(Float):
+    """A number from 0 to 1."""
+
+    def __init__(self, help_text: str | None = None, **settings: Any) -> None:
+        super().__init__(help_text, min_value=0, max_value=1, **settings)
+
+
+class Boolean(_Described, serializers.BooleanField):
     """true or false."""
 
     default_error_messages = {"invalid": "Give true or false."}
@@ -77,7 +104,7 @@ class StrictBoolean(serializers.BooleanField):
         return data
 
 
-class StrictText(serializers.CharField):
+class Text(_Described, serializers.CharField):
     """A JSON text. Surrounding white space is removed."""
 
     default_error_messages = {"invalid": "Give a text."}
@@ -88,15 +115,19 @@ class StrictText(serializers.CharField):
         return super().to_internal_value(data)
 
 
-class Secret(StrictText):
+class Secret(Text):
     """A text that the server stores encrypted and that no response shows."""
 
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(max_length=1000, required=False, default="", allow_blank=True, write_only=True, **settings)
+    def __init__(self, help_text: str, **settings: Any) -> None:
+        settings |= {"max_length": 1000, "required": False, "default": "", "allow_blank": True, "write_only": True}
+        super().__init__(help_text, **settings)
 
 
-class StrictChoice(serializers.ChoiceField):
+class Choice(serializers.ChoiceField):
     """One of the listed texts."""
+
+    def __init__(self, choices: Any, help_text: str | None = None, **settings: Any) -> None:
+        super().__init__(choices, help_text=help_text, **settings)
 
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, str):
@@ -104,7 +135,7 @@ class StrictChoice(serializers.ChoiceField):
         return super().to_internal_value(data)
 
 
-class StrictUUID(serializers.UUIDField):
+class UUID(_Described, serializers.UUIDField):
     """A UUID as a text with hyphens."""
 
     def to_internal_value(self, data: Any) -> Any:
@@ -113,14 +144,26 @@ class StrictUUID(serializers.UUIDField):
         return super().to_internal_value(data)
 
 
-class Moment(serializers.DateTimeField):
+class Time(_Described, serializers.DateTimeField):
+    """A time with its date."""
+
+
+class Moment(Time):
     """A time in a response. The renderer writes it, as in responses that no serializer makes."""
 
     def to_representation(self, value: Any) -> Any:
         return value
 
 
-class ShortList(serializers.ListField):
+class Object(_Described, serializers.DictField):
+    """An object with names of any kind; `child` is the field of its values."""
+
+
+class List(_Described, serializers.ListField):
+    """A list; `child` is the field of its elements."""
+
+
+class ShortList(List):
     """A list of bounded length. A longer list is refused before its elements are checked."""
 
     def to_internal_value(self, data: Any) -> Any:
@@ -129,8 +172,23 @@ class ShortList(serializers.ListField):
         return super().to_internal_value(data)
 
 
+class Texts(List):
+    child = Text()
+
+
+class Integers(List):
+    child = Integer()
+
+
+class Computed(serializers.SerializerMethodField):
+    """What the method `get_…` of the serializer returns."""
+
+    def __init__(self, help_text: str | None = None) -> None:
+        super().__init__(help_text=help_text)
+
+
 @extend_schema_field(OpenApiTypes.DOUBLE)
-class Price(StrictFloat):
+class Price(Float):
     """A number that is rounded to two decimals."""
 
     def to_internal_value(self, data: Any) -> Any:
@@ -159,16 +217,16 @@ class Body(serializers.ModelSerializer[Any]):
 
     serializer_field_mapping = {
         **serializers.ModelSerializer.serializer_field_mapping,
-        models.BooleanField: StrictBoolean,
-        models.CharField: StrictText,
-        models.FloatField: StrictFloat,
-        models.IntegerField: StrictInteger,
-        models.PositiveBigIntegerField: StrictInteger,
-        models.PositiveIntegerField: StrictInteger,
-        models.PositiveSmallIntegerField: StrictInteger,
-        models.TextField: StrictText,
+        models.BooleanField: Boolean,
+        models.CharField: Text,
+        models.FloatField: Float,
+        models.IntegerField: Integer,
+        models.PositiveBigIntegerField: Integer,
+        models.PositiveIntegerField: Integer,
+        models.PositiveSmallIntegerField: Integer,
+        models.TextField: Text,
     }
-    serializer_choice_field = StrictChoice
+    serializer_choice_field = Choice
 
 
 class Anything(serializers.JSONField):

@@ -48,9 +48,7 @@ class Command(BaseCommand):
         parser.add_argument("--training", metavar="JSON", help="Training settings, for example '{\"epochs\": 40}'.")
         parser.add_argument("--encoder", metavar="NAME", help=f"What turns items into numbers: {_encoders()}.")
         parser.add_argument(
-            "--encoder-options",
-            metavar="JSON",
-            help='The options of the encoder, like \'{"folder": "minilm"}\'.',
+            "--encoder-options", metavar="JSON", help='The options of the encoder, like \'{"folder": "minilm"}\'.'
         )
         models = ", ".join(each.name for each in known())
         parser.add_argument("--model", metavar="NAME", help=f"What learns from the labels: {models}.")

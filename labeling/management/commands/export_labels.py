@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -67,19 +66,13 @@ class Command(BaseCommand):
             written_whole(Path(output)) as file,
             tqdm(total=total, unit=" rows", unit_scale=True, disable=None, leave=False) as bar,
         ):
-            written = Written(bar.update)
-            for chunk in export(project, name, choice, progress=written.add):
+            written = 0  # answers may arrive during the export, so the number is known at its end
+
+            def count(rows: int) -> None:
+                nonlocal written
+                written += rows
+                bar.update(rows)
+
+            for chunk in export(project, name, choice, progress=count):
                 file.write(chunk)
-        self.stdout.write(f"{written.rows} {'row' if written.rows == 1 else 'rows'} written to {output}")
-
-
-class Written:
-    """Counts the exported rows; answers may arrive during the export, so the number is known at its end."""
-
-    def __init__(self, tell: Callable[[int], Any]) -> None:
-        self.rows = 0
-        self._tell = tell
-
-    def add(self, rows: int) -> None:
-        self.rows += rows
-        self._tell(rows)
+        self.stdout.write(f"{written} {'row' if written == 1 else 'rows'} written to {output}")

@@ -144,12 +144,9 @@ class Command(BaseCommand):
         if item_import.rejected > SHOWN_REJECTIONS:
             some = "all of them" if item_import.rejected <= KEPT else f"the first {KEPT:,} of them"
             self.stdout.write(f"  … `--rejected FILE` writes {some}")
-            self._tell_reasons(item_import)
+            for reason, n in by_number(item_import):
+                self.stdout.write(f"  {n:,} times: {reason}")
         return item_import
-
-    def _tell_reasons(self, item_import: ItemImport) -> None:
-        for reason, n in by_number(item_import):
-            self.stdout.write(f"  {n:,} times: {reason}")
 
     def _job(self, project: Project, path: Path, strict: bool, truth: Path | None, layout: Layout) -> Job:
         """Return a held job for the import: an unfinished job of this path, or a new one."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from labeling.models import User
+from labeling.management.arguments import account_named
 from labeling.projects.people import second_factors
 
 
@@ -18,9 +18,6 @@ class Command(BaseCommand):
         parser.add_argument("username", help="The person.")
 
     def handle(self, *args: Any, username: str, **options: Any) -> None:
-        user = User.objects.filter(username=username).first()
-        if user is None:
-            raise CommandError(f"username: there is no account {username!r}.")
-        if not second_factors.remove_factors(user):
+        if not second_factors.remove_factors(account_named(username)):
             raise CommandError(f"{username} has no second factor.")
         self.stdout.write(f"{username} signs in with the password alone, and is signed out everywhere.")

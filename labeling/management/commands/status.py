@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from argparse import ArgumentParser
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -51,18 +51,17 @@ def describe(status: dict[str, Any]) -> Iterable[str]:
     """Return the status as lines of text."""
     yield f"{status['project']}  {status['name']}: {status['kind']}, {status['question']}, loop {status['loop']}"
     yield ""
-    yield from _labels_and_texts(
-        [
-            ("Items", _items(status["items"])),
-            ("Answers", _answers(status["annotations"])),
-            ("Batch", _batch(status)),
-            ("Step", _step(status["step"])),
-            ("Files", _files(status["storage"])),
-            *(("Failed", f"{failure['step']}: {failure['reason']}") for failure in status["failures"]),
-            *(("Put off", _put_off(each)) for each in status["put_off"]),
-            *(("Import", _import(each)) for each in status["imports"][:3]),
-        ]
-    )
+    facts = [
+        ("Items", _items(status["items"])),
+        ("Answers", _answers(status["annotations"])),
+        ("Batch", _batch(status)),
+        ("Step", _step(status["step"])),
+        ("Files", _files(status["storage"])),
+        *(("Failed", f"{failure['step']}: {failure['reason']}") for failure in status["failures"]),
+        *(("Put off", _put_off(each)) for each in status["put_off"]),
+        *(("Import", _import(each)) for each in status["imports"][:3]),
+    ]
+    yield from (f"{label:<9}{text}" for label, text in facts)
     if status["batches"]:
         yield ""
         yield from _table(
@@ -154,10 +153,6 @@ def _share(measured: dict[str, Any] | None) -> str:
     if measured["n"] < ENOUGH:
         return f"not enough data yet to tell (n = {measured['n']})"
     return f"{measured['accuracy']:.1%} ({measured['low']:.1%} – {measured['high']:.1%}, n = {measured['n']:,})"
-
-
-def _labels_and_texts(pairs: Sequence[tuple[str, str]]) -> Iterable[str]:
-    return (f"{label:<9}{text}" for label, text in pairs)
 
 
 def _table(head: list[str], rows: list[list[str]]) -> Iterable[str]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 from django.db import transaction
 
-from labeling.models import LogKind, SignInFailure, User
+from labeling.management.arguments import account_named
+from labeling.models import LogKind, SignInFailure
 from labeling.observing import auditlog
 
 
@@ -20,12 +21,8 @@ class Command(BaseCommand):
 
     @transaction.atomic
     def handle(self, *args: Any, username: str | None, **options: Any) -> None:
-        user = User.objects.filter(username=username).first()
-        if username is not None and user is None:
-            raise CommandError(f"username: there is no account {username!r}.")
-        failures = SignInFailure.objects.all()
-        if user is not None:
-            failures = failures.filter(user=user)
+        user = None if username is None else account_named(username)
+        failures = SignInFailure.objects.all() if user is None else SignInFailure.objects.filter(user=user)
         failures.delete()
         auditlog.record(LogKind.UNLOCKED, whom=user, subject="" if user else "everybody")
         self.stdout.write(f"{username or 'Everybody'} can sign in again.")

@@ -6,8 +6,12 @@ code, numbers and ids, never a path, person, item or answer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from labeling.observing.traces.recorder import Recorder
 
 Attributes = Mapping[str, str | int | float]
 
@@ -37,32 +41,10 @@ class Span:
 NO_SPAN = Span()
 
 
-class Spans:
-    """Spans that record nothing; the base class of the recorder."""
-
-    @contextmanager
-    def request(self, name: str, headers: Mapping[str, str]) -> Iterator[Span]:
-        yield NO_SPAN
-
-    @contextmanager
-    def job(self, name: str) -> Iterator[Span]:
-        yield NO_SPAN
-
-    @contextmanager
-    def beside(self, name: str) -> Iterator[Span]:
-        yield NO_SPAN
-
-    def ids(self) -> dict[str, str]:
-        return {}
-
-    def finish(self) -> None:
-        """Send the remaining spans, for a few seconds at most."""
+_recorder: Recorder | None = None
 
 
-_spans = Spans()
-
-
-def load() -> Callable[[str], Spans]:
+def load() -> Callable[[str], Recorder]:
     """Load the libraries, and return the function that starts the recorder of a service. Raises `Missing`."""
     try:
         from labeling.observing.traces.recorder import Recorder  # an extra
@@ -79,32 +61,33 @@ def start(service: str) -> None:
 
     `service` names this program in traces, unless OTEL_SERVICE_NAME does. Raises `Missing`.
     """
-    global _spans
-    _spans = load()(service)
+    global _recorder
+    _recorder = load()(service)
 
 
 def request(name: str, headers: Mapping[str, str]) -> AbstractContextManager[Span]:
     """Return a span for a request, in the trace of its headers `traceparent` and `tracestate`, or in a new trace."""
-    return _spans.request(name, headers)
+    return _recorder.request(name, headers) if _recorder else nullcontext(NO_SPAN)
 
 
 def job(name: str) -> AbstractContextManager[Span]:
     """Return a span for a job, in a new trace."""
-    return _spans.job(name)
+    return _recorder.job(name) if _recorder else nullcontext(NO_SPAN)
 
 
 def beside(name: str) -> AbstractContextManager[Span]:
     """Return a span for work in another process, done for the current request or job."""
-    return _spans.beside(name)
+    return _recorder.beside(name) if _recorder else nullcontext(NO_SPAN)
 
 
 def ids() -> dict[str, str]:
     """Return `trace_id` and `span_id` of the current request or job, in hexadecimal digits; empty without a recorded
     span.
     """
-    return _spans.ids()
+    return _recorder.ids() if _recorder else {}
 
 
 def finish() -> None:
     """Send the remaining spans, for a few seconds at most. For processes that end without Python's exit handlers."""
-    _spans.finish()
+    if _recorder:
+        _recorder.finish()

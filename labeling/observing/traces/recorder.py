@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from labeling.observing.traces import Attributes, Span, Spans
+from labeling.observing.traces import Attributes, Span
 
 # How long a process that ends waits for a collector to take its last spans.
 LAST_SECONDS = 3.0
@@ -55,7 +55,7 @@ class RecordedSpan(Span):
             self._part.end()
 
 
-class Recorder(Spans):
+class Recorder:
     """Records spans and sends them from a thread, so that the code that makes spans never waits for the collector.
 
     If the queue is full (OTEL_BSP_MAX_QUEUE_SIZE), spans are dropped. The library's global state is left unchanged,
@@ -70,7 +70,7 @@ class Recorder(Spans):
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
         self._tracer = provider.get_tracer("marginalia")
         self._headers = TraceContextTextMapPropagator()
-        self._finish = _end_with_the_process(provider)
+        self.finish = _end_with_the_process(provider)
 
     @contextmanager
     def request(self, name: str, headers: Mapping[str, str]) -> Iterator[Span]:
@@ -97,9 +97,6 @@ class Recorder(Spans):
         if not context.is_valid:
             return {}
         return {"trace_id": trace.format_trace_id(context.trace_id), "span_id": trace.format_span_id(context.span_id)}
-
-    def finish(self) -> None:
-        self._finish()
 
     @contextmanager
     def _present(self, span: trace.Span) -> Iterator[Span]:

@@ -1,0 +1,234 @@
+"""Endpoints of figures about models: what picking by them pays, what privacy costs, and how the clustering fits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import Http404
+from django.utils import timezone
+from rest_framework import serializers
+
+from labeling.api.shared import fields
+from labeling.api.shared.endpoints import ProjectView, answers
+from labeling.insight import clusterings
+from labeling.insight.labels_saved import NoFigure
+from labeling.insight.payoff import WORTH, Advice, payoff_values
+from labeling.models import Ability, Clustering
+from labeling.projects.privacy import ledger
+from labeling.storage.db.replica import reads
+
+
+class EstimateFigures(fields.Shape):
+    """An estimate with the ends of its 95 % interval; null for a value beyond the limit of the estimate."""
+
+    value = fields.Float(allow_null=True)
+    low = fields.Float()
+    high = fields.Float(allow_null=True)
+
+
+class SpentFigures(fields.Shape):
+    """The labels that the newest version learned from, the control items labeled until then, and their sum."""
+
+    learned = fields.Count()
+    control = fields.Count()
+    labels = fields.Count()
+
+
+class UniformFigures(fields.Shape):
+    """The accuracy, measured on `n` items, of models that learned from `labels` labels drawn at random."""
+
+    labels = fields.Count()
+    accuracy = fields.Share()
+    low = fields.Share()
+    high = fields.Share()
+    n = fields.Count()
+
+
+class CurvePoint(fields.Shape):
+    """The estimated accuracy after `labels` labels drawn at random."""
+
+    labels = fields.Float(min_value=0)
+    accuracy = fields.Share()
+    low = fields.Share()
+    high = fields.Share()
+
+
+class SavedFigures(fields.Shape):
+    """The labels that uniform sampling would have needed for the same accuracy."""
+
+    labels = EstimateFigures(help_text="`needed`, less the labels spent.")
+    needed = EstimateFigures(help_text="Labels drawn at random for the accuracy of the version in use.")
+    limit = fields.Count("Items of the pool: what needs more has no upper end.")
+    points = UniformFigures(many=True)
+    curve = CurvePoint(many=True)
+
+
+class NextFigures(fields.Shape):
+    """The gain in accuracy and the cost of the batch after the newest version."""
+
+    items = fields.Count()
+    labels = fields.Count("Of these, what the next version learns from.")
+    expected = EstimateFigures(help_text="Accuracy gained, in shares of 1, whatever luck the next version has.")
+    predicted = EstimateFigures(help_text="The same with its luck: a prediction interval.")
+    hours = fields.Float("Of labeling; null until a pace is known.", allow_null=True)
+    cost = fields.Float("Null unless the project says what an hour costs.", allow_null=True)
+    currency = fields.Text(allow_blank=True)
+
+
+class PayoffSerializer(fields.Shape):
+    """Labels saved, the gain of the next batch, and the advice that follows."""
+
+    advice = fields.Choice(
+        [(each.value, each.value) for each in Advice],
+        f"`stop`: the next batch brings less than {WORTH} of accuracy, at 95 %. `go-on`: more likely than "
+        "not it brings as much. `unclear`: neither. `too-early`: too few control items or versions. `done`: no item is "
+        "left.",
+    )
+    version = fields.Integer("The model version in use.", allow_null=True)
+    versions = fields.Count("Model versions that it stands on.")
+    control = fields.Count("Labeled control items that it stands on.")
+    more_control = fields.Integer("About how many more it takes to tell.", allow_null=True)
+    spent = SpentFigures(allow_null=True)
+    saved = SavedFigures(allow_null=True)
+    missing = fields.Choice([(each.value, each.value) for each in NoFigure], "Why `saved` is null.", allow_null=True)
+    reason = fields.Text("Why the estimate failed.", allow_blank=True)
+    next = NextFigures(allow_null=True)
+
+
+class PayoffDetail(ProjectView):
+    """Return the labels saved so far, the predicted gain and cost of the next batch, and whether to go on."""
+
+    @reads()
+    @answers(PayoffSerializer, needs=Ability.BATCHES_READ)
+    def get(self) -> dict[str, Any]:
+        return payoff_values(self.project, timezone.now())
+
+
+class PhaseFigures(fields.Shape):
+    """A number of steps of one mechanism, with the parameters that a privacy accountant needs."""
+
+    noise_multiplier = fields.Float(min_value=0)
+    sampling_rate = fields.Share()
+    steps = fields.Count()
+
+
+class TrainingFigures(fields.Shape):
+    """The entry of one training in the ledger, written before the training starts."""
+
+    subject = fields.Text("What it learned: answers, or the pool's texts in a pre-training.", source="training.subject")
+    batch = fields.Integer("Null for a pre-training.", source="training.batch.number", min_value=1, allow_null=True)
+    version = fields.Integer("Null if it did not end.", source="training.version.number", allow_null=True)
+    labels = fields.Count(source="training.labels")
+    phases = PhaseFigures(source="training.phases", many=True)
+    epsilon = fields.Float(
+        "Of all trainings up to this one and of those `elsewhere`; null where `flaw` says why none can be stated.",
+        allow_null=True,
+    )
+    started_at = fields.Time(source="training.created_at")
+
+
+class ElsewhereFigures(fields.Shape):
+    """Private trainings of other projects on the same labels: on copies, originals and imports of them."""
+
+    trainings = fields.Count()
+    phases = PhaseFigures(many=True, help_text="Of all these trainings.")
+
+
+class PrivacySerializer(fields.Shape):
+    """The budget, the ledger, and the budget left."""
+
+    private = fields.Boolean("Whether trainings are private.")
+    limit = fields.Float("ε that all trainings together may cost.", source="project.privacy_epsilon", allow_null=True)
+    delta = fields.Float("δ at which ε holds.", source="project.privacy_delta")
+    spent = fields.Float(
+        "ε of all trainings on these labels, those `elsewhere` too; null as in `trainings`.",
+        source="ledger.spent",
+        allow_null=True,
+    )
+    flaw = fields.Text("Why no ε can be stated; empty if it can.", source="ledger.flaw", allow_blank=True)
+    left = fields.Count("Trainings that may still start.", source="ledger.left")
+    noise = fields.Float("Noise multiplier of the next one.", source="ledger.noise", allow_null=True)
+    labels = fields.Count("What the next one would learn from.", source="ledger.labels")
+    labels_needed = fields.Integer(
+        "About how many labels make it nearly as good as one without privacy.",
+        source="ledger.labels_needed",
+        allow_null=True,
+    )
+    trainings = TrainingFigures(many=True, help_text="Of this project.")
+    elsewhere = ElsewhereFigures(source="ledger.elsewhere")
+
+
+class PrivacyDetail(ProjectView):
+    """Return the privacy ledger: the noise of each training, ε so far, and the budget left. If no ε can be stated, it
+    gives the reason. Trainings of other projects on the same labels count: `elsewhere` lists them.
+    """
+
+    @reads()
+    @answers(PrivacySerializer, needs=Ability.MODELS_READ)
+    def get(self) -> dict[str, Any]:
+        state = ledger.ledger_of(self.project)
+        trainings = [
+            {"training": training, "epsilon": None if state.flaw else cost}
+            for training, cost in zip(state.trainings, state.costs, strict=True)
+        ]
+        private = ledger.is_private(self.project)
+        return {"private": private, "project": self.project, "ledger": state, "trainings": trainings}
+
+
+class ClusteringSerializer(serializers.ModelSerializer[Clustering]):
+    """The clustering, the version whose embeddings it was built from, and the drift of pool and embeddings since."""
+
+    embedded_by = fields.Integer("The model version whose embeddings it was built from.", source="embedded_by.number")
+    joined_share = fields.Share("The part of its rows that joined after it was built.")
+    measured_by = fields.Integer(
+        "The version that `described_now` was measured with.", source="measured_by.number", allow_null=True
+    )
+    described_then = fields.Float(
+        "1 - mean distance within clusters / mean distance of any two items, by the embeddings it was built from.",
+        allow_null=True,
+    )
+    described_now = fields.Float("The same by the embeddings of `measured_by`.", allow_null=True)
+    kept_share = fields.Float("`described_now` as a part of `described_then`.", allow_null=True)
+    drifted = fields.Computed(
+        f"More than {clusterings.MOST_JOINED} joined later, or less than {clusterings.LEAST_KEPT} is kept."
+    )
+
+    class Meta:
+        model = Clustering
+        fields = read_only_fields = fields.words(
+            "rows joined_rows joined_share embedded_by digest described_then described_now measured_by kept_share "
+            "drifted anew_at seconds created_at"
+        )
+
+    def get_drifted(self, clustering: Clustering) -> bool:
+        return clusterings.drift_of(clustering).far
+
+
+class _Clustering(ProjectView):
+    def find(self) -> Clustering:
+        clustering = clusterings.clustering_of(self.project)
+        if clustering is None:
+            raise Http404("The pool is not clustered yet: that is done before the second batch.")
+        return clustering
+
+
+class ClusteringDetail(_Clustering):
+    """Return the clustering of the pool and how well it still fits."""
+
+    @answers(ClusteringSerializer, needs=Ability.MODELS_READ)
+    def get(self) -> Clustering:
+        return self.find()
+
+
+class ClusteringAnew(_Clustering):
+    @answers(ClusteringSerializer, needs=Ability.MODELS_CHANGE)
+    def post(self) -> Clustering:
+        """Rebuild the clustering before the next batch, from the embeddings of the version that picks the batch."""
+        clusterings.ask_rebuild(project=self.project)
+        return self.find()
+
+    @answers(ClusteringSerializer, needs=Ability.MODELS_CHANGE)
+    def delete(self) -> Clustering:
+        """Withdraw the request to rebuild the clustering."""
+        clusterings.withdraw_rebuild(project=self.project)
+        return self.find()
