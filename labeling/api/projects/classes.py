@@ -29,7 +29,7 @@ class ProjectClass(serializers.Serializer[Any]):
     position = serializers.IntegerField(help_text="Its place among the classes, from 0.")
     description = serializers.CharField(help_text="When it applies: for annotators.")
     key = serializers.CharField(help_text="The digit key that chooses it; empty for none.")
-    colour = serializers.CharField(help_text="Of its mark, such as #3366cc; empty for none.")
+    colour = serializers.CharField(help_text="The colour of its mark, such as #3366cc; empty for none.")
     aliases = serializers.ListField(child=serializers.CharField(), help_text="Other words that find it.")
     parent = serializers.IntegerField(  # type: ignore[assignment]  # a field that DRF has an attribute for
         source="parent.index", allow_null=True, default=None, help_text="Index of the class that it is a kind of."
