@@ -19,25 +19,36 @@ def _choice(default: str, *choices: str, meaning: str) -> Any:
 class TrainConfig:
     """The settings of a network's training. Raises ValueError for a value of the wrong type or out of range."""
 
-    epochs: int = _setting(60, 1, 10_000, meaning="Most passes over the labels.")
+    epochs: int = _setting(60, 1, 10_000, meaning="The most passes over all labels.")
     batch_size: int = _setting(
-        64, 1, 65_536, meaning="Most labels per step of the optimiser; few labels are taken in smaller steps."
+        64, 1, 65_536, meaning="The most labels in one step of the optimiser. With few labels the steps are smaller."
     )
     min_steps: int = _setting(
-        200, 1, 1_000_000, meaning="Few labels are passed over more often than `epochs`, up to so many steps."
+        200, 1, 1_000_000, meaning="The least number of steps. With few labels it takes more passes than `epochs`."
     )
-    max_steps: int = _setting(20_000, 1, 10_000_000, meaning="Many labels are not passed over beyond so many steps.")
+    max_steps: int = _setting(
+        20_000, 1, 10_000_000, meaning="The largest number of steps, however many labels there are."
+    )
     max_seconds: float | None = _setting(
-        None, 0.1, 604_800, optional=True, meaning="Ends by the clock; such a training cannot be repeated exactly."
+        None,
+        0.1,
+        604_800,
+        optional=True,
+        meaning="Training stops after this many seconds. It then cannot be repeated exactly.",
     )
-    learning_rate: float = _setting(3e-3, 1e-6, 1.0, meaning="Peak step size; it rises, then falls to nothing.")
+    learning_rate: float = _setting(
+        3e-3, 1e-6, 1.0, meaning="The largest step size. It rises to this value, then falls to zero."
+    )
     warmup_share: float = _setting(0.1, 0.0, 0.9, meaning="Share of the training in which the step size rises.")
-    weight_decay: float = _setting(0.05, 0.0, 10.0, meaning="Pulls weights to zero; more for few or noisy labels.")
+    weight_decay: float = _setting(
+        0.05, 0.0, 10.0, meaning="Pulls the weights towards zero. Use more for few or noisy labels."
+    )
     validation_share: float = _setting(
         0.1,
         0.0,
         0.5,
-        meaning="Share of the labels (never control) held back to stop early; 0 trains on all, to the end.",
+        meaning="Share of the labels that is held back to stop training in time. Control items are never used. 0: "
+        "train on all labels, to the end.",
     )
     patience: int = _setting(
         10, 1, 1000, meaning="Checks without improvement on the held-back labels before training stops."
@@ -47,22 +58,27 @@ class TrainConfig:
         "cross-entropy",
         "focal",
         "brier",
-        meaning="What is made small: focal and brier learn less from what is known already.",
+        meaning="The loss that training minimises. `focal` and `brier` learn less from items that the model already "
+        "knows.",
     )
     label_smoothing: float = _setting(
-        0.0, 0.0, 0.5, meaning="Share of each answer, under cross-entropy, that is given to all classes alike."
+        0.0, 0.0, 0.5, meaning="With cross-entropy, the share of each answer that is spread evenly over all classes."
     )
     class_balance: float = _setting(
-        0.0, 0.0, 1.0, meaning="Weight of rare classes: 0 counts each label alike, 1 each class."
+        0.0, 0.0, 1.0, meaning="Weight of rare classes. 0: every label counts the same. 1: every class counts the same."
     )
     secondary: str = _choice(
-        "s-avuc", "none", "sb-ece", "s-avuc", meaning="Soft calibration error that is made small beside the loss."
+        "s-avuc",
+        "none",
+        "sb-ece",
+        "s-avuc",
+        meaning="The soft calibration error that training minimises together with the loss.",
     )
     secondary_weight: float = _setting(
         2.0,
         0.0,
         100.0,
-        meaning="What the soft calibration error counts in it at the end; nothing in the first half of the training.",
+        meaning="Weight of the soft calibration error at the end of training. It is zero in the first half.",
     )
     temperature: str = _choice(
         "adaptive",
@@ -71,44 +87,49 @@ class TrainConfig:
         "adaptive",
         "sb-ece",
         "s-avuc",
-        meaning="By what, on the held-back labels, it is set at the end how sure the model may be; adaptive: for each "
-        "item by how far its best class stands out.",
+        meaning="How the model's confidence is calibrated on held-back labels. `adaptive`: for each item, by how "
+        "far its best class stands out.",
     )
     calibration_labels: int = _setting(
         1000,
         0,
         1_000_000,
-        meaning="Labels that the temperature is fitted to: while fewer are held back, up to four further trainings "
-        "hold back others, once the next batch is open. 0 does without.",
+        meaning="Labels to calibrate on. If fewer are held back, up to four further trainings hold back others once "
+        "the next batch is open. 0: no further trainings.",
     )
     batch_growth: float = _setting(
-        1.0, 1.0, 1000.0, meaning="Labels per step at the end for each one at the start; it grows evenly in between."
+        1.0,
+        1.0,
+        1000.0,
+        meaning="How many times as many labels a step has at the end as at the start. The number grows evenly.",
     )
     soft_labels: bool = _setting(
         False,
         0,
         1,
-        meaning="Where several people answered, learn how probable each class is, not the most probable alone. For one "
-        "class of many, with cross-entropy, and without privacy; otherwise the most probable is learned.",
+        meaning="Where several people answered, learn the probability of each class instead of the most probable "
+        "class alone. Only for one class of many, with cross-entropy and without privacy.",
     )
     learns_from: str = _choice(
         "pool",
         "pool",
         "labels",
-        meaning="pool: unlabeled items near labeled ones are learned, too, as far as held-out labels show that it "
-        "helps. For one class of many, by the built-in network and cross-entropy, up to 10,000 labels, and without "
-        "privacy.",
+        meaning="`pool`: also learn from unlabeled items near labeled ones, as far as held-out labels show that it "
+        "helps. Only for one class of many, with the built-in network and cross-entropy, up to 10,000 "
+        "labels and without privacy.",
     )
     private_layers: str = _choice(
         "none",
         "none",
         "lora",
         "all",
-        meaning="Within a privacy budget, what learns of a network that the encoder provides: none, a small network "
-        "learns from the features instead; lora, few numbers beside each linear layer, which noise spoils less; all "
-        "layers, for many thousands of labels.",
+        meaning="The part of the encoder's network that a private training changes. `none`: a small network learns "
+        "from the features instead. `lora`: a few numbers beside each linear layer, which noise affects "
+        "less. `all`: every layer, for many thousands of labels.",
     )
-    warm_start: bool = _setting(False, 0, 1, meaning="Begin with the last version's weights, shrunk, not anew.")
+    warm_start: bool = _setting(
+        False, 0, 1, meaning="Begin with the last version's weights, made smaller, instead of new ones."
+    )
     augment: bool = _setting(True, 0, 1, meaning="Shift images by a few pixels, anew in every pass.")
 
     def __post_init__(self) -> None:

@@ -54,7 +54,9 @@ class Entry(NamedTuple):
 def ask(*, version: ModelVersion, user: User) -> TrackedVersion:
     """Enqueue the job that registers the version in MLflow, unless a request waits. Raises `TrackingRefused`."""
     if not settings.MLFLOW_TRACKING_URI:
-        raise TrackingRefused(gettext("This server knows no MLflow: an operator sets MLFLOW_TRACKING_URI."))
+        raise TrackingRefused(
+            gettext("MLflow is not set up on this server. Ask an operator to set MLFLOW_TRACKING_URI.")
+        )
     if version.is_given:
         raise TrackingRefused(
             gettext("Model version %(number)s has no files: it is made of predictions from outside.")

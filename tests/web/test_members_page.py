@@ -254,7 +254,7 @@ def test_each_name_gets_a_link_and_is_listed_until_it_is_used() -> None:
         ("ann, b\u202eo", "“b<U+202E>o” is neither a name nor an address. Correct or remove it."),
         ("ann\nbo@\n", "“bo@” is not a valid address. Correct or remove it."),
         ("Bo <bo@example>", "“Bo <bo@example>” is not a valid address. Correct or remove it."),
-        ("ann@example.org\nbo\nAnn@Example.org", "“Ann@Example.org” is there twice. Remove one of them."),
+        ("ann@example.org\nbo\nAnn@Example.org", "“Ann@Example.org” is listed twice. Remove one of them."),
         ("x" * 300, "is longer than 254 characters."),
         ("\n".join(f"person {number}" for number in range(100)), "Invite at most 99 now"),
         ("\n".join(f"person {number}" for number in range(1001)), "These are 1,001 names. Invite at most 1,000"),

@@ -26,7 +26,7 @@ class ProjectClass(fields.Shape):
     position = fields.Integer("Its place among the classes, from 0.")
     description = fields.Text("When it applies: for annotators.")
     key = fields.Text("The digit key that chooses it; empty for none.")
-    colour = fields.Text("Of its mark, such as #3366cc; empty for none.")
+    colour = fields.Text("The colour of its mark, such as #3366cc; empty for none.")
     aliases = fields.Texts("Other words that find it.")
     parent = fields.Integer(  # type: ignore[assignment]  # a field that DRF has an attribute for
         "Index of the class that it is a kind of.", source="parent.index", allow_null=True, default=None

@@ -105,7 +105,7 @@ class Gcs(StoreRemote):
                     Reason.CREDENTIALS, gettext("Google refuses the service account's key. Enter one that is valid.")
                 )
             if not answer.is_success:
-                sentence = gettext("Google gives no token (%(code)s). Try again later.")
+                sentence = gettext("Google did not issue a token (%(code)s). Try again later.")
                 raise SourceProblem(Reason.AWAY, sentence % {"code": answer.status_code})
             facts = orjson.loads(await self._body(answer))
         return str(facts["access_token"]), float(facts.get("expires_in", TOKEN_SECONDS))

@@ -70,7 +70,7 @@ def read_names(text: str, *, accounts: bool = False) -> list[str]:
         if problem := _problem(name, accounts=accounts):
             raise ValidationError(problem % {"name": shown(name[:60])})
         if name.casefold() in known:
-            raise ValidationError(gettext("“%(name)s” is there twice. Remove one of them.") % {"name": name[:60]})
+            raise ValidationError(gettext("“%(name)s” is listed twice. Remove one of them.") % {"name": name[:60]})
         known.add(name.casefold())
     return names
 

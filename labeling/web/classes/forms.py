@@ -80,7 +80,7 @@ class ClassForm(forms.Form):
         label=gettext_lazy("Colour"),
         required=False,
         max_length=7,
-        help_text=gettext_lazy("Of its mark, such as #3366cc. Empty: none."),
+        help_text=gettext_lazy("The colour of the class's mark, such as #3366cc. Leave empty for none."),
         widget=forms.TextInput(attrs={"class": "figure", "spellcheck": "false", "autocomplete": "off"}),
     )
     place = forms.IntegerField(
