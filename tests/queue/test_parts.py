@@ -76,6 +76,16 @@ def test_nobody_is_given_others_tasks_by_a_lapse_or_by_sharing() -> None:
     assert ranks(claim(project, cid)) == [0, 1, 2, 3, 4, 5]
 
 
+def test_a_lapsed_task_goes_to_people_of_its_part_alone() -> None:
+    project, batch, ann, bob, cid = start(8)
+    parts.assign_part(batch=batch, share=0.5, group="doctors")
+    assert ranks(claim(project, ann)) == [0, 1, 2, 3, 4, 5, 6, 7]
+    past = timezone.now() - datetime.timedelta(hours=1)
+    Assignment.objects.update(lease_expires_at=past, claimed_at=past)
+    assert ranks(claim(project, cid, 2)) == [0, 1]
+    assert ranks(claim(project, bob)) == [4, 5, 6, 7]
+
+
 def test_who_has_tasks_keeps_them_and_a_part_that_is_lifted_is_for_everybody() -> None:
     project, batch, ann, bob, _ = start(12)
     assert ranks(claim(project, bob, 2)) == [0, 1]
