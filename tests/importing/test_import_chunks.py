@@ -27,7 +27,7 @@ class Fake(Source):
         self._sizes = sizes
         self._damaged = damaged
 
-    def records(self, skip: int = 0) -> Iterator[Record]:
+    def _records(self, skip: int) -> Iterator[Record]:
         for number, size in enumerate(self._sizes[skip:], start=skip + 1):
             yield Record(f"row {number}", {"text": "x"}, default_id=str(number), size=size)
         if self._damaged:

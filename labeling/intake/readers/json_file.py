@@ -13,60 +13,39 @@ import orjson
 from labeling.kinds.wording import EXCERPT, excerpt, size
 
 from .base import Record, Source, SourceFile, UnreadableFile, numbered_id
-from .lines import CHUNK, count_bytes, decode, open_text, read_lines, skip_mark
+from .lines import CHUNK, TextSource, decode, open_text, read_lines, skip_mark
 
 _IN_STRING = re.compile(rb'["\\]')
 _IN_LIST = re.compile(rb'["\[\]{},]')
 _NESTED = re.compile(rb'["\[\]{}]')
 
 
-class JsonLinesSource(Source):
+class JsonLinesSource(TextSource):
     """A file with a JSON object on each line; blank lines are no records."""
 
     def __init__(self, file: SourceFile) -> None:
         super().__init__(file)
-        self._size = file.path.stat().st_size
-        self._text: BinaryIO | None = None  # the open file, for `position`
         _first_line(file)
 
-    @property
-    def estimate(self) -> int:
-        return count_bytes(self.file, b"\n") + 1
-
-    def records(self, skip: int = 0) -> Iterator[Record]:
+    def _records(self, skip: int) -> Iterator[Record]:
         with open_text(self.file) as self._text:
             yield from json_line_records(self._text, name=self.name, limit=self.file.row_limit, skip=skip)
-        self._position = 1.0
-
-    def position(self) -> float:
-        # Asked for once a chunk, it need not be computed for every line.
-        if self._text is not None and not self._text.closed:
-            self._position = min(1.0, self._text.tell() / self._size)
-        return self._position
 
 
-class JsonListSource(Source):
+class JsonListSource(TextSource):
     """A file that holds one JSON list of objects, of any length."""
 
-    def __init__(self, file: SourceFile) -> None:
-        super().__init__(file)
-        self._size = file.path.stat().st_size
+    per_row = b"{"
 
-    @property
-    def estimate(self) -> int:
-        return count_bytes(self.file, b"{") + 1
-
-    def records(self, skip: int = 0) -> Iterator[Record]:
-        with open_text(self.file) as text:
-            skip_mark(text, self.name)
-            elements = enumerate(_elements(text, limit=self.file.row_limit), start=1)
+    def _records(self, skip: int) -> Iterator[Record]:
+        with open_text(self.file) as self._text:
+            skip_mark(self._text, self.name)
+            elements = enumerate(_elements(self._text, limit=self.file.row_limit), start=1)
             for number, element in islice(elements, skip, None):
-                self._position = min(1.0, text.tell() / self._size)
                 fields, problem = None, element.problem
                 if not problem:
                     fields, problem = parse_object(element.raw)
                 yield _record(f"row {number}", fields, problem, element.raw, numbered_id(self.name, number))
-        self._position = 1.0
 
 
 def open_json(file: SourceFile) -> Source:
