@@ -21,10 +21,10 @@ from labeling.outside.sources.base import (
     Entry,
     Option,
     Reason,
-    Remote,
     SourceProblem,
 )
 from labeling.outside.sources.gcs import Gcs
+from labeling.outside.sources.remote import Remote
 from labeling.outside.sources.s3 import S3
 from labeling.outside.sources.web import Web
 from labeling.storage.db.sealed import Unreadable, seal, unseal
