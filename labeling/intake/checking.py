@@ -103,9 +103,7 @@ def _check_files(records: Iterable[Record], rules: Rules, source: Source) -> Ite
 
 
 def _check_rows(records: Iterable[Record], rules: Rules, source: Source) -> Iterator[tuple[Record, Draft | Rejection]]:
-    """Yield each record with its result of `check_row`, in order. Files that rows name at a source are read side by
-    side.
-    """
+    """Yield each record with its result of `check_row`, in order. Files at a source are read side by side."""
     if rules.files_at is None:
         yield from ((record, check_row(record, rules, source)) for record in records)
         return

@@ -40,9 +40,7 @@ class Permutation:
         self._mixed = lru_cache(HALVES_KEPT)(self._mix)
 
     def at(self, place: int) -> int:
-        """Return the number that the permutation assigns to `place`. Raises `IndexError` unless it is in
-        range(size).
-        """
+        """Return the number for `place`. Raises `IndexError` unless it is in range(size)."""
         if not 0 <= place < self._size:
             raise IndexError(f"{place} is not in range({self._size})")
         while True:

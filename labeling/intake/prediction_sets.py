@@ -58,13 +58,8 @@ def register(*, project: Project, path: Path, taken_by: str, strict: bool = True
     _check_takes_predictions(project)
     _check_form(path.name)
     with transaction.atomic():
-        values: dict[str, str | bool] = {
-            "name": path.name[-200:],
-            "path": store().recorded(path),
-            "owns_file": False,
-            "strict": strict,
-        }
-        handed = _enqueue(project, None, **values)
+        recorded = store().recorded(path)
+        handed = _enqueue(project, None, name=path.name[-200:], path=recorded, owns_file=False, strict=strict)
         assert handed.job is not None
         Job.objects.take(handed.job, taken_by, timezone.now())
     return handed

@@ -89,9 +89,7 @@ class FileKind(Kind):
         return self._kept(found) if isinstance(found, KeptAtSource) else ItemContent(file=found)
 
     def _kept(self, file: KeptAtSource) -> ItemContent:
-        """Return the content of a file that stays at a source. Its name and size alone are checked: the encoder opens
-        it.
-        """
+        """Return the content of a file at a source. Its name and size alone are checked: the encoder opens it."""
         suffix = PurePosixPath(file.key).suffix.lower()
         if problem := self.file_problem(file.key) or _size_problem(file.size, self.most_bytes):
             raise BadFile(problem)

@@ -33,9 +33,7 @@ class Opener:
         self._started_by = 0
 
     def opened(self, files: list[bytes], most_content: int, *, smaller: bool) -> Iterator[OpenedFile | BadFile]:
-        """Yield each file opened, in order, or the reason for its refusal. With `smaller`, large pictures get smaller
-        ones.
-        """
+        """Yield each file opened, in order, or why it is refused. `smaller`: large pictures get smaller ones."""
         done = 0
         while done < len(files):
             some = self._ask(files[done:], most_content, smaller)
@@ -95,9 +93,7 @@ def _send(stream: IO[bytes] | None, files: list[bytes], most_content: int, small
 
 
 def _received(stream: IO[bytes] | None, files: list[bytes]) -> Iterator[OpenedFile | BadFile]:
-    """Yield the replies as they arrive, to all files or to the first ones. Raises EOFError if the process ends
-    first.
-    """
+    """Yield the replies as they arrive, to all or the first files. Raises EOFError if the process ends first."""
     assert stream is not None
     for file in files:
         lengths = struct.unpack(">4I", _read(stream, 16))

@@ -163,9 +163,7 @@ def _as_png(page: Image.Image) -> Image.Image:
 
 
 def _stretched(page: Image.Image) -> Image.Image:
-    """Stretch the greys of a page to 8 bits over their own range. This reads a few rows at a time: a whole page in
-    numpy takes much memory.
-    """
+    """Stretch the greys of a page to 8 bits over their own range, a few rows at a time: numpy takes much memory."""
     import numpy as np  # only here: few images need numpy, and it doubles the memory of the process
 
     page.load()
@@ -271,9 +269,7 @@ def _decoded_bytes(image: Image.Image, more: float) -> float:
 
 
 def _coefficient_bytes(image: Image.Image) -> float:
-    """Return the bytes that a progressive JPEG needs beside its pixels: two for each sample of the full size; else
-    0.
-    """
+    """Return what a progressive JPEG needs beside its pixels: two bytes for each sample of the full size; else 0."""
     if "progressive" not in image.info or image.format not in ("JPEG", "MPO"):
         return 0
     sampling = [across * down for _, across, down, _ in image.layer]  # type: ignore[attr-defined]

@@ -219,9 +219,7 @@ class Source(ABC):
 
     @property
     def estimate(self) -> int:
-        """Return about the number of records, rather too many than too few. May read the whole file, without
-        parsing.
-        """
+        """Return about the number of records, rather too many. May read the whole file, without parsing."""
         return self.total or 1
 
     def check_whole(self) -> None:  # noqa: B027  # other sources cannot tell before they are read
@@ -273,9 +271,7 @@ def check_columns(columns: Collection[str], file: SourceFile, layout: Layout) ->
 
 
 def inside(name: str) -> str | None:
-    """Normalise `name` to a relative path with "/" between its parts; None for a path that is empty or leads
-    outside.
-    """
+    """Return `name` as a relative path with "/" between its parts; None for one that is empty or leads outside."""
     parts = name.replace("\\", "/").split("/")
     if not name or "\0" in name or parts[0] == "" or parts[0].endswith(":") or ".." in parts:
         return None

@@ -207,9 +207,7 @@ class _Feed:
 
 
 def _delimiter(header: str, name: str) -> str:
-    """Return the most frequent delimiter in the header outside quotation marks; without any, the delimiter of the
-    suffix.
-    """
+    """Return the header's most frequent delimiter outside quotation marks; without any, that of the suffix."""
     bare = re.sub(r'"[^"]*"', "", header)
     usual = "\t" if form_suffix(name) == ".tsv" else ","
     return max([usual, ",", ";", "\t"], key=bare.count)

@@ -90,9 +90,7 @@ def parse_object(raw: bytes) -> tuple[dict[str, Any] | None, str]:
 
 
 def _parse_with_nan(raw: bytes, problem: str) -> tuple[Any, str]:
-    """Parse JSON with NaN and Infinity, which many programs write although JSON lacks them. Return the value and the
-    problem.
-    """
+    """Parse JSON with NaN and Infinity, which JSON lacks and many programs write. Return value and problem."""
     if b"NaN" not in raw and b"Infinity" not in raw:
         return None, problem
     try:

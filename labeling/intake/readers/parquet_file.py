@@ -78,9 +78,7 @@ class ParquetSource(Source):
             before += group.rows
 
     def _group_records(self, index: int, before: int, *, skip: int) -> Iterator[Record]:
-        """Yield the records of one row group after the first `skip`; `before` is the number of rows before the
-        group.
-        """
+        """Yield the records of a row group after the first `skip`. `before`: the number of rows before the group."""
         group, n_read = self._groups[index], 0
         try:
             for batch in self._parquet.iter_batches(batch_size=group.rows_at_once, row_groups=[index]):
@@ -109,9 +107,7 @@ class ParquetSource(Source):
                 yield Record(where, fields, default_id=default_id, size=sum(map(_size, row)))
 
     def _named(self, column: str, cell: Any) -> Any:
-        """Replace a number by its class name, if the file has class names; Hugging Face's -1, "unknown", becomes
-        None.
-        """
+        """Replace a number by its class name, if the file has class names; Hugging Face's -1, "unknown", by None."""
         names = self._class_names.get(column)
         if names is not None and isinstance(cell, np.ndarray):
             return [self._named(column, int(each)) for each in cell]
@@ -128,9 +124,7 @@ class _Group(NamedTuple):
 
 
 def _groups(file: SourceFile) -> list[_Group]:
-    """Return the row groups of the file, checked in a process of its own, which Arrow may abort. Raises
-    UnreadableFile.
-    """
+    """Return the row groups, checked in a process of its own, which Arrow may abort. Raises UnreadableFile."""
     name, numbers = file.name, (str(file.kind.rows_at_once), str(file.limits.unpack_ratio))
     command = [sys.executable, "-I", parquet_facts.__file__, str(file.path.absolute()), *numbers]
     try:

@@ -96,9 +96,7 @@ class ShardsSource(Source):
                 skip = max(0, skip - (number if source.total is None else source.total))
 
     def _class_names(self) -> list[str]:
-        """Return the classes that the indices of samples stand for; [] if the shards come without a list, or if numbers
-        are answers.
-        """
+        """Return the classes that indices of samples stand for; [] without a list, or if numbers are answers."""
         try:
             with self._reading(_CLASSES) as file:
                 names = orjson.loads(file.read(self.limits.file_line))

@@ -91,9 +91,7 @@ class TarSource(Source):
         return Record(where, fields, default_id=default_id, size=size)
 
     def _add_file(self, fields: dict[str, Any], suffix: str, content: bytes) -> str:
-        """Add the content of a file to the fields of its sample; return the problem, "" without one. Files of other
-        kinds are left out.
-        """
+        """Add the content of a file of a known kind to the fields of its sample. Return the problem, or ""."""
         if suffix == "json":
             about, problem = parse_object(content)
             fields |= about or {}

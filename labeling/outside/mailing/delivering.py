@@ -151,9 +151,7 @@ def _url(name: str, *parts: str) -> str:
 
 @transaction.atomic
 def _take(mailbox: Mailbox, now: datetime.datetime) -> bool:
-    """Hold the mailbox, and store which notices its mail has. Return False if another worker holds it, or no mail is
-    due.
-    """
+    """Hold the mailbox, and store the notices of its mail. Return False if it is held already, or no mail is due."""
     reset = mailbox.reset_mail is not None
     if not reset and mailbox.mail is None and not Notice.objects.to_mail(mailbox, now).exists():
         return False

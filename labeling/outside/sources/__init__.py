@@ -98,9 +98,7 @@ def remote_of(source: SourceRow) -> Remote:
 
 
 def remote_with(address: str, options: Mapping[str, str], sealed_secrets: str) -> Remote:
-    """Return the place at a stored address. Raises `SourceProblem` if the secrets cannot be read, or the address is no
-    longer allowed.
-    """
+    """Return the place at a stored address. Raises `SourceProblem` if secrets are unreadable, or it is not allowed."""
     try:
         secrets = orjson.loads(unseal(sealed_secrets)) if sealed_secrets else {}
         return remote_at(address, {**options, **secrets})

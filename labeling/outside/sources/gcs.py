@@ -119,13 +119,11 @@ def _account(text: str) -> tuple[str, RSAPrivateKey]:
     try:
         facts = orjson.loads(text)
         key = load_pem_private_key(facts["private_key"].encode(), password=None)
-        is_whole = facts["type"] == "service_account" and isinstance(key, RSAPrivateKey)
-        account = str(facts["client_email"])
+        if facts["type"] == "service_account" and isinstance(key, RSAPrivateKey):
+            return str(facts["client_email"]), key
     except (ValueError, TypeError, KeyError, AttributeError, UnsupportedAlgorithm):
-        raise BadAddress("service_account", gettext(WRONG)) from None
-    if not is_whole or not isinstance(key, RSAPrivateKey):
-        raise BadAddress("service_account", gettext(WRONG))
-    return account, key
+        pass
+    raise BadAddress("service_account", gettext(WRONG))
 
 
 def _assertion(account: str, key: RSAPrivateKey) -> str:

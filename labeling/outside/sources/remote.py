@@ -43,9 +43,7 @@ MOST_FACTS = 16 << 20
 
 
 class Remote(ABC):
-    """The files at and below an address, each with an address of its own. All methods raise `SourceProblem`, and may be
-    called by several threads.
-    """
+    """The files at and below an address. All methods raise `SourceProblem`, and may be called by several threads."""
 
     schemes: ClassVar[tuple[str, ...]]
     title: ClassVar[str]
@@ -92,9 +90,7 @@ class Remote(ABC):
             return cleaned(self._look(key))
 
     def read(self, key: str, *, limit: int, etag: str = "", seconds: float = READ_SECONDS) -> bytes:
-        """Return the content of a file of at most `limit` bytes, within `seconds`. With `etag`, the file must have
-        it.
-        """
+        """Return the content of a file of at most `limit` bytes, within `seconds`. It must have a given `etag`."""
         blocks: list[bytes] = []
         with self._refusals_of(key):
             self._receive(key, blocks.append, limit=limit, etag=etag, seconds=seconds)

@@ -117,9 +117,7 @@ def remove_webhook(*, webhook: Webhook) -> None:
 
 @transaction.atomic
 def send_test(*, webhook: Webhook) -> Delivery:
-    """Send a test event, after what waits, which is tried at once. Raises `WebhookRefused` if the webhook is paused, or
-    a test event waits.
-    """
+    """Send a test event after what waits, at once. Raises `WebhookRefused` if paused, or if a test event waits."""
     webhook = Webhook.objects.select_for_update(no_key=True).get(pk=webhook.pk)
     if webhook.paused_at is not None:
         raise WebhookRefused(gettext("The webhook is paused. Resume it first."))
