@@ -84,11 +84,7 @@ def _reserve(item_import: ItemImport, size: int) -> None:
     for _ in range(TRIES):
         last_item = Item.objects.aggregate(last=Max("pk"))["last"] or 0
         last_block = ItemImport.objects.aggregate(last=Max(F("first_number") + F("numbers") - 1))["last"] or 0
-        block = {
-            "first_number": max(last_item, last_block) + 1,
-            "numbers": size,
-            "numbered_from": item_import.position,
-        }
+        block = {"first_number": max(last_item, last_block) + 1, "numbers": size, "numbered_from": item_import.position}
         try:
             with transaction.atomic():
                 ItemImport.objects.filter(pk=item_import.pk).update(**block)

@@ -28,14 +28,7 @@ class PredictionsRefused(StateConflict):
     """The project takes no predictions now; the message says why."""
 
 
-def receive(
-    *,
-    project: Project,
-    user: User,
-    name: str,
-    strict: bool = True,
-    **upload: Any,
-) -> PredictionSet:
+def receive(*, project: Project, user: User, name: str, strict: bool = True, **upload: Any) -> PredictionSet:
     """Store a file of predictions, and enqueue the job that reads it.
 
     `strict`: refuse predictions that do not cover all items of the pool. `upload`: as for `uploads.store_upload`.

@@ -54,13 +54,7 @@ def encoder_of(project: Project) -> dict[str, str]:
         return {"name": "", "digest": ""}
 
 
-def receive(
-    *,
-    project: Project,
-    user: User | None,
-    name: str,
-    **upload: Any,
-) -> Registration:
+def receive(*, project: Project, user: User | None, name: str, **upload: Any) -> Registration:
     """Store a file with a model, and enqueue the job that registers it. `upload`: as for `uploads.store_upload`.
 
     Raises `ValidationError` as `uploads.store_upload` does, and `RegisterRefused`.

@@ -108,14 +108,7 @@ def too_large() -> str:
 
 
 def receive(
-    *,
-    project: Project,
-    user: User,
-    name: str,
-    strict: bool,
-    layout: Layout = PLAIN,
-    key: str = "",
-    **upload: Any,
+    *, project: Project, user: User, name: str, strict: bool, layout: Layout = PLAIN, key: str = "", **upload: Any
 ) -> ItemImport:
     """Store an upload, and import it: a small one at once, a larger one by a worker.
 
@@ -131,14 +124,7 @@ def receive(
 
 
 def begin(
-    *,
-    project: Project,
-    user: User,
-    path: Path,
-    name: str,
-    strict: bool,
-    layout: Layout = PLAIN,
-    key: str = "",
+    *, project: Project, user: User, path: Path, name: str, strict: bool, layout: Layout = PLAIN, key: str = ""
 ) -> ItemImport:
     """Import a stored upload. Parameters and errors as for `receive`."""
     request = _request_hash(path, key, strict=strict, layout=layout) if key else ""
@@ -194,12 +180,7 @@ def _request_hash(path: Path, key: str, *, strict: bool, layout: Layout) -> str:
 
 
 def store_upload(
-    *,
-    project: Project,
-    name: str,
-    chunks: Iterable[bytes],
-    length: int | None = None,
-    spooled_at: Path | None = None,
+    *, project: Project, name: str, chunks: Iterable[bytes], length: int | None = None, spooled_at: Path | None = None
 ) -> Path:
     """Store an upload in the uploads' folder, and return its path.
 

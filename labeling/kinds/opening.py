@@ -63,10 +63,7 @@ class Opener:
         if self._process is None or self._started_by != os.getpid():  # after a fork, the process is the parent's
             self._started_by = os.getpid()
             self._process = subprocess.Popen(  # noqa: S603  a fixed command
-                self.command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
+                self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
             )
             assert self._process.stdout is not None
             if not self._process.stdout.read(1):

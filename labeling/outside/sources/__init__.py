@@ -29,16 +29,7 @@ from labeling.outside.sources.s3 import S3
 from labeling.outside.sources.web import Web
 from labeling.storage.db.sealed import Unreadable, seal, unseal
 
-__all__ = [
-    "READ_SECONDS",
-    "REQUEST_SECONDS",
-    "BadAddress",
-    "Entry",
-    "Option",
-    "Reason",
-    "Remote",
-    "SourceProblem",
-]
+__all__ = ["READ_SECONDS", "REQUEST_SECONDS", "BadAddress", "Entry", "Option", "Reason", "Remote", "SourceProblem"]
 
 MAX_ADDRESS = 2000
 PLACES: tuple[type[Remote], ...] = (S3, Gcs, Azure, Web)

@@ -47,11 +47,7 @@ def add(*, project: Project, url: str, events: Sequence[EventType]) -> tuple[Web
 
 @transaction.atomic
 def change(
-    *,
-    webhook: Webhook,
-    url: str | None = None,
-    events: Sequence[EventType] | None = None,
-    paused: bool | None = None,
+    *, webhook: Webhook, url: str | None = None, events: Sequence[EventType] | None = None, paused: bool | None = None
 ) -> None:
     """Change the address or the events, pause the webhook or let it go on. None leaves a value as it is.
 
