@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 import orjson
 
@@ -41,11 +41,9 @@ class JsonListSource(TextSource):
         with open_text(self.file) as self._text:
             skip_mark(self._text, self.name)
             elements = enumerate(_elements(self._text, limit=self.file.row_limit), start=1)
-            for number, element in islice(elements, skip, None):
-                fields, problem = None, element.problem
-                if not problem:
-                    fields, problem = parse_object(element.raw)
-                yield _record(f"row {number}", fields, problem, element.raw, numbered_id(self.name, number))
+            for number, (raw, problem) in islice(elements, skip, None):
+                fields, problem = (None, problem) if problem else parse_object(raw)
+                yield _record(f"row {number}", fields, problem, raw, numbered_id(self.name, number))
 
 
 def open_json(file: SourceFile) -> Source:
@@ -107,11 +105,6 @@ def _too_long(limit: int) -> str:
     return f"the row is longer than {size(limit)}"
 
 
-class _Element(NamedTuple):
-    raw: bytes
-    problem: str
-
-
 class _Kept:
     """The bytes of an element of the list; only the beginning of an element that is too long."""
 
@@ -127,15 +120,18 @@ class _Kept:
         else:
             self._parts = [b"".join([*self._parts, part[:EXCERPT]])[:EXCERPT]]
 
-    def pop_element(self, problem: str = "") -> _Element:
+    def pop_element(self, problem: str = "") -> tuple[bytes, str]:
+        """Return the element, and the problem with it."""
         raw = b"".join(self._parts)
         problem = _too_long(self._limit) if self._size > self._limit else problem
         self._parts, self._size = [], 0
-        return _Element(raw, problem)
+        return raw, problem
 
 
-def _elements(file: BinaryIO, *, limit: int) -> Iterator[_Element]:
-    """Split the list in `file` into its elements, by brackets and strings, without parsing them."""
+def _elements(file: BinaryIO, *, limit: int) -> Iterator[tuple[bytes, str]]:
+    """Split the list in `file` into its elements, by brackets and strings, without parsing them. Yield each with the
+    problem that it has already, "" without one.
+    """
     kept = _Kept(limit)
     depth, in_string, escaped, count = 0, False, False, 0
     while chunk := file.read(CHUNK):
@@ -162,11 +158,11 @@ def _elements(file: BinaryIO, *, limit: int) -> Iterator[_Element]:
     yield kept.pop_element("the list is not closed: the file seems to be cut short")
 
 
-def _last(kept: _Kept, part: bytes, count: int, tail: bytes) -> Iterator[_Element]:
+def _last(kept: _Kept, part: bytes, count: int, tail: bytes) -> Iterator[tuple[bytes, str]]:
     """Yield the last element of the list, and a bad element for bytes after the end of the list."""
     kept.add(part)
-    element = kept.pop_element()
-    if element.raw.strip() or count:
-        yield element
+    raw, problem = kept.pop_element()
+    if raw.strip() or count:
+        yield raw, problem
     if tail.strip():
-        yield _Element(tail, "something follows the end of the list: only one list a file is read")
+        yield tail, "something follows the end of the list: only one list a file is read"
