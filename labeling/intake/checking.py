@@ -47,7 +47,16 @@ def chunks(
     places: list[str] = []
     checked: Checked = []
     size, weight, begun = most(), 0, time.monotonic()
-    records = _UpToDamage(source.rows(skip=skip))
+    damage: UnreadableFile | None = None
+
+    def up_to_damage() -> Iterator[Record]:
+        nonlocal damage
+        try:
+            yield from source.rows(skip=skip)
+        except UnreadableFile as error:
+            damage = error  # raised once the records before it are checked
+
+    records = up_to_damage()
     if kind.is_file:
         results = _check_files(records, rules, source)
     else:
@@ -64,24 +73,8 @@ def chunks(
             places, checked, size, weight, begun = [], [], most(), 0, time.monotonic()
     if places:
         yield places, checked, rules
-    if records.damage is not None:
-        raise records.damage
-
-
-class _UpToDamage:
-    """The records before the damage of a source. `damage` is the error that ended them, to be raised once they are
-    checked; None without one.
-    """
-
-    def __init__(self, records: Iterator[Record]) -> None:
-        self._records = records
-        self.damage: UnreadableFile | None = None
-
-    def __iter__(self) -> Iterator[Record]:
-        try:
-            yield from self._records
-        except UnreadableFile as error:
-            self.damage = error
+    if damage is not None:
+        raise damage
 
 
 def check_record(record: Record, rules: Rules, source: Source) -> Draft | Rejection:
@@ -103,9 +96,7 @@ def _check_files(records: Iterable[Record], rules: Rules, source: Source) -> Ite
 
 
 def _check_rows(records: Iterable[Record], rules: Rules, source: Source) -> Iterator[tuple[Record, Draft | Rejection]]:
-    """Yield each record with its result of `check_row`, in order. Files that rows name at a source are read side by
-    side.
-    """
+    """Yield each record with its result of `check_row`, in order. Files at a source are read side by side."""
     if rules.files_at is None:
         yield from ((record, check_row(record, rules, source)) for record in records)
         return

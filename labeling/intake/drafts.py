@@ -74,9 +74,7 @@ class Rejection:
 
 
 def check_row(record: Record, rules: Rules, source: Source) -> Draft | Rejection:
-    """Return the draft of an item, or a rejection. Does not open the row's file, and does not check for duplicate
-    ids.
-    """
+    """Return the draft of an item, or a rejection, before the row's file is opened and ids are compared."""
     if record.fields is None:
         return Rejection(record.where, _sentence(record.problem), record.excerpt)
     fields = _flat(record.fields)
@@ -105,7 +103,9 @@ def _draft(record: Record, fields: dict[str, Any], rules: Rules, source: Source)
     truth, proposed = _pop_truth(left, rules, source)
     labeled = row_labels.pop_labels(left, rules)
     gold = answer_cells.read_answer(plain(left.pop("gold", None)), "gold", rules)
-    suggestion = _pop_suggestion(left, rules)
+    suggestion = plain(left.pop("suggestion", None))  # only annotators whose task is prompted may see it
+    if rules.with_truth:
+        suggestion = answer_cells.read_answer(suggestion, "suggestion", rules)
     around = Surroundings(
         number_columns=source.number_columns,
         vector_length=rules.vector_length,
@@ -127,14 +127,12 @@ def _draft(record: Record, fields: dict[str, Any], rules: Rules, source: Source)
         place_id=place_id,
         labels=labeled,
         gold=gold if rules.with_truth else None,
-        suggestion=suggestion,
+        suggestion=suggestion if rules.with_truth else None,
     )
 
 
 def _flat(fields: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields of a row. The fields of a Label Studio task are those in its `data`; its other fields are
-    ignored.
-    """
+    """Return the fields of a row: of a Label Studio task those in its `data`, without the others."""
     data = fields.get("data")
     if "gold" in fields and row_labels.unanswered(fields) == Origin.CERTIFIED:  # a model's label measures no person
         fields = {**fields, "suggestion": fields["gold"], "gold": None}
@@ -197,14 +195,6 @@ def _pop_truth(left: dict[str, Any], rules: Rules, source: Source) -> tuple[Show
     elif column and folder is not None:  # a file of a folder alone has no columns of its own
         left[column] = folder
     return answer_cells.read_answer(truth, "truth", rules), None
-
-
-def _pop_suggestion(left: dict[str, Any], rules: Rules) -> Shown | None:
-    """Take the suggestion out of the fields: only annotators whose task is prompted may see it."""
-    if "suggestion" not in left:
-        return None
-    value = plain(left.pop("suggestion"))
-    return answer_cells.read_answer(value, "suggestion", rules) if rules.with_truth else None
 
 
 def class_of_folder(name: Any, rules: Rules) -> str | None:

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.utils import timezone
 
@@ -28,19 +28,13 @@ COLUMNS = (
 TRUTHS_KEPT = 4096
 
 
-class SettledAnswer(NamedTuple):
-    """An answer with its stored value and its time."""
-
-    answer: ImportedAnswer
-    value: Any
-    at: datetime.datetime
-
-
 @dataclass(slots=True)
 class Settled:
-    """An item's answers, its correction if it has one, and the label that follows from them."""
+    """An item's answers with their times, its correction if it has one, and the label that follows from them. Values
+    are those to be stored.
+    """
 
-    answers: list[SettledAnswer]
+    answers: list[ImportedAnswer]
     label: Any
     agreement: float | None
     labeled_at: datetime.datetime | None
@@ -118,9 +112,7 @@ def _label(
 
 
 def fingerprint(kind: Kind, draft: Draft, media: str) -> int | None:
-    """Return a 64-bit hash of the item's content, the same in all projects; None if the kind cannot identify the
-    content.
-    """
+    """Return a 64-bit hash of the item's content, the same in all projects; None if the kind cannot tell."""
     identity = kind.identity(draft.data, media, draft.vector)
     if not identity:
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, count
 from typing import Any
@@ -14,7 +14,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from labeling.intake import origins
-from labeling.intake.items import COLUMNS, NewItem, Settled, SettledAnswer
+from labeling.intake.items import COLUMNS, NewItem, Settled
 from labeling.intake.row_labels import UNASKED_SECONDS, ImportedAnswer, Labels
 from labeling.loop import batches
 from labeling.models import Annotation, Batch, Correction, Item, ItemImport, Project, Task, User
@@ -27,6 +27,7 @@ NOBODY = "imported"
 LABEL_ALONE = Labels(None)[1:]
 """The fields of `Labels` behind the first one, for a label without answers."""
 PART = 500
+"""The ids of one statement."""
 NOT_PICKED = {
     "free": 0, "outstanding": 0, "selection": 1, "is_control": False, "asked": False, "prompted": False,
     "prompted_by": "",
@@ -49,10 +50,10 @@ class _Import:
     def parsed(self, value: Any) -> Any:
         return None if value is None else self.project.asks.parse(value, self.indices)
 
-    def answers(self, labels: Labels) -> list[SettledAnswer]:
-        """Return the answers in the order of their times."""
-        every = [SettledAnswer(each, self.parsed(each.value), each.at or self.now) for each in labels.answers]
-        return sorted(every, key=lambda each: each.at)
+    def answers(self, labels: Labels) -> list[ImportedAnswer]:
+        """Return the answers, with the values to be stored, in the order of their times."""
+        every = [each._replace(value=self.parsed(each.value), at=each.at or self.now) for each in labels.answers]
+        return sorted(every, key=lambda each: each.at or self.now)
 
 
 def settle(item_import: ItemImport, items: Iterable[NewItem], indices: Mapping[str, int]) -> None:
@@ -91,7 +92,7 @@ def write_items(
     batch = batches.for_import(item_import=item_import)
     tasks = _write_tasks(batch, [item for item, _ in pairs])
     users = _users(chain.from_iterable(_names(each) for _, each in pairs))
-    answers = [(tasks[item.number], answered) for item, each in pairs for answered in each.answers]
+    answers = [(tasks[item.number], answer) for item, each in pairs for answer in each.answers]
     _write_answers(project, answers, users)
     _write_corrections([(item.number, each) for item, each in pairs if each.corrected_by], users)
     labeled = sum(each.label is not None for _, each in pairs)
@@ -118,7 +119,7 @@ def _labels(pairs: Iterable[tuple[NewItem, Settled]], indices: Mapping[str, int]
             item.fingerprint, each.label, None if item.draft.proposed is None else indices[item.draft.proposed]
         )
         for item, each in pairs
-        if each.label is not None or any(answered.value is not None for answered in each.answers)
+        if each.label is not None or any(answer.value is not None for answer in each.answers)
     ]
 
 
@@ -139,8 +140,7 @@ def _settle(shared: _Import, labels: Labels) -> Settled:
         if answers:
             corrected_by = shared.importer
         else:
-            unasked = ImportedAnswer(None, shared.importer, None, "", UNASKED_SECONDS, False, None)
-            answers = [SettledAnswer(unasked, word, shared.now)]
+            answers = [ImportedAnswer(None, shared.importer, word, "", UNASKED_SECONDS, False, shared.now)]
             resolved, agreement = label, 1.0
     if not corrected_by:
         at = None if resolved is None else labels.labeled_at or shared.now
@@ -154,13 +154,11 @@ def _settle(shared: _Import, labels: Labels) -> Settled:
 
 
 def _names(settled: Settled) -> list[str]:
-    return [*(answered.answer.annotator for answered in settled.answers), *filter(None, [settled.corrected_by])]
+    return [*(answer.annotator for answer in settled.answers), *filter(None, [settled.corrected_by])]
 
 
 def _users(names: Iterable[str]) -> dict[str, int]:
-    """Return the accounts with these names. Missing accounts are created, without a password, a membership or a
-    sign-in.
-    """
+    """Return the accounts with these names. New ones have no password, no membership and no sign-in."""
     unique = sorted(set(names))
     users = dict(User.objects.filter(username__in=unique).values_list("username", "pk"))
     missing = [name for name in unique if name not in users]
@@ -173,22 +171,21 @@ def _users(names: Iterable[str]) -> dict[str, int]:
     return users
 
 
-def _write_answers(project: Project, answers: Sequence[tuple[int, SettledAnswer]], users: Mapping[str, int]) -> None:
+def _write_answers(project: Project, answers: Sequence[tuple[int, ImportedAnswer]], users: Mapping[str, int]) -> None:
     """Insert the answers. An answer gets a new id if another annotation has its id, as the original of a copy does."""
-    ids = {answered.answer.id for _, answered in answers if answered.answer.id}
-    taken = {
-        pk for part in _parts(list(ids)) for pk in Annotation.objects.filter(pk__in=part).values_list("pk", flat=True)
-    }
+    ids = list({answer.id for _, answer in answers if answer.id})
+    taken: set[uuid.UUID] = set()
+    for start in range(0, len(ids), PART):
+        taken.update(Annotation.objects.filter(pk__in=ids[start : start + PART]).values_list("pk", flat=True))
     # New ids follow each other, so that they share pages of the index.
     new = (uuid.UUID(int=number) for number in count(uuid.uuid4().int >> NEW_BITS << NEW_BITS))
     values = []
-    for task, answered in answers:
-        answer = answered.answer
+    for task, answer in answers:
         pk = next(new) if answer.id is None or answer.id in taken else answer.id
         taken.add(pk)
         values.append(
-            (pk, task, users[answer.annotator], answered.value, answer.reason, answer.seconds, answer.flagged,
-             answered.at, project.class_revision, 0, False)  # 0: given under another project's guidelines
+            (pk, task, users[answer.annotator], answer.value, answer.reason, answer.seconds, answer.flagged,
+             answer.at, project.class_revision, 0, False)  # 0: given under another project's guidelines
         )  # fmt: skip
     insert_many(Annotation, ANNOTATION, converted(Annotation, ANNOTATION, values))
 
@@ -196,9 +193,3 @@ def _write_answers(project: Project, answers: Sequence[tuple[int, SettledAnswer]
 def _write_corrections(corrected: Sequence[tuple[int, Settled]], users: Mapping[str, int]) -> None:
     values = [(item, users[each.corrected_by], each.corrected_to, "", each.labeled_at) for item, each in corrected]
     insert_many(Correction, CORRECTION, converted(Correction, CORRECTION, values))
-
-
-def _parts(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    """Yield the values in parts that fit into one statement."""
-    for start in range(0, len(values), PART):
-        yield values[start : start + PART]

@@ -40,9 +40,7 @@ class Permutation:
         self._mixed = lru_cache(HALVES_KEPT)(self._mix)
 
     def at(self, place: int) -> int:
-        """Return the number that the permutation assigns to `place`. Raises `IndexError` unless it is in
-        range(size).
-        """
+        """Return the number for `place`. Raises `IndexError` unless it is in range(size)."""
         if not 0 <= place < self._size:
             raise IndexError(f"{place} is not in range({self._size})")
         while True:
@@ -86,11 +84,7 @@ def _reserve(item_import: ItemImport, size: int) -> None:
     for _ in range(TRIES):
         last_item = Item.objects.aggregate(last=Max("pk"))["last"] or 0
         last_block = ItemImport.objects.aggregate(last=Max(F("first_number") + F("numbers") - 1))["last"] or 0
-        block = {
-            "first_number": max(last_item, last_block) + 1,
-            "numbers": size,
-            "numbered_from": item_import.position,
-        }
+        block = {"first_number": max(last_item, last_block) + 1, "numbers": size, "numbered_from": item_import.position}
         try:
             with transaction.atomic():
                 ItemImport.objects.filter(pk=item_import.pk).update(**block)

@@ -137,9 +137,7 @@ def _repeated(
 
 
 def _keys(project: Project, labels: Sequence[ImportedLabel]) -> list[Hashable]:
-    """Return, for each label, a key that is equal in all projects: content, value and proposed class, by the classes'
-    names.
-    """
+    """Return a key for each label, equal in all projects: content, value and proposed class, by classes' names."""
     asks = project.asks
     names = project.names_in(
         (each.value for each in labels), (each.proposed for each in labels if each.proposed is not None)

@@ -19,7 +19,7 @@ from labeling.intake.looking import FirstRow, LabelCounts, count_labels, first_r
 from labeling.intake.readers import Layout, UnreadableFile, open_source
 from labeling.intake.readers.layout import missing
 from labeling.intake.run import rules_of
-from labeling.models import ItemImport, Job, LogKind, Project, Source, Upload, User
+from labeling.models import ItemImport, LogKind, Project, Source, Upload, User
 from labeling.models.jobs import worker_name
 from labeling.observing import auditlog
 from labeling.outside.sources import SourceProblem
@@ -116,9 +116,7 @@ def unknown_names(path: Path, project: Project, layout: Layout, *, name: str, wh
 
 
 def look(item_import: ItemImport, *, person: int) -> Look:
-    """Look into the file of a parked import, for a person who waits. Raises `UnreadableFile` if it can be read in no
-    layout.
-    """
+    """Look into the file of a parked import, for a person who waits. Errors as for `look_into`."""
     layout, parked = Layout.read(item_import.layout), (item_import, person)
     return look_into(_file(item_import), item_import.project, layout, name=item_import.name, parked=parked)
 
@@ -194,11 +192,7 @@ def start(*, item_import: ItemImport, layout: Layout) -> ItemImport:
         mapped = {"layout": layout.stored(), "next_look_at": timezone.now()}
         Source.objects.filter(imports=item_import).update(**mapped, found=F("found") + 1)
         item_import.refresh_from_db()
-        job = Job.objects.enqueue(Job.Kind.IMPORT, project=item_import.project, cause=item_import)
-        if at_once:
-            Job.objects.take(job, worker_name(), timezone.now())
-        after = {"import": item_import.pk, "file": item_import.name}
-        auditlog.record(LogKind.ITEMS_IMPORTED, project=item_import.project, after=after)
+        job = uploads.enqueue(item_import, taken_by=worker_name() if at_once else "")
     return uploads.begun(job, at_once=at_once)
 
 

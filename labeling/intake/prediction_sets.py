@@ -28,14 +28,7 @@ class PredictionsRefused(StateConflict):
     """The project takes no predictions now; the message says why."""
 
 
-def receive(
-    *,
-    project: Project,
-    user: User,
-    name: str,
-    strict: bool = True,
-    **upload: Any,
-) -> PredictionSet:
+def receive(*, project: Project, user: User, name: str, strict: bool = True, **upload: Any) -> PredictionSet:
     """Store a file of predictions, and enqueue the job that reads it.
 
     `strict`: refuse predictions that do not cover all items of the pool. `upload`: as for `uploads.store_upload`.
@@ -58,13 +51,8 @@ def register(*, project: Project, path: Path, taken_by: str, strict: bool = True
     _check_takes_predictions(project)
     _check_form(path.name)
     with transaction.atomic():
-        values: dict[str, str | bool] = {
-            "name": path.name[-200:],
-            "path": store().recorded(path),
-            "owns_file": False,
-            "strict": strict,
-        }
-        handed = _enqueue(project, None, **values)
+        recorded = store().recorded(path)
+        handed = _enqueue(project, None, name=path.name[-200:], path=recorded, owns_file=False, strict=strict)
         assert handed.job is not None
         Job.objects.take(handed.job, taken_by, timezone.now())
     return handed

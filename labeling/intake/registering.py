@@ -46,9 +46,7 @@ def manifest_for(project: Project, *, most_classes: int) -> dict[str, Any]:
 
 
 def encoder_of(project: Project) -> dict[str, str]:
-    """Return name and digest of the encoder, which a model's manifest must have; empty as long as the project has
-    none.
-    """
+    """Return the name and digest of the encoder for a model's manifest; empty as long as the project has none."""
     path = ProjectFiles(project).encoder(project.features_generation)
     try:
         return encoders.stated(store().local(path))
@@ -56,13 +54,7 @@ def encoder_of(project: Project) -> dict[str, str]:
         return {"name": "", "digest": ""}
 
 
-def receive(
-    *,
-    project: Project,
-    user: User | None,
-    name: str,
-    **upload: Any,
-) -> Registration:
+def receive(*, project: Project, user: User | None, name: str, **upload: Any) -> Registration:
     """Store a file with a model, and enqueue the job that registers it. `upload`: as for `uploads.store_upload`.
 
     Raises `ValidationError` as `uploads.store_upload` does, and `RegisterRefused`.

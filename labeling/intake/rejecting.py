@@ -57,9 +57,7 @@ def bytes_kept(item_import: ItemImport, rejections: Sequence[Rejection]) -> int:
 
 
 def counted(before: Mapping[str, int], rejections: Sequence[Rejection]) -> dict[str, int]:
-    """Return the number of rejected rows by reason: `before` plus these. After `REASONS` reasons, new ones count as
-    others.
-    """
+    """Return the number of rejected rows by reason: `before` plus these. Beyond `REASONS`, new ones count as others."""
     counts = dict(before)
     for reason, number in Counter(each.reason[:500] for each in rejections).items():
         told = reason if reason in counts or reason in (THERE, TWICE) or len(counts) < REASONS else OTHERS

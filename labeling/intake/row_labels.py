@@ -53,11 +53,13 @@ _DEFUSED = re.compile(r"'('*(?:[\t\r\n]|[\s\u200b\u2060\ufeff]*[=+\-@＝＋－�
 
 
 class ImportedAnswer(NamedTuple):
-    """One annotator's answer. A skip has the value None and a `reason`. `at`: None for the time of the import."""
+    """One annotator's answer, with the value as in `Draft.truth`, or as it is stored (`Settled`). A skip has the value
+    None and a `reason`. `at`: None for the time of the import.
+    """
 
     id: uuid.UUID | None
     annotator: str
-    value: Shown | None
+    value: Any
     reason: str
     seconds: float
     flagged: bool

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -191,9 +191,7 @@ def rules_of(project: Project, *, allow_files: bool, with_truth: bool = True, bl
 
 
 def blind_ids_of(project: Project) -> Callable[[str], str]:
-    """Return a function from a row's place in its file to an id: a keyed hash of 80 bits, which does not reveal the
-    place.
-    """
+    """Return a function from a row's place to an id: a keyed hash of 80 bits, which does not reveal the place."""
     keyed = project.keyed_by("id")
     return lambda place: keyed(place)[:10].hex()
 
@@ -201,19 +199,19 @@ def blind_ids_of(project: Project) -> Callable[[str], str]:
 def _all_good(step: Step, source: Source, item_import: ItemImport, project: Project, rules: Rules) -> bool:
     """Return the first of the two passes of a strict import: refuse the file, and return False, if any row is bad."""
     report = step.progress("checking", of=item_import.name)
-    ids = RepeatedIds()
+    ids = array("Q")  # their hashes: eight bytes each
     rejections: list[Rejection] = []
     size = items = 0
     for places, checked, _ in chunks(source, rules):
         good, bad = without_duplicates(project, checked, places)
         size += media_bytes(draft for _, draft in good)
         items += len(good)
-        ids.add(draft.external_id for _, draft in good)
+        ids.extend(hash_of(draft.external_id) for _, draft in good)
         rejections += bad[: KEPT - len(rejections)]
         report(source.position())
         if len(rejections) == KEPT:
             break
-    if not rejections and (repeated := ids.repeated()):
+    if not rejections and (repeated := repeated_in(ids)):
         rejections = _repetitions(source, rules, repeated)
     if not rejections:
         quota.check_room(project, size if item_import.owns_file else 0, items=items)
@@ -246,27 +244,16 @@ def hash_of(external_id: str) -> int:
     return int.from_bytes(hashlib.blake2b(external_id.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
 
 
-class RepeatedIds:
-    """Collects ids, and returns the hashes of ids that were added more than once. Takes eight bytes for each id.
+def repeated_in(hashes: array[int]) -> frozenset[int]:
+    """Return the hashes that occur more than once. Ten million different ids have two equal hashes by chance in 3 of a
+    million files.
 
-    >>> ids = RepeatedIds()
-    >>> ids.add(["a", "b", "a"])
-    >>> ids.repeated() == {hash_of("a")}
-    True
+    >>> repeated_in(array("Q", [3, 5, 3]))
+    frozenset({3})
     """
-
-    def __init__(self) -> None:
-        self._hashes = array("Q")
-
-    def add(self, ids: Iterable[str]) -> None:
-        self._hashes.extend(map(hash_of, ids))
-
-    def repeated(self) -> frozenset[int]:
-        """Return the repeated hashes. Ten million different ids have two equal hashes by chance in 3 of a million
-        files.
-        """
-        ordered = np.sort(np.frombuffer(self._hashes, dtype=np.uint64)) if self._hashes else np.empty(0, np.uint64)
-        return frozenset(ordered[1:][ordered[1:] == ordered[:-1]].tolist())
+    ordered = np.array(hashes, dtype=np.uint64)
+    ordered.sort()
+    return frozenset(ordered[1:][ordered[1:] == ordered[:-1]].tolist())
 
 
 def _refuse(step: Step, item_import: ItemImport, reason: str, rejections: Sequence[Rejection] = ()) -> None:

@@ -108,14 +108,7 @@ def too_large() -> str:
 
 
 def receive(
-    *,
-    project: Project,
-    user: User,
-    name: str,
-    strict: bool,
-    layout: Layout = PLAIN,
-    key: str = "",
-    **upload: Any,
+    *, project: Project, user: User, name: str, strict: bool, layout: Layout = PLAIN, key: str = "", **upload: Any
 ) -> ItemImport:
     """Store an upload, and import it: a small one at once, a larger one by a worker.
 
@@ -131,14 +124,7 @@ def receive(
 
 
 def begin(
-    *,
-    project: Project,
-    user: User,
-    path: Path,
-    name: str,
-    strict: bool,
-    layout: Layout = PLAIN,
-    key: str = "",
+    *, project: Project, user: User, path: Path, name: str, strict: bool, layout: Layout = PLAIN, key: str = ""
 ) -> ItemImport:
     """Import a stored upload. Parameters and errors as for `receive`."""
     request = _request_hash(path, key, strict=strict, layout=layout) if key else ""
@@ -151,8 +137,10 @@ def begin(
         UPLOAD_BYTES.inc(size)
         at_once = size <= AT_ONCE_BYTES
         if not at_once:  # refuse a bad format now, while the client waits, and not later in the worker
-            _check_form(project, path, name)
-        taken_by = worker_name() if at_once else ""
+            try:
+                check_form(path, kind=project.kind, name=sanitize_filename(name))
+            except UnreadableFile as error:
+                raise ValidationError(str(error)) from error
         job = register(
             project=project,
             user=user,
@@ -161,7 +149,7 @@ def begin(
             strict=strict,
             layout=layout,
             owns_file=True,
-            taken_by=taken_by,
+            taken_by=worker_name() if at_once else "",
             request=request,
         )
     except IntegrityError:  # the same request, at the same time
@@ -191,20 +179,8 @@ def _request_hash(path: Path, key: str, *, strict: bool, layout: Layout) -> str:
     return hashlib.sha256(f"{content} {strict} {layout} {key}".encode()).hexdigest()
 
 
-def _check_form(project: Project, path: Path, name: str) -> None:
-    try:
-        check_form(path, kind=project.kind, name=sanitize_filename(name))
-    except UnreadableFile as error:
-        raise ValidationError(str(error)) from error
-
-
 def store_upload(
-    *,
-    project: Project,
-    name: str,
-    chunks: Iterable[bytes],
-    length: int | None = None,
-    spooled_at: Path | None = None,
+    *, project: Project, name: str, chunks: Iterable[bytes], length: int | None = None, spooled_at: Path | None = None
 ) -> Path:
     """Store an upload in the uploads' folder, and return its path.
 
@@ -228,7 +204,11 @@ def store_upload(
         if length is not None and size != length:  # the web server may end a body early without an error
             raise ValidationError(gettext(BROKE_OFF))
         quota.reserve(project=project, path=path, size=size)
-        _publish(path)
+        try:
+            store().publish(path)
+        except StoreAway as error:
+            logger.exception("An upload could not be put into the object store.")
+            raise ValidationError(gettext(STORE_AWAY)) from error
     except BaseException:
         remove_upload(path)
         raise
@@ -281,14 +261,6 @@ def _link_or_write(path: Path, chunks: Iterable[bytes], spooled_at: Path | None)
     if not size:
         raise ValidationError(gettext("The upload is empty."))
     return size
-
-
-def _publish(path: Path) -> None:
-    try:
-        store().publish(path)
-    except StoreAway as error:
-        logger.exception("An upload could not be put into the object store.")
-        raise ValidationError(gettext(STORE_AWAY)) from error
 
 
 def spooled(file: UploadedFile) -> Path | None:
@@ -351,6 +323,12 @@ def register(
         created_by=user,
         request=request,
     )
+    return enqueue(item_import, taken_by=taken_by)
+
+
+def enqueue(item_import: ItemImport, *, taken_by: str = "") -> Job:
+    """Create the job of an import, as `register` does. Call it in a transaction."""
+    project = item_import.project
     job = Job.objects.enqueue(Job.Kind.IMPORT, project=project, cause=item_import)
     if taken_by:
         Job.objects.take(job, taken_by, timezone.now())
@@ -418,13 +396,12 @@ def sweep() -> None:
     old = {store().recorded(path): path for path, age in ages.items() if age > ORPHAN_SECONDS}
     if not old:
         return
-    needed = set(ItemImport.objects.reading().filter(path__in=old).values_list("path", flat=True))
-    needed |= set(PredictionRun.objects.unfinished().filter(path__in=old).values_list("path", flat=True))
     # No quick look finds the files of a list again.
-    lists = ItemImport.objects.failed().filter(path__in=old, source__isnull=False, source_key="")
-    needed |= set(lists.values_list("path", flat=True))
-    needed |= set(Registration.objects.waiting().filter(path__in=old).values_list("path", flat=True))
-    needed |= set(PredictionSet.objects.unfinished().filter(path__in=old).values_list("path", flat=True))
+    lists = ItemImport.objects.failed().filter(source__isnull=False, source_key="")
+    runs, sets = PredictionRun.objects.unfinished(), PredictionSet.objects.unfinished()
+    needed: set[str] = set()
+    for rows in (ItemImport.objects.reading(), lists, runs, sets, Registration.objects.waiting()):
+        needed.update(rows.filter(path__in=old).values_list("path", flat=True))
     failed = set(ItemImport.objects.failed().filter(path__in=old).values_list("path", flat=True))
     for recorded, path in old.items():
         if recorded in needed or (recorded in failed and ages[path] < KEPT_SECONDS):

@@ -149,9 +149,7 @@ class Kind(ABC):
     """The style sheets that the annotators' screen needs for this kind."""
 
     def missing(self) -> str:
-        """Return the packages to install before items of this kind can be imported, in one line; "" if none is
-        missing.
-        """
+        """Return the packages to install before an import of this kind, in one line; "" if none is missing."""
         return ""
 
     @abstractmethod
@@ -167,9 +165,7 @@ class Kind(ABC):
         return iter(())
 
     def file_problem(self, name: str) -> str:
-        """Return the reason why a file with this name, in a folder or zip file, is not of this kind; "" if it may
-        be.
-        """
+        """Return why a file with this name, in a folder or zip file, is not of this kind; "" if it may be."""
         return ""
 
     def names_file(self, path: str) -> bool:

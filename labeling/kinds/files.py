@@ -11,7 +11,7 @@ from typing import Any, ClassVar, NamedTuple, SupportsBytes
 import numpy as np
 
 from labeling.kinds.base import ItemContent, KeptAtSource, Kind, OpenedFile, Surroundings
-from labeling.kinds.opening import Opener, Reply
+from labeling.kinds.opening import Opener
 from labeling.kinds.wording import MIB, BadFile, BadValue, is_blank, too_large, type_name
 
 # The characters of an address that an item stores.
@@ -89,9 +89,7 @@ class FileKind(Kind):
         return self._kept(found) if isinstance(found, KeptAtSource) else ItemContent(file=found)
 
     def _kept(self, file: KeptAtSource) -> ItemContent:
-        """Return the content of a file that stays at a source. Its name and size alone are checked: the encoder opens
-        it.
-        """
+        """Return the content of a file at a source. Its name and size alone are checked: the encoder opens it."""
         suffix = PurePosixPath(file.key).suffix.lower()
         if problem := self.file_problem(file.key) or _size_problem(file.size, self.most_bytes):
             raise BadFile(problem)
@@ -127,13 +125,9 @@ class FileKind(Kind):
         """
         checked = [(file, _size_problem(len(file), most_bytes or self.most_bytes)) for file in files]
         good = [file for file, problem in checked if not problem]
-        replies = self.opener.replies(good, most_content or self.most_content, smaller=smaller)
-        for file, problem in checked:
-            reply = Reply(f"!{problem}") if problem else next(replies)
-            if reply.suffix.startswith("!"):
-                yield BadFile(reply.suffix[1:])
-            else:
-                yield OpenedFile(reply.instead or file, reply.suffix, reply.preview, reply.thumbnail)
+        opened = self.opener.opened(good, most_content or self.most_content, smaller=smaller)
+        for _, problem in checked:
+            yield BadFile(problem) if problem else next(opened)
 
     def file_problem(self, name: str) -> str:
         suffix = PurePosixPath(name).suffix.lower()

@@ -10,24 +10,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO
+
+from labeling.kinds.base import OpenedFile
+from labeling.kinds.wording import BadFile
 
 # One thread: each further thread of OpenBLAS would reserve tens of megabytes of the process's memory limit.
 _COMMAND = ("/usr/bin/env", "OPENBLAS_NUM_THREADS=1", sys.executable, "-I", str(Path(__file__).with_name("child.py")))
-_TOO_MUCH = "!takes too much memory or time to be opened: make it smaller, or export it again"
-
-
-class Reply(NamedTuple):
-    """The process's reply to a file. `suffix` is that of the real format, or "!" and the reason for a refusal.
-
-    `instead` is the file that browsers need in its place, b"" if they can show the file. `preview` and `thumbnail` are
-    smaller pictures, b"" if the file is small.
-    """
-
-    suffix: str
-    instead: bytes = b""
-    preview: bytes = b""
-    thumbnail: bytes = b""
+_TOO_MUCH = "takes too much memory or time to be opened: make it smaller, or export it again"
 
 
 class Opener:
@@ -42,41 +32,38 @@ class Opener:
         self._process: subprocess.Popen[bytes] | None = None
         self._started_by = 0
 
-    def replies(self, files: list[bytes], most_content: int, *, smaller: bool) -> Iterator[Reply]:
-        """Yield the reply to each file, in order. With `smaller`, large pictures get smaller ones."""
+    def opened(self, files: list[bytes], most_content: int, *, smaller: bool) -> Iterator[OpenedFile | BadFile]:
+        """Yield each file opened, in order, or why it is refused. `smaller`: large pictures get smaller ones."""
         done = 0
         while done < len(files):
             some = self._ask(files[done:], most_content, smaller)
             done += len(some)
             yield from some
 
-    def _ask(self, files: list[bytes], most_content: int, smaller: bool) -> list[Reply]:
+    def _ask(self, files: list[bytes], most_content: int, smaller: bool) -> list[OpenedFile | BadFile]:
         """Return the process's replies to the first files, at least to one."""
-        replies: list[Reply] = []
+        replies: list[OpenedFile | BadFile] = []
         with self._lock:
             for _ in range(2):
                 process = self._running()
                 try:
                     _send(process.stdin, files, most_content, smaller)
-                    replies.extend(_received(process.stdout, len(files)))
+                    replies.extend(_received(process.stdout, files))
                 except (BrokenPipeError, EOFError):
                     if self._end() == 0 and not replies:
                         continue  # the idle process ended just before this batch
-                    return [*replies, Reply(_TOO_MUCH)]
+                    return [*replies, BadFile(_TOO_MUCH)]
                 except BaseException:
                     self._end()  # unread replies must not be taken for replies to the next batch
                     raise
                 return replies
-        return [Reply(_TOO_MUCH)]
+        return [BadFile(_TOO_MUCH)]
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._started_by != os.getpid():  # after a fork, the process is the parent's
             self._started_by = os.getpid()
             self._process = subprocess.Popen(  # noqa: S603  a fixed command
-                self.command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
+                self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
             )
             assert self._process.stdout is not None
             if not self._process.stdout.read(1):
@@ -102,17 +89,18 @@ def _send(stream: IO[bytes] | None, files: list[bytes], most_content: int, small
     stream.flush()
 
 
-def _received(stream: IO[bytes] | None, count: int) -> Iterator[Reply]:
-    """Yield the replies as they arrive, to all files or to the first ones. Raises EOFError if the process ends
-    first.
-    """
+def _received(stream: IO[bytes] | None, files: list[bytes]) -> Iterator[OpenedFile | BadFile]:
+    """Yield the replies as they arrive, to all or the first files. Raises EOFError if the process ends first."""
     assert stream is not None
-    for _ in range(count):
+    for file in files:
         lengths = struct.unpack(">4I", _read(stream, 16))
         if not any(lengths):
             return
-        suffix, *files = (_read(stream, length) for length in lengths)
-        yield Reply(suffix.decode(), *files)
+        suffix, instead, preview, thumbnail = (_read(stream, length) for length in lengths)
+        if suffix.startswith(b"!"):
+            yield BadFile(suffix[1:].decode())
+        else:
+            yield OpenedFile(instead or file, suffix.decode(), preview, thumbnail)
 
 
 def _read(stream: IO[bytes], length: int) -> bytes:

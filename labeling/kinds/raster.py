@@ -10,7 +10,6 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -71,21 +70,13 @@ class Unfit(Exception):
     """The image is refused. The message ends the sentence "the image …"."""
 
 
-class Shown(NamedTuple):
-    """An accepted image: the suffix of the file for browsers; that file as PNG, b"" if browsers show the image itself;
-    its smaller pictures as WebP, b"" if the image is small.
-    """
-
-    suffix: str
-    instead: bytes = b""
-    preview: bytes = b""
-    thumbnail: bytes = b""
-
-
 def examine(
     data: bytes, max_pixels: int, *, smaller: bool = False, before_large: Callable[[], None] = lambda: None
-) -> Shown:
+) -> tuple[str, bytes, bytes, bytes]:
     """Check an untrusted image, and decode it. Raises `Unfit`.
+
+    Returns the suffix of the file for browsers; that file as PNG, b"" if browsers show the image itself; and its
+    preview and thumbnail as WebP, b"" if the image is small.
 
     The limits are checked by the header before the image is decoded. Then the first frame is decoded to its end, a
     large JPEG at a fraction of its size. The first page of a TIFF becomes a PNG, turned by its EXIF orientation;
@@ -102,9 +93,11 @@ def examine(
         longest = _check_image(data, max_pixels, before_large)
         with _loaded(data) as image:
             if image.format != "TIFF":
-                return Shown(SUFFIXES[image.format or ""], b"", *(_smaller(image, longest) if smaller else ()))
-            page, png = _png(image)
-            return Shown(".png", png, *(_smaller(page, longest) if smaller else ()))
+                page, suffix, png = image, SUFFIXES[image.format or ""], b""
+            else:
+                suffix, (page, png) = ".png", _png(image)
+            preview, thumbnail = _smaller(page, longest) if smaller else (b"", b"")
+            return suffix, png, preview, thumbnail
     except MemoryError as error:
         raise Unfit("takes too much memory to be opened: make it smaller") from error
 
@@ -170,9 +163,7 @@ def _as_png(page: Image.Image) -> Image.Image:
 
 
 def _stretched(page: Image.Image) -> Image.Image:
-    """Stretch the greys of a page to 8 bits over their own range. This reads a few rows at a time: a whole page in
-    numpy takes much memory.
-    """
+    """Stretch the greys of a page to 8 bits over their own range, a few rows at a time: numpy takes much memory."""
     import numpy as np  # only here: few images need numpy, and it doubles the memory of the process
 
     page.load()
@@ -278,9 +269,7 @@ def _decoded_bytes(image: Image.Image, more: float) -> float:
 
 
 def _coefficient_bytes(image: Image.Image) -> float:
-    """Return the bytes that a progressive JPEG needs beside its pixels: two for each sample of the full size; else
-    0.
-    """
+    """Return what a progressive JPEG needs beside its pixels: two bytes for each sample of the full size; else 0."""
     if "progressive" not in image.info or image.format not in ("JPEG", "MPO"):
         return 0
     sampling = [across * down for _, across, down, _ in image.layer]  # type: ignore[attr-defined]

@@ -69,9 +69,7 @@ def _number(cell: Any, column: str) -> float:
 
 
 def _as_vector(value: Any, place: str, *, names: tuple[str, ...] = ()) -> np.ndarray:
-    """Return a list or array of numbers as float32, (d,). `place` is the error's text for the place of a wrong
-    number.
-    """
+    """Return a list or array of numbers as float32, (d,). `place`: the words for the place of a wrong number."""
     if isinstance(value, str):
         try:
             value = orjson.loads(value)

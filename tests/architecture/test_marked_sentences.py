@@ -24,8 +24,14 @@ SENTENCE = re.compile(r"[A-Z{“].*\s.*[.!?]", re.DOTALL)
 ENGLISH = {
     "It is stored, by workers and requests alike.": (
         *("finishing/advance.py", "intake/chunk_writing.py", "intake/copying.py", "intake/fetching.py"),
-        *("intake/rejecting.py", "intake/run.py", "loop/", "steps/", "outside/webhooks/delivering.py"),
-        *("outside/webhooks/messages.py", "models/privacy.py"),
+        *(
+            "intake/rejecting.py",
+            "intake/run.py",
+            "loop/",
+            "steps/",
+            "outside/webhooks/delivering.py",
+            "models/privacy.py",
+        ),
         *("BudgetSpent", "StoreAway", "class_changed", "pause", "update"),
         "Its items are in the pool again; a new audit can prove their labels.",
         "{} of its labels were corrected{}, and it proves that at most {} are wrong.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from import_files import picture, rules
 from labeling import kinds
 from labeling.intake import checking
 from labeling.intake.readers import Record, Source, UnreadableFile, open_source
-from labeling.intake.run import ChunkSize, RepeatedIds, hash_of, import_items
+from labeling.intake.run import ChunkSize, hash_of, import_items, repeated_in
 from labeling.intake.uploads import register
 from labeling.kinds.text import Text
 from labeling.loop.step import Step
@@ -27,7 +28,7 @@ class Fake(Source):
         self._sizes = sizes
         self._damaged = damaged
 
-    def records(self, skip: int = 0) -> Iterator[Record]:
+    def _records(self, skip: int) -> Iterator[Record]:
         for number, size in enumerate(self._sizes[skip:], start=skip + 1):
             yield Record(f"row {number}", {"text": "x"}, default_id=str(number), size=size)
         if self._damaged:
@@ -66,11 +67,11 @@ def test_images_count_by_their_bytes(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 
 
 def test_repeated_ids_are_found_among_any_number() -> None:
-    ids = RepeatedIds()
-    assert ids.repeated() == frozenset()
+    ids = array("Q")
+    assert repeated_in(ids) == frozenset()
     for start in range(0, 3000, 500):
-        ids.add(str(number) for number in range(start, start + 501))
-    assert ids.repeated() == {hash_of(str(number)) for number in range(500, 3000, 500)}
+        ids.extend(hash_of(str(number)) for number in range(start, start + 501))
+    assert repeated_in(ids) == {hash_of(str(number)) for number in range(500, 3000, 500)}
 
 
 @pytest.mark.django_db

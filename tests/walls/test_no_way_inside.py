@@ -23,7 +23,7 @@ from receivers import receiver
 
 from labeling.loop.step import ComputeAway, StepFailed
 from labeling.outside.sources import SCHEMES, BadAddress, Remote, SourceProblem, azure, gcs, remote_at, s3
-from labeling.outside.webhooks import messages
+from labeling.outside.webhooks import delivering
 from labeling.steps import endpoint, prediction_server
 from labeling.steps.prediction_server import ServerAway
 from models_store.encoders.endpoint import TextRefused
@@ -57,7 +57,7 @@ def of_source(address: str, **options: str) -> Client:
 
 
 def webhook(url: str) -> None:
-    asyncio.run(messages.post(messages.Message(url, "{}", {"webhook-signature": "secret"})))
+    asyncio.run(delivering.post(url, b"{}", {"webhook-signature": "secret"}))
 
 
 def prediction_server_at(url: str) -> None:
@@ -85,8 +85,8 @@ SOURCES: dict[str, list[Client]] = {
     "https": [WEB],
 }
 CLIENTS: dict[str, list[Client]] = {
-    "outside/sources/http.py": list(itertools.chain(*SOURCES.values())),
-    "outside/webhooks/messages.py": [webhook],
+    "outside/sources/remote.py": list(itertools.chain(*SOURCES.values())),
+    "outside/webhooks/delivering.py": [webhook],
     "steps/prediction_server.py": [prediction_server_at],
     "steps/endpoint.py": [endpoint_at],
 }

@@ -27,7 +27,7 @@ from standardwebhooks import WebhookVerificationError
 from labeling.models import Delivery, Event, EventType, Project, Webhook
 from labeling.models.webhooks import TRIES
 from labeling.outside.outbound import validate_address
-from labeling.outside.webhooks import changing, delivering, messages
+from labeling.outside.webhooks import changing, delivering
 from labeling.projects import lifecycle
 from labeling.steps import deliveries as looking
 
@@ -220,7 +220,7 @@ def test_a_pause_keeps_what_happens_meanwhile(project: Project, server: Receiver
 def test_a_slow_receiver_is_left_and_holds_up_no_other(
     project: Project, server: Receiver, monkeypatch: pytest.MonkeyPatch, drip: bool
 ) -> None:
-    monkeypatch.setattr(messages, "SECONDS", 0.6)
+    monkeypatch.setattr(delivering, "SECONDS", 0.6)
     add(project, server)
     server.drip, server.seconds = drip, 0 if drip else 30
     with receiver() as other:
@@ -250,7 +250,7 @@ def test_the_webhooks_of_one_persons_projects_leave_places_to_others(
 def test_a_slow_look_up_is_left_and_others_get_their_messages_meanwhile(
     project: Project, server: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(messages, "SECONDS", 1.5)
+    monkeypatch.setattr(delivering, "SECONDS", 1.5)
     resolve, over, delivered = socket.getaddrinfo, threading.Event(), []
 
     def lookup(host: Any, *args: Any, **more: Any) -> Any:
@@ -321,10 +321,10 @@ def test_a_defect_holds_up_no_other_webhook(
     announce(project, 1)
     post = delivering.post
 
-    async def broken(message: messages.Message) -> messages.Answer:
-        if message.url.endswith("broken"):
+    async def broken(url: str, body: bytes, headers: dict[str, str]) -> delivering.Answer:
+        if url.endswith("broken"):
             raise ValueError
-        return await post(message)
+        return await post(url, body, headers)
 
     changing.change(webhook=first, url=f"{server.url}/broken")
     monkeypatch.setattr(delivering, "post", broken)
@@ -397,7 +397,7 @@ def test_a_worker_that_was_overtaken_stores_nothing(project: Project, server: Re
     assert late is not None
     Webhook.objects.update(held_until=timezone.now())
     delivering.deliver()
-    delivering._record(late, messages.Answer(error="Late."), timezone.now())
+    delivering._record(late, delivering.Answer(error="Late."), timezone.now())
     assert Delivery.objects.get().state == States.DELIVERED
 
 

@@ -25,9 +25,7 @@ DAMAGE = (*npy.NOT_A_HEADER, zipfile.BadZipFile, zlib.error, OSError, NotImpleme
 
 
 class ArraysFile(PredictionFile):
-    """Arrays by numpy.savez: `ids`, with `probabilities` and `classes` or with `margins`, and `embeddings` if there are
-    some.
-    """
+    """Arrays by numpy.savez: `ids`; `probabilities` and `classes`, or `margins`; perhaps `embeddings`."""
 
     def __init__(self, path: Path, name: str, expected: Expected) -> None:
         super().__init__(name, expected)

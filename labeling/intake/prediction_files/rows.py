@@ -100,9 +100,7 @@ class RowsFile(PredictionFile):
         return numbers
 
     def _around(self, label: Any, confidence: float, where: str) -> np.ndarray:
-        """Return the flattest probabilities with this confidence in the label: all other classes share the rest
-        evenly.
-        """
+        """Return probabilities with this confidence in the label. All other classes share the rest evenly."""
         if self.expected.proposes:
             if label not in (True, False, "yes", "no"):
                 raise UnreadableFile(f"{self.name}, {where}: the label must be yes or no.")

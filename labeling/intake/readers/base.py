@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from labeling.kinds import BadFile, BadValue, FileKind, KeptAtSource, Kind
@@ -101,8 +100,8 @@ class Source(ABC):
 
     `columns`: the columns of a table, as the file names them; () if rows differ. `columns_of_numbers`: those that hold
     numbers; `number_columns`: those that form the vector if no column is called `vector`. `is_table`: all rows have
-    these columns. `holds_files`: the source itself contains the named files. `truth_from_folder`: the folder of a file
-    may be its class.
+    these columns. `total`: the number of records; None if it is unknown before the file is read. `holds_files`: the
+    source itself contains the named files. `truth_from_folder`: the folder of a file may be its class.
     """
 
     layout: Layout = PLAIN
@@ -110,6 +109,7 @@ class Source(ABC):
     columns_of_numbers: tuple[str, ...] = ()
     number_columns: tuple[str, ...] = ()
     is_table = False
+    total: int | None = None
     holds_files = False
     truth_from_folder = False
     number_advice = ""
@@ -137,12 +137,20 @@ class Source(ABC):
                 problem = f'no column holds numbers, and none is called "{self.kind.name}"'
                 raise UnreadableFile(f"{self.name}: {problem}{self.number_advice}")
 
-    @abstractmethod
     def records(self, skip: int = 0) -> Iterator[Record]:
         """Yield all records after the first `skip`, in the same order at every call.
 
         Raises UnreadableFile if the damage affects more than a single row.
         """
+        for number, record in enumerate(self._records(skip), start=skip + 1):
+            if self.total:
+                self._position = number / self.total
+            yield record
+        self._position = 1.0
+
+    @abstractmethod
+    def _records(self, skip: int) -> Iterator[Record]:
+        """Yield what `records` does. A source without a total sets `_position`, or has a `position` of its own."""
 
     def known(self, skip: int = 0) -> Iterator[Record]:
         """Yield the records, those of annotation tools in the product's own form. Errors as for `records`."""
@@ -210,15 +218,8 @@ class Source(ABC):
         return record._replace(fields=layout.within(fields).own(fields, self.kind.name))
 
     @property
-    def total(self) -> int | None:
-        """The number of records; None if it is unknown before the file is read."""
-        return None
-
-    @property
     def estimate(self) -> int:
-        """Return about the number of records, rather too many than too few. May read the whole file, without
-        parsing.
-        """
+        """Return about the number of records, rather too many. May read the whole file, without parsing."""
         return self.total or 1
 
     def check_whole(self) -> None:  # noqa: B027  # other sources cannot tell before they are read
@@ -240,9 +241,7 @@ class Source(ABC):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
 
@@ -272,9 +271,7 @@ def check_columns(columns: Collection[str], file: SourceFile, layout: Layout) ->
 
 
 def inside(name: str) -> str | None:
-    """Normalise `name` to a relative path with "/" between its parts; None for a path that is empty or leads
-    outside.
-    """
+    """Return `name` as a relative path with "/" between its parts; None for one that is empty or leads outside."""
     parts = name.replace("\\", "/").split("/")
     if not name or "\0" in name or parts[0] == "" or parts[0].endswith(":") or ".." in parts:
         return None

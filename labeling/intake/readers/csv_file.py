@@ -12,8 +12,8 @@ from typing import BinaryIO
 from labeling.kinds.vector import number
 from labeling.kinds.wording import excerpt, printable, size
 
-from .base import Record, Source, SourceFile, UnreadableFile, numbered_id
-from .lines import TextLine, count_bytes, decode, form_suffix, open_text, read_lines, skip_mark
+from .base import Record, SourceFile, UnreadableFile, numbered_id
+from .lines import TextLine, TextSource, decode, form_suffix, open_text, read_lines, skip_mark
 
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n?|\n)?")
 _SAMPLE = 100  # rows that are looked at to tell which columns hold numbers
@@ -21,7 +21,7 @@ _UNCLOSED = "opens a quotation mark that is never closed"
 _STRAY = "has text after a closing quotation mark (inside quotation marks, a quotation mark is written twice)"
 
 
-class CsvSource(Source):
+class CsvSource(TextSource):
     """A CSV or TSV file, in UTF-8 unless the layout names another encoding. The delimiter of the layout or else the
     header's (comma, semicolon or tab) separates the columns.
     """
@@ -31,7 +31,6 @@ class CsvSource(Source):
 
     def __init__(self, file: SourceFile) -> None:
         super().__init__(file)
-        self._size = file.path.stat().st_size
         with self._open() as text:
             table = self._table(text)
             self.columns, self.delimiter = table.columns, table.delimiter
@@ -39,17 +38,9 @@ class CsvSource(Source):
                 self.columns_of_numbers = _columns_of_numbers(table)
         self.settle(file.layout)
 
-    @property
-    def estimate(self) -> int:
-        return count_bytes(self.file, b"\n") + 1
-
-    def records(self, skip: int = 0) -> Iterator[Record]:
-        with self._open() as file:
-            table = self._table(file)
-            for record in islice(table.records(), skip, None):
-                self._position = min(1.0, table.end / self._size)
-                yield record
-        self._position = 1.0
+    def _records(self, skip: int) -> Iterator[Record]:
+        with self._open() as self._text:
+            yield from islice(self._table(self._text).records(), skip, None)
 
     def _open(self) -> AbstractContextManager[BinaryIO]:
         return open_text(self.file)
@@ -83,11 +74,6 @@ class CsvTable:
         self.delimiter = delimiter or _delimiter(text, name)
         self._reader = csv.reader(self._feed, delimiter=self.delimiter, strict=True)
         self.columns = self._header()
-
-    @property
-    def end(self) -> int:
-        """Return the number of bytes read, the current row included."""
-        return self._feed.end
 
     def records(self) -> Iterator[Record]:
         """Yield a record for each row that is not blank; `where` is the row's first line."""
@@ -221,9 +207,7 @@ class _Feed:
 
 
 def _delimiter(header: str, name: str) -> str:
-    """Return the most frequent delimiter in the header outside quotation marks; without any, the delimiter of the
-    suffix.
-    """
+    """Return the header's most frequent delimiter outside quotation marks; without any, that of the suffix."""
     bare = re.sub(r'"[^"]*"', "", header)
     usual = "\t" if form_suffix(name) == ".tsv" else ","
     return max([usual, ",", ";", "\t"], key=bare.count)

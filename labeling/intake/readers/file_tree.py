@@ -54,10 +54,7 @@ class FileTreeSource(Source):
         if not self._count:
             raise UnreadableFile(f"{self.name}: there are no {self.kind.plural} in it")
         self.truth_from_folder = not self._tables
-
-    @property
-    def total(self) -> int | None:
-        return None if self._tables else self._count
+        self.total = None if self._tables else self._count
 
     @property
     def estimate(self) -> int:
@@ -69,12 +66,11 @@ class FileTreeSource(Source):
     def open_file(self, name: str) -> bytes:
         return self._tree.read_file(name)
 
-    def records(self, skip: int = 0) -> Iterator[Record]:
+    def _records(self, skip: int) -> Iterator[Record]:
         every = self._described() if self._tables else map(_alone, self._files())
         for number, record in enumerate(islice(every, skip, None), start=skip + 1):
             self._position = min(1.0, number / self._count)
             yield record
-        self._position = 1.0
 
     def _files(self) -> Iterator[Entry]:
         return (entry for entry in self._tree.entries() if entry.name not in self._tables)

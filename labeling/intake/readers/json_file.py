@@ -6,67 +6,44 @@ import json
 import re
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 import orjson
 
 from labeling.kinds.wording import EXCERPT, excerpt, size
 
 from .base import Record, Source, SourceFile, UnreadableFile, numbered_id
-from .lines import CHUNK, count_bytes, decode, open_text, read_lines, skip_mark
+from .lines import CHUNK, TextSource, decode, open_text, read_lines, skip_mark
 
 _IN_STRING = re.compile(rb'["\\]')
 _IN_LIST = re.compile(rb'["\[\]{},]')
 _NESTED = re.compile(rb'["\[\]{}]')
 
 
-class JsonLinesSource(Source):
+class JsonLinesSource(TextSource):
     """A file with a JSON object on each line; blank lines are no records."""
 
     def __init__(self, file: SourceFile) -> None:
         super().__init__(file)
-        self._size = file.path.stat().st_size
-        self._text: BinaryIO | None = None  # the open file, for `position`
         _first_line(file)
 
-    @property
-    def estimate(self) -> int:
-        return count_bytes(self.file, b"\n") + 1
-
-    def records(self, skip: int = 0) -> Iterator[Record]:
+    def _records(self, skip: int) -> Iterator[Record]:
         with open_text(self.file) as self._text:
             yield from json_line_records(self._text, name=self.name, limit=self.file.row_limit, skip=skip)
-        self._position = 1.0
-
-    def position(self) -> float:
-        # Asked for once a chunk, it need not be computed for every line.
-        if self._text is not None and not self._text.closed:
-            self._position = min(1.0, self._text.tell() / self._size)
-        return self._position
 
 
-class JsonListSource(Source):
+class JsonListSource(TextSource):
     """A file that holds one JSON list of objects, of any length."""
 
-    def __init__(self, file: SourceFile) -> None:
-        super().__init__(file)
-        self._size = file.path.stat().st_size
+    per_row = b"{"
 
-    @property
-    def estimate(self) -> int:
-        return count_bytes(self.file, b"{") + 1
-
-    def records(self, skip: int = 0) -> Iterator[Record]:
-        with open_text(self.file) as text:
-            skip_mark(text, self.name)
-            elements = enumerate(_elements(text, limit=self.file.row_limit), start=1)
-            for number, element in islice(elements, skip, None):
-                self._position = min(1.0, text.tell() / self._size)
-                fields, problem = None, element.problem
-                if not problem:
-                    fields, problem = parse_object(element.raw)
-                yield _record(f"row {number}", fields, problem, element.raw, numbered_id(self.name, number))
-        self._position = 1.0
+    def _records(self, skip: int) -> Iterator[Record]:
+        with open_text(self.file) as self._text:
+            skip_mark(self._text, self.name)
+            elements = enumerate(_elements(self._text, limit=self.file.row_limit), start=1)
+            for number, (raw, problem) in islice(elements, skip, None):
+                fields, problem = (None, problem) if problem else parse_object(raw)
+                yield _record(f"row {number}", fields, problem, raw, numbered_id(self.name, number))
 
 
 def open_json(file: SourceFile) -> Source:
@@ -111,9 +88,7 @@ def parse_object(raw: bytes) -> tuple[dict[str, Any] | None, str]:
 
 
 def _parse_with_nan(raw: bytes, problem: str) -> tuple[Any, str]:
-    """Parse JSON with NaN and Infinity, which many programs write although JSON lacks them. Return the value and the
-    problem.
-    """
+    """Parse JSON with NaN and Infinity, which JSON lacks and many programs write. Return value and problem."""
     if b"NaN" not in raw and b"Infinity" not in raw:
         return None, problem
     try:
@@ -128,11 +103,6 @@ def _record(where: str, fields: dict[str, Any] | None, problem: str, raw: bytes,
 
 def _too_long(limit: int) -> str:
     return f"the row is longer than {size(limit)}"
-
-
-class _Element(NamedTuple):
-    raw: bytes
-    problem: str
 
 
 class _Kept:
@@ -150,15 +120,18 @@ class _Kept:
         else:
             self._parts = [b"".join([*self._parts, part[:EXCERPT]])[:EXCERPT]]
 
-    def pop_element(self, problem: str = "") -> _Element:
+    def pop_element(self, problem: str = "") -> tuple[bytes, str]:
+        """Return the element, and the problem with it."""
         raw = b"".join(self._parts)
         problem = _too_long(self._limit) if self._size > self._limit else problem
         self._parts, self._size = [], 0
-        return _Element(raw, problem)
+        return raw, problem
 
 
-def _elements(file: BinaryIO, *, limit: int) -> Iterator[_Element]:
-    """Split the list in `file` into its elements, by brackets and strings, without parsing them."""
+def _elements(file: BinaryIO, *, limit: int) -> Iterator[tuple[bytes, str]]:
+    """Split the list in `file` into its elements, by brackets and strings, without parsing them. Yield each with the
+    problem that it has already, "" without one.
+    """
     kept = _Kept(limit)
     depth, in_string, escaped, count = 0, False, False, 0
     while chunk := file.read(CHUNK):
@@ -185,11 +158,11 @@ def _elements(file: BinaryIO, *, limit: int) -> Iterator[_Element]:
     yield kept.pop_element("the list is not closed: the file seems to be cut short")
 
 
-def _last(kept: _Kept, part: bytes, count: int, tail: bytes) -> Iterator[_Element]:
+def _last(kept: _Kept, part: bytes, count: int, tail: bytes) -> Iterator[tuple[bytes, str]]:
     """Yield the last element of the list, and a bad element for bytes after the end of the list."""
     kept.add(part)
-    element = kept.pop_element()
-    if element.raw.strip() or count:
-        yield element
+    raw, problem = kept.pop_element()
+    if raw.strip() or count:
+        yield raw, problem
     if tail.strip():
-        yield _Element(tail, "something follows the end of the list: only one list a file is read")
+        yield tail, "something follows the end of the list: only one list a file is read"

@@ -49,15 +49,11 @@ class KeysSource(Source):
         self._limit = self.limits.of_file(self.kind)
         self._files: dict[str, Future[bytes] | KeptAtSource] = {}
         with file.path.open("rb") as lines:
-            self._count = sum(1 for _ in lines)
+            self.total: int = sum(1 for _ in lines)
 
-    @property
-    def total(self) -> int:
-        return self._count
-
-    def records(self, skip: int = 0) -> Iterator[Record]:
+    def _records(self, skip: int) -> Iterator[Record]:
         waiting: deque[tuple[Record, int]] = deque()
-        ahead, number = 0, skip
+        ahead = 0
         threads = ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="source")
         try:
             with self.path.open("rb") as file:
@@ -67,11 +63,9 @@ class KeysSource(Source):
                     while waiting and (len(waiting) >= AHEAD or ahead > AHEAD_BYTES):
                         record, size = waiting.popleft()
                         yield record
-                        ahead, number = ahead - size, number + 1
-                        self._position = number / self._count
+                        ahead -= size
                 for record, _ in waiting:
                     yield record
-            self._position = 1.0
         finally:
             threads.shutdown(wait=False, cancel_futures=True)
             self._files.clear()

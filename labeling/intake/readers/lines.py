@@ -15,7 +15,7 @@ from typing import BinaryIO, NamedTuple, cast
 
 from labeling.kinds.wording import EXCERPT, MIB
 
-from .base import SourceFile, UnreadableFile
+from .base import Source, SourceFile, UnreadableFile
 
 PACKED = ".gz"
 _PACKED_MAGIC = b"\x1f\x8b"
@@ -152,10 +152,31 @@ def skip_mark(file: BinaryIO, name: str) -> int:
     return length
 
 
-def count_bytes(file: SourceFile, byte: bytes) -> int:
-    """Return the number of occurrences of the byte in the file. Raises UnreadableFile."""
-    with open_unpacked(file) as raw:
-        return sum(chunk.count(byte) for chunk in iter(lambda: raw.read(CHUNK), b""))
+def count_bytes(raw: BinaryIO, byte: bytes) -> int:
+    """Return the number of occurrences of the byte in the rest of the file."""
+    return sum(chunk.count(byte) for chunk in iter(lambda: raw.read(CHUNK), b""))
+
+
+class TextSource(Source):
+    """A text file, which may be packed. `_text` is the open file, for the position; `per_row` is a byte of each row."""
+
+    per_row = b"\n"
+
+    def __init__(self, file: SourceFile) -> None:
+        super().__init__(file)
+        self._size = file.path.stat().st_size
+        self._text: BinaryIO | None = None
+
+    @property
+    def estimate(self) -> int:
+        with open_unpacked(self.file) as raw:
+            return count_bytes(raw, self.per_row) + 1
+
+    def position(self) -> float:
+        # Asked for once a chunk, it need not be computed for every row.
+        if self._text is not None and not self._text.closed:
+            self._position = min(1.0, self._text.tell() / self._size)
+        return self._position
 
 
 def read_lines(file: BinaryIO, *, limit: int, start: int = 0) -> Iterator[TextLine]:

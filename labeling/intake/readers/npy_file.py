@@ -41,20 +41,15 @@ class NpySource(Source):
             raise UnreadableFile(
                 f"{name}: the vectors have {shape[1]:,} numbers, more than the {limits.vector_length:,} allowed"
             )
+        self.total: int = shape[0]
         self._companion = None if file.truth_path is None else _companion(file.truth_path, rows=shape[0], beside=name)
 
-    @property
-    def total(self) -> int:
-        return int(self._vectors.shape[0])
-
-    def records(self, skip: int = 0) -> Iterator[Record]:
+    def _records(self, skip: int) -> Iterator[Record]:
         known = None if self._companion is None else self._companion(skip)
         block = max(1, _BLOCK // self._vectors[0].nbytes)
         for start in range(skip, self.total, block):
             for number, vector in enumerate(np.array(self._vectors[start : start + block]), start=start + 1):
-                self._position = number / self.total
                 yield self._record(number, vector, None if known is None else next(known))
-        self._position = 1.0
 
     def _record(self, number: int, vector: np.ndarray, known: Record | None) -> Record:
         where, default_id = f"row {number}", numbered_id(self.name, number)

@@ -51,7 +51,7 @@ class ParquetSource(Source):
         except UnreadableFile:
             self.close()
             raise
-        self._total = sum(group.rows for group in self._groups)
+        self.total: int = sum(group.rows for group in self._groups)
         # A value stored once can stand for any number of rows: limit the bytes read in proportion to the file.
         self._most_bytes = max(16 * MIB, self.limits.unpack_ratio * file.path.stat().st_size)
 
@@ -59,14 +59,10 @@ class ParquetSource(Source):
         super().settle(layout)
         self._class_names = _class_names(self._parquet.schema_arrow, layout)
 
-    @property
-    def total(self) -> int:
-        return self._total
-
     def close(self) -> None:
         self._parquet.close()
 
-    def records(self, skip: int = 0) -> Iterator[Record]:
+    def _records(self, skip: int) -> Iterator[Record]:
         before, unpacked = 0, 0
         for index, group in enumerate(self._groups):
             if before + group.rows > skip:
@@ -80,12 +76,9 @@ class ParquetSource(Source):
                         )
                     yield record
             before += group.rows
-        self._position = 1.0
 
     def _group_records(self, index: int, before: int, *, skip: int) -> Iterator[Record]:
-        """Yield the records of one row group after the first `skip`; `before` is the number of rows before the
-        group.
-        """
+        """Yield the records of a row group after the first `skip`. `before`: the number of rows before the group."""
         group, n_read = self._groups[index], 0
         try:
             for batch in self._parquet.iter_batches(batch_size=group.rows_at_once, row_groups=[index]):
@@ -105,7 +98,6 @@ class ParquetSource(Source):
         limit = max(self.file.row_limit, self.limits.of_file(self.kind))
         columns = [cells(column, limit=limit) for column in batch.columns]
         for number, row in enumerate(zip(*columns, strict=True), start=before + 1):
-            self._position = min(1.0, number / self._total)
             fields = {name: self._named(name, cell) for name, cell in zip(names, row, strict=True)}
             where, default_id = f"row {number}", numbered_id(self.name, number)
             problem = _problem(fields)
@@ -115,9 +107,7 @@ class ParquetSource(Source):
                 yield Record(where, fields, default_id=default_id, size=sum(map(_size, row)))
 
     def _named(self, column: str, cell: Any) -> Any:
-        """Replace a number by its class name, if the file has class names; Hugging Face's -1, "unknown", becomes
-        None.
-        """
+        """Replace a number by its class name, if the file has class names; Hugging Face's -1, "unknown", by None."""
         names = self._class_names.get(column)
         if names is not None and isinstance(cell, np.ndarray):
             return [self._named(column, int(each)) for each in cell]
@@ -134,9 +124,7 @@ class _Group(NamedTuple):
 
 
 def _groups(file: SourceFile) -> list[_Group]:
-    """Return the row groups of the file, checked in a process of its own, which Arrow may abort. Raises
-    UnreadableFile.
-    """
+    """Return the row groups, checked in a process of its own, which Arrow may abort. Raises UnreadableFile."""
     name, numbers = file.name, (str(file.kind.rows_at_once), str(file.limits.unpack_ratio))
     command = [sys.executable, "-I", parquet_facts.__file__, str(file.path.absolute()), *numbers]
     try:

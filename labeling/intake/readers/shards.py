@@ -85,26 +85,18 @@ class ShardsSource(Source):
     def close(self) -> None:
         self._tree.close()
 
-    def records(self, skip: int = 0) -> Iterator[Record]:
+    def _records(self, skip: int) -> Iterator[Record]:
         for place, name in enumerate(self._names):
             with self._opened(name) as source:
-                if source.total is not None and source.total <= skip:
-                    skip -= source.total
-                    continue
-                skipped = 0
-                for record in source.records(skip) if source.total is not None else source.records():
-                    if source.total is None and skipped < skip:
-                        skipped += 1
-                        continue
-                    self._position = (place + source.position()) / len(self._names)
-                    yield self._named_class(record)._replace(where=f"{name}, {record.where}")
-                skip = 0 if source.total is not None else skip - skipped
-        self._position = 1.0
+                number = first = 0 if source.total is None else skip  # a shard with a total steps over records unread
+                for number, record in enumerate(source.records(first), start=first + 1):
+                    if number > skip:
+                        self._position = (place + source.position()) / len(self._names)
+                        yield self._named_class(record)._replace(where=f"{name}, {record.where}")
+                skip = max(0, skip - (number if source.total is None else source.total))
 
     def _class_names(self) -> list[str]:
-        """Return the classes that the indices of samples stand for; [] if the shards come without a list, or if numbers
-        are answers.
-        """
+        """Return the classes that indices of samples stand for; [] without a list, or if numbers are answers."""
         try:
             with self._reading(_CLASSES) as file:
                 names = orjson.loads(file.read(self.limits.file_line))

@@ -59,27 +59,20 @@ class TarSource(Source):
 
     def __init__(self, file: SourceFile) -> None:
         super().__init__(file)
-        self._size = file.path.stat().st_size
         try:
             with file.path.open("rb") as tar:
-                self._count = count_samples(tar)
+                self.total: int = count_samples(tar)
         except TAR_ERRORS as error:
             raise UnreadableFile(f"{self.name}: the tar file is damaged or cut short: create it again") from error
 
-    @property
-    def total(self) -> int:
-        return self._count
-
-    def records(self, skip: int = 0) -> Iterator[Record]:
+    def _records(self, skip: int) -> Iterator[Record]:
         try:
             with closing(tarfile.open(self.path, "r:", tarinfo=_Header)) as tar:
                 for number, (key, members) in enumerate(_samples(tar), start=1):
                     if number > skip:
-                        self._position = tar.offset / self._size
                         yield self._sample(number, key, list(members), tar)
         except TAR_ERRORS as error:
             raise UnreadableFile(f"{self.name}: the tar file is damaged: create it again") from error
-        self._position = 1.0
 
     def _sample(self, number: int, key: str, members: list[tarfile.TarInfo], tar: tarfile.TarFile) -> Record:
         where, default_id = f"sample {printable(key)}", numbered_id(self.name, number)
@@ -98,9 +91,7 @@ class TarSource(Source):
         return Record(where, fields, default_id=default_id, size=size)
 
     def _add_file(self, fields: dict[str, Any], suffix: str, content: bytes) -> str:
-        """Add the content of a file to the fields of its sample; return the problem, "" without one. Files of other
-        kinds are left out.
-        """
+        """Add the content of a file of a known kind to the fields of its sample. Return the problem, or ""."""
         if suffix == "json":
             about, problem = parse_object(content)
             fields |= about or {}

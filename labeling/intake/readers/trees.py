@@ -9,7 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import BinaryIO, NamedTuple
 
 from labeling.kinds import BadFile
 from labeling.kinds.wording import MIB, printable, size, too_large
@@ -29,31 +29,14 @@ class Entry(NamedTuple):
     problem: str
 
 
-class Tree(Protocol):
-    """The files below one place, except hidden files."""
-
-    def entries(self) -> Iterator[Entry]:
-        """Yield every file, folder by folder, each folder sorted by name."""
-
-    def open(self, name: str) -> BinaryIO:
-        """Open the file as a stream. Raises OSError or one of ZIP_ERRORS, as reading the stream may."""
-
-    def size(self, name: str) -> int:
-        """Return the bytes of the file; 0 if it cannot be opened."""
-
-    def read_file(self, name: str) -> bytes:
-        """Read the whole file. Raises BadFile, also if the file is too large."""
-
-    def close(self) -> None: ...
-
-
 class FolderTree:
-    """A folder on disk. Links to folders are not followed, links to files only within the folder."""
+    """A folder on disk, without hidden files and linked folders. Links to files lead only within the folder."""
 
     def __init__(self, folder: SourceFile) -> None:
         self._root, self._kind, self._limits = folder.path, folder.kind, folder.limits
 
     def entries(self) -> Iterator[Entry]:
+        """Yield every file, folder by folder, each folder sorted by name."""
         waiting = list(reversed(self._children(self._root)))
         while waiting:
             item = waiting.pop()
@@ -71,12 +54,15 @@ class FolderTree:
                 yield Entry(name, self._kind.file_problem(name))
 
     def open(self, name: str) -> BinaryIO:
+        """Open the file as a stream. Raises OSError or one of ZIP_ERRORS, as reading the stream may."""
         return find_inside(self._root, name).open("rb")
 
     def size(self, name: str) -> int:
+        """Return the bytes of the file; 0 if it cannot be opened."""
         return find_inside(self._root, name).stat().st_size
 
     def read_file(self, name: str) -> bytes:
+        """Read the whole file. Raises BadFile, also if the file is too large."""
         return read_inside(self._root, name, limit=self._limits.of_file(self._kind))
 
     def close(self) -> None:
@@ -89,7 +75,7 @@ class FolderTree:
 
 
 class ZipTree:
-    """A zip file. Nothing is unpacked to disk; raises UnreadableFile if it is damaged, locked or a bomb."""
+    """A zip file, like a folder: never unpacked to disk. Raises UnreadableFile if damaged, locked or a bomb."""
 
     def __init__(self, file: SourceFile) -> None:
         self._kind, self._limits = file.kind, file.limits
@@ -166,6 +152,9 @@ class ZipTree:
             amount = f"far more than {self._kind.plural} pack down from"
             return f"would unpack to {size(info.file_size)}, {amount}: it is not read"
         return ""
+
+
+Tree = FolderTree | ZipTree
 
 
 class _Capped(io.BufferedReader):

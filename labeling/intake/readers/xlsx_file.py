@@ -14,6 +14,7 @@ from labeling.kinds.wording import printable
 
 from .base import Record, UnreadableFile, numbered_id
 from .csv_file import CsvSource, CsvTable
+from .lines import count_bytes
 
 _SCRIPT = Path(__file__).with_name("xlsx_rows.py")
 _DAMAGED = "the file is not an .xlsx workbook or is damaged: save it again, or save it as CSV"
@@ -26,15 +27,14 @@ class XlsxSource(CsvSource):
     @property
     def estimate(self) -> int:
         with self._open() as file:
-            return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 16), b"")) + 1
+            return count_bytes(file, self.per_row) + 1
 
-    def records(self, skip: int = 0) -> Iterator[Record]:
+    def _records(self, skip: int) -> Iterator[Record]:
         with self._open() as file:
             below = enumerate(self._table(file).records(), start=self._header + 1)
             filled = (pair for pair in below if pair[1].fields is None or any(pair[1].fields.values()))
             for number, record in islice(filled, skip, None):
                 yield record._replace(where=f"row {number}", default_id=numbered_id(self.name, number))
-        self._position = 1.0
 
     def _table(self, file: BinaryIO) -> CsvTable:
         return CsvTable(file, name=self.name, limit=self.file.row_limit, delimiter=",")

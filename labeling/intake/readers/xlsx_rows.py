@@ -46,9 +46,7 @@ def _check_unpacked_size(path: str, ratio: int) -> None:
 
 
 def _rows(path: str, most_columns: int) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows from the header to the last one with a cell, with their numbers. None is narrower than the
-    header.
-    """
+    """Yield the rows from the header to the last one with a cell, with their numbers, at least as wide as it."""
     book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
     sheet = book.worksheets[0]
     sheet.reset_dimensions()  # a file can claim any size

@@ -189,35 +189,22 @@ def change(
         values["paused_at"] = now if paused else None
     Source.objects.filter(pk=source.pk).update(**values)
     with auditlog.part_of_one():
-        _go_on(source, layout=layout, options=options, secrets=secrets, paused=paused)
+        if layout is not None:
+            for parked in source.imports.parked():
+                uploads.discard_parked(parked)
+            if source.layout is None and source.paused_at is None:
+                enqueue(source)
+        if secrets is not None or options is not None or paused is False:
+            for failed in source.imports.failed():
+                uploads.retry(item_import=failed)
+            source.refresh_from_db()
+            if source.paused_at is None:
+                enqueue(source)
     _record(
         source,
         after={name: values[name] for name in ("name", "schedule", "full_schedule", "paused_at") if name in values}
         | {"changed": sorted(values)},
     )
-
-
-def _go_on(
-    source: Source,
-    *,
-    layout: Layout | None,
-    options: Mapping[str, str] | None,
-    secrets: Mapping[str, str] | None,
-    paused: bool | None,
-) -> None:
-    """Look at the source again, and repeat its failed imports, as far as the change of these values asks for it."""
-    if layout is not None:
-        for parked in source.imports.parked():
-            uploads.discard_parked(parked)
-        if source.layout is None and source.paused_at is None:
-            enqueue(source)
-    if secrets is not None or options is not None or paused is False:
-        for each in source.imports.failed():
-            uploads.retry(item_import=each)
-        if not paused:
-            source.refresh_from_db()
-            if source.paused_at is None:
-                enqueue(source)
 
 
 def _record(source: Source, *, before: Any = None, after: Any = None) -> None:
@@ -290,9 +277,7 @@ def look_at_due(now: datetime.datetime) -> None:
 
 
 def files_for(user: User, source: Source) -> list[Entry]:
-    """Return the first files of the source for a person who waits. Raises `SourceProblem`, also if it takes long, and
-    `Busy`.
-    """
+    """Return the first files for a person who waits. Raises `SourceProblem`, also if it takes long, and `Busy`."""
     key = (source.pk, source.content, source.address, str(source.options), source.sealed_secrets)
     of = [("person", user.pk), ("project", source.project_id), ("server", source.server)]
     try:

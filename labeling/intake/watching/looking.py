@@ -139,9 +139,7 @@ def _record_in_log(source: Source, made: Sequence[ItemImport]) -> None:
 
 
 def _add_files(source: Source, entries: Sequence[Entry]) -> list[ItemImport]:
-    """Make imports of those files that are new or have changed, and return them. A full look takes refused files once
-    more.
-    """
+    """Make imports of new or changed files, and return them. A full look takes refused files once more."""
     earlier = source.imports.filter(source_key__in=[each.key for each in entries]).order_by("pk")
     known = {each.source_key: each for each in earlier}
     made = []

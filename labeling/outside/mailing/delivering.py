@@ -2,6 +2,8 @@
 
 A worker holds a mailbox while it sends. It stores the mail's id, and which notices the mail has, before the first try:
 if the worker dies, another sends the same mail, with the same Message-ID, as soon as the hold is over.
+
+Mails are plain text, without names of people, labels and items, in the language that the person chose.
 """
 
 from __future__ import annotations
@@ -16,12 +18,16 @@ from typing import Any
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db import transaction
+from django.urls import reverse
 from django.utils import timezone, translation
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_noop as _
 
-from labeling.models import LogKind, Mailbox, Notice
+from labeling.models import LogKind, Mailbox, Notice, NoticeKind
 from labeling.models.notices import DAY
 from labeling.observing import auditlog
-from labeling.outside.mailing.messages import message_of, reset_message
+from labeling.outside.mailing import resets
+from labeling.outside.mailing.addresses import CONFIRM, STOP, token
 from labeling.outside.outbound.delivery import Pauses, hold, release
 
 logger = logging.getLogger(__name__)
@@ -37,6 +43,33 @@ MOST_NOTICES = 100
 """The notices of one mail; later ones are in the next."""
 REFUSED = (smtplib.SMTPRecipientsRefused, smtplib.SMTPSenderRefused, smtplib.SMTPDataError)
 """The errors of a server that answers, and refuses this mail."""
+
+CONFIRM_TEXT = _(
+    """\
+Somebody, probably you, wants notices of Marginalia at this address. Confirm it within two days:
+
+{url}
+
+If it was not you, ignore this mail: no other will come.
+"""
+)
+RESET_TEXT = _(
+    """\
+Somebody, probably you, asked for a new password for your account {username} of Marginalia. Set it within an hour:
+
+{url}
+
+If it was not you, ignore this mail: your password stays as it is.
+"""
+)
+NOTICES_TEXT = _(
+    """\
+{notices}
+
+Notice settings: {choices}
+Stop all e-mail: {stop}
+"""
+)
 
 
 def deliver() -> None:
@@ -55,7 +88,7 @@ def _deliver_to(mailbox: Mailbox) -> bool:
     if not _take(mailbox, timezone.now()):
         return True
     is_reset = mailbox.reset_mail is not None
-    message = reset_message(mailbox) if is_reset else _message_of_notices(mailbox)
+    message = _reset_message(mailbox) if is_reset else _message_of_notices(mailbox)
     try:
         if message is not None:
             message.send()
@@ -72,16 +105,53 @@ def _deliver_to(mailbox: Mailbox) -> bool:
 
 def _message_of_notices(mailbox: Mailbox) -> EmailMessage | None:
     """Return the mail with the notices, or with the link that confirms the address; None if no notice is left."""
+    assert mailbox.mail is not None
+    if mailbox.confirmed_at is None:
+        text = gettext(CONFIRM_TEXT).format(url=_url("notice-address", token(mailbox, CONFIRM)))
+        return _message(mailbox, str(mailbox.mail), gettext("Confirm your address for Marginalia"), text)
     own = Notice.objects.of(mailbox.user).filter(mail=mailbox.mail)
     notices = list(own.select_related("project").order_by("pk"))
-    return message_of(mailbox, notices) if notices or mailbox.confirmed_at is None else None
+    if not notices:
+        return None
+    stop = _url("notice-stop", token(mailbox, STOP))
+    # No subject has the name of a project, which people write: a name with a line break would add a header.
+    n = len(notices)
+    subject = ngettext("A notice from Marginalia", "{n} notices from Marginalia", n).format(n=n)
+    listed = "\n\n".join(map(_paragraph, notices))
+    text = gettext(NOTICES_TEXT).format(notices=listed, choices=_url("notice-choices"), stop=stop)
+    one_click = {"List-Unsubscribe": f"<{stop}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+    return _message(mailbox, str(mailbox.mail), subject, text, **one_click)
+
+
+def _reset_message(mailbox: Mailbox) -> EmailMessage:
+    """Return the mail with the link to set a new password. The link is made when the mail is sent."""
+    link = _url("new-password", *resets.parts_of_link(mailbox.user))
+    text = gettext(RESET_TEXT).format(username=mailbox.user.get_username(), url=link)
+    mail = f"{mailbox.reset_mail}.{mailbox.pk}"
+    return _message(mailbox, mail, gettext("Set a new password for Marginalia"), text)
+
+
+def _message(mailbox: Mailbox, mail: str, subject: str, text: str, **headers: str) -> EmailMessage:
+    """Return a mail, with the same Message-ID for each try."""
+    domain = settings.EMAIL_FROM.partition("@")[2]
+    own = {"Message-ID": f"<{mail}@{domain}>", "Auto-Submitted": "auto-generated"}
+    return EmailMessage(subject, text, to=[mailbox.address], headers=own | headers)
+
+
+def _paragraph(notice: Notice) -> str:
+    kind = NoticeKind(notice.kind)
+    project = " ".join(notice.project.name.split())
+    address = kind.address.format(project=notice.project.slug, number=notice.number)
+    return f"{project}: {kind.sentence(notice.number)}\n{settings.SITE_URL}{address}"
+
+
+def _url(name: str, *parts: str) -> str:
+    return settings.SITE_URL + reverse(name, args=parts)
 
 
 @transaction.atomic
 def _take(mailbox: Mailbox, now: datetime.datetime) -> bool:
-    """Hold the mailbox, and store which notices its mail has. Return False if another worker holds it, or no mail is
-    due.
-    """
+    """Hold the mailbox, and store the notices of its mail. Return False if it is held already, or no mail is due."""
     reset = mailbox.reset_mail is not None
     if not reset and mailbox.mail is None and not Notice.objects.to_mail(mailbox, now).exists():
         return False

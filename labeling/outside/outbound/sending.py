@@ -30,7 +30,6 @@ SILENT_SECONDS = 15.0
 """The longest time from a request to the headers of its answer, and from one part of a body to the next."""
 LEAST_BYTES, PACE_SECONDS = 16_384, 30.0
 """The least bytes a second of a body, each time that it was waited for as long."""
-REDIRECTS = 5
 
 
 class Failed(Exception):

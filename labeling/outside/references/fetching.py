@@ -87,9 +87,7 @@ def fetch_for(reader: int, row: Reference) -> None:
 
 
 def read_for(person: int, source: Source, key: str, *, limit: int) -> bytes:
-    """Return the content of a file of the source, for a person who waits. Raises `SourceProblem`, also if it takes
-    long.
-    """
+    """Return a file's content for a person who waits. Raises `SourceProblem`, also if it takes long."""
     remote = remote_of_files(source)
     question = partial(remote.read, key, limit=limit, seconds=REQUEST_SECONDS)
     place = (source.address, str(source.options), source.sealed_secrets)

@@ -21,24 +21,15 @@ from labeling.outside.sources.base import (
     Entry,
     Option,
     Reason,
-    Remote,
     SourceProblem,
 )
 from labeling.outside.sources.gcs import Gcs
+from labeling.outside.sources.remote import Remote
 from labeling.outside.sources.s3 import S3
 from labeling.outside.sources.web import Web
 from labeling.storage.db.sealed import Unreadable, seal, unseal
 
-__all__ = [
-    "READ_SECONDS",
-    "REQUEST_SECONDS",
-    "BadAddress",
-    "Entry",
-    "Option",
-    "Reason",
-    "Remote",
-    "SourceProblem",
-]
+__all__ = ["READ_SECONDS", "REQUEST_SECONDS", "BadAddress", "Entry", "Option", "Reason", "Remote", "SourceProblem"]
 
 MAX_ADDRESS = 2000
 PLACES: tuple[type[Remote], ...] = (S3, Gcs, Azure, Web)
@@ -98,9 +89,7 @@ def remote_of(source: SourceRow) -> Remote:
 
 
 def remote_with(address: str, options: Mapping[str, str], sealed_secrets: str) -> Remote:
-    """Return the place at a stored address. Raises `SourceProblem` if the secrets cannot be read, or the address is no
-    longer allowed.
-    """
+    """Return the place at a stored address. Raises `SourceProblem` if secrets are unreadable, or it is not allowed."""
     try:
         secrets = orjson.loads(unseal(sealed_secrets)) if sealed_secrets else {}
         return remote_at(address, {**options, **secrets})

@@ -11,7 +11,7 @@ from django.utils.translation import gettext
 
 from labeling.outside.outbound import Response
 from labeling.outside.sources.base import BadAddress, Entry, Option, Reason, SourceProblem
-from labeling.outside.sources.http import StoreRemote, moment, number
+from labeling.outside.sources.remote import StoreRemote, moment, number
 
 HOST = "https://{account}.blob.core.windows.net"
 VERSION = "2026-02-06"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import datetime
 import re
 import time
@@ -10,17 +9,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
+import jwt
 import orjson
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from django.utils.translation import gettext, gettext_noop
 
 from labeling.outside.outbound import Response
 from labeling.outside.sources.base import LIST_SECONDS, BadAddress, Entry, Option, Reason, SourceProblem
-from labeling.outside.sources.http import StoreRemote
+from labeling.outside.sources.remote import StoreRemote
 
 API, TOKENS = "https://storage.googleapis.com", "https://oauth2.googleapis.com/token"
 """The hosts. An address in the service account's key, which could lead anywhere, is not used."""
@@ -121,23 +119,15 @@ def _account(text: str) -> tuple[str, RSAPrivateKey]:
     try:
         facts = orjson.loads(text)
         key = load_pem_private_key(facts["private_key"].encode(), password=None)
-        is_whole = facts["type"] == "service_account" and isinstance(key, RSAPrivateKey)
-        account = str(facts["client_email"])
+        if facts["type"] == "service_account" and isinstance(key, RSAPrivateKey):
+            return str(facts["client_email"]), key
     except (ValueError, TypeError, KeyError, AttributeError, UnsupportedAlgorithm):
-        raise BadAddress("service_account", gettext(WRONG)) from None
-    if not is_whole or not isinstance(key, RSAPrivateKey):
-        raise BadAddress("service_account", gettext(WRONG))
-    return account, key
+        pass
+    raise BadAddress("service_account", gettext(WRONG))
 
 
 def _assertion(account: str, key: RSAPrivateKey) -> str:
     """Return the signed request of a service account for a token."""
     now = int(time.time())
     claims = {"iss": account, "scope": SCOPE, "aud": TOKENS, "iat": now, "exp": now + TOKEN_SECONDS}
-    parts = [_encoded(orjson.dumps(part)) for part in ({"alg": "RS256", "typ": "JWT"}, claims)]
-    signature = _encoded(key.sign(".".join(parts).encode(), PKCS1v15(), SHA256()))
-    return ".".join([*parts, signature])
-
-
-def _encoded(content: bytes) -> str:
-    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+    return jwt.encode(claims, key, algorithm="RS256")

@@ -16,7 +16,7 @@ from django.utils.translation import gettext
 
 from labeling.outside import outbound
 from labeling.outside.sources.base import LIST_SECONDS, BadAddress, Entry, Option, Reason, SourceProblem, busy, silent
-from labeling.outside.sources.http import StoreRemote, number
+from labeling.outside.sources.remote import StoreRemote, number
 from labeling.outside.sources.sigv4 import Keys, signed
 
 AMAZON, CHINA = "https://s3.{region}.amazonaws.com", "https://s3.{region}.amazonaws.com.cn"

@@ -9,10 +9,10 @@ from django.utils.translation import gettext
 
 from labeling.outside import outbound
 from labeling.outside.sources.base import BadAddress, Entry, Option, Reason, SourceProblem
-from labeling.outside.sources.http import HttpRemote
+from labeling.outside.sources.remote import Remote
 
 
-class Web(HttpRemote):
+class Web(Remote):
     """The file at an address, and the files below it by their names."""
 
     schemes = ("https", "http")

@@ -47,11 +47,7 @@ def add(*, project: Project, url: str, events: Sequence[EventType]) -> tuple[Web
 
 @transaction.atomic
 def change(
-    *,
-    webhook: Webhook,
-    url: str | None = None,
-    events: Sequence[EventType] | None = None,
-    paused: bool | None = None,
+    *, webhook: Webhook, url: str | None = None, events: Sequence[EventType] | None = None, paused: bool | None = None
 ) -> None:
     """Change the address or the events, pause the webhook or let it go on. None leaves a value as it is.
 
@@ -117,9 +113,7 @@ def remove_webhook(*, webhook: Webhook) -> None:
 
 @transaction.atomic
 def send_test(*, webhook: Webhook) -> Delivery:
-    """Send a test event, after what waits, which is tried at once. Raises `WebhookRefused` if the webhook is paused, or
-    a test event waits.
-    """
+    """Send a test event after what waits, at once. Raises `WebhookRefused` if paused, or if a test event waits."""
     webhook = Webhook.objects.select_for_update(no_key=True).get(pk=webhook.pk)
     if webhook.paused_at is not None:
         raise WebhookRefused(gettext("The webhook is paused. Resume it first."))

@@ -1,4 +1,5 @@
-"""Deliver messages: at least once, and those of a webhook in order, one after the other.
+"""Deliver messages, as Standard Webhooks defines them: at least once, and those of a webhook in order, one after the
+other.
 
 A worker holds a webhook while it sends a message. If the worker dies, another sends the message again as soon as the
 hold is over. A message that fails is tried again after a growing pause, and later messages of the webhook wait. After
@@ -12,18 +13,22 @@ import datetime
 import logging
 import time
 from collections import Counter
-from typing import Any
+from typing import Any, NamedTuple
 
+import orjson
 from asgiref.sync import async_to_sync, sync_to_async
 from django.db import transaction
 from django.utils import timezone
+from standardwebhooks import Webhook as Signer
 
 from labeling.models import Delivery, Webhook
 from labeling.models.webhooks import TRIES
 from labeling.observing.metrics import WEBHOOK_TRIES
+from labeling.outside import outbound
 from labeling.outside.outbound.delivery import Pauses, hold, release
-from labeling.outside.webhooks.messages import Answer, message_of, post
-from labeling.storage.db.sealed import Unreadable
+from labeling.outside.webhooks.changing import is_used
+from labeling.storage.db.sealed import Unreadable, unseal
+from models_store import __version__
 
 logger = logging.getLogger(__name__)
 
@@ -34,14 +39,26 @@ AT_ONCE, AT_ONCE_OF_OWNER = 32, 8
 """
 MOST_SECONDS = 5.0
 """A worker that ends waits for as long, and for the last messages."""
+SECONDS = 15.0
+"""The longest time of a try, from the look-up of the name to the status of the answer."""
 HELD = datetime.timedelta(seconds=60)
 """Longer than a try takes."""
+MOST_CHARACTERS = 500
+"""The characters of a refusal that are kept."""
 PAUSES = Pauses(5, 3600, spread=0.25)
 GONE = 410
 FAILED = "failed"
 """The result of a try that another one follows, in the metric of tries; the results of the last are states."""
 DEAD_IN_A_ROW = 3
 """The dead letters in a row, each of three days, after which a webhook is paused."""
+
+
+class Answer(NamedTuple):
+    """The result of a try. `status`: None without an answer. `response`: the beginning of the body of a refusal."""
+
+    status: int | None = None
+    error: str = ""
+    response: str = ""
 
 
 def deliver() -> None:
@@ -108,22 +125,54 @@ def _or_defect(answer: Answer | BaseException) -> Answer:
 
 
 async def _send(delivery: Delivery, now: datetime.datetime) -> Answer:
+    """Send the message, signed by all secrets in use, and return the result."""
+    event, webhook = delivery.event, delivery.webhook
+    body = orjson.dumps(event.payload)
     try:
-        message = message_of(delivery, now)
+        used = [unseal(sealed) for sealed, until in webhook.secrets if is_used(until, now)]
     except Unreadable as error:
         return Answer(error=str(error))
-    return await post(message)
+    headers = {
+        "content-type": "application/json",
+        "user-agent": f"Marginalia/{__version__} (webhooks)",
+        "webhook-id": event.message_id,
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": " ".join(Signer(secret).sign(event.message_id, now, body.decode()) for secret in used),
+    }
+    return await post(webhook.url, body, headers)
+
+
+async def post(url: str, body: bytes, headers: dict[str, str]) -> Answer:
+    """Post the body, and return the result. Redirects are not followed."""
+    try:
+        async with outbound.send(
+            "POST", url, seconds=SECONDS, silence=SECONDS, content=body, headers=headers
+        ) as response:
+            if response.is_success:
+                return Answer(response.status_code)
+            error = f"The receiver answered {response.status_code}."
+            if response.is_redirect:
+                error += " Redirects are not followed: enter the new address."
+            return Answer(response.status_code, error, await _beginning(response))
+    except outbound.Late:
+        return Answer(error=f"The receiver did not answer within {SECONDS:g} seconds.")
+    except (outbound.Refused, outbound.Failed) as error:
+        return Answer(error=f"{str(error).rstrip('.')}."[:300])
+
+
+async def _beginning(response: outbound.Response) -> str:
+    """Return the first characters of the body, without NUL, which PostgreSQL does not store."""
+    got = b""
+    async for part in response.aiter_raw():
+        got += part
+        if len(got) >= 4 * MOST_CHARACTERS:
+            break
+    return got.decode("utf-8", "replace").replace("\0", "")[:MOST_CHARACTERS]
 
 
 def outcome(answer: Answer, *, attempts: int, tries_left: int, now: datetime.datetime) -> dict[str, Any]:
     """Return the new values of a delivery after a try. `attempts`, `tries_left`: before it."""
-    values = {
-        "attempts": attempts + 1,
-        "tried_at": now,
-        "status": answer.status,
-        "error": answer.error,
-        "response": answer.response,
-    }
+    values = {"attempts": attempts + 1, "tried_at": now, **answer._asdict()}
     if not answer.error:
         return {**values, "state": Delivery.State.DELIVERED}
     left = tries_left - 1

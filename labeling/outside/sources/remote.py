@@ -1,48 +1,123 @@
-"""The base of places that are read by plain HTTP requests; `outside.outbound` checks each, after redirects, too."""
+"""The interface of a place, read by plain HTTP requests; `outside.outbound` checks each, after redirects, too."""
 
 from __future__ import annotations
 
 import asyncio
 import datetime
 import re
-from abc import abstractmethod
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from email.utils import parsedate_to_datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml import DefusedXmlException  # type: ignore[import-untyped]
 from defusedxml.ElementTree import fromstring  # type: ignore[import-untyped]
+from django.utils.formats import number_format
 from django.utils.translation import gettext
 
 from labeling.outside import outbound
 from labeling.outside.sources.base import (
-    BLOCK_BYTES,
     LIST_SECONDS,
+    READ_SECONDS,
     BadAddress,
     Entry,
+    Option,
     Reason,
-    Remote,
     SourceProblem,
     busy,
-    changed,
     cleaned,
     silent,
-    too_large,
 )
 
+BLOCK_BYTES = 1 << 20
+MOST_KEY_BYTES = 1024
+"""No store has files with longer keys."""
+PAGES_WITHOUT_A_FILE = 10
+"""The most pages of a list in a row that name no file behind those before."""
 MOST_FACTS = 16 << 20
 """The most bytes of a page of a list, or of facts about a file: the longest keys, each byte escaped, take as many."""
 
 
-class HttpRemote(Remote):
-    """A place whose files have addresses of their own."""
+class Remote(ABC):
+    """The files at and below an address. All methods raise `SourceProblem`, and may be called by several threads."""
 
+    schemes: ClassVar[tuple[str, ...]]
+    title: ClassVar[str]
+    example: ClassVar[str]
+    options: ClassVar[tuple[Option, ...]] = ()
+    can_list: ClassVar[bool] = True
+    """Whether the place has lists of its files, and lists from a key on."""
+    names_file = True
+    """Whether the address can be that of a file. A bucket alone is none."""
     etag_header = "etag"
     redirects = 0
     """The redirects that are followed: a store has one address, and credentials that are not for others."""
+
+    def __init__(self, address: str, options: Mapping[str, str]) -> None:
+        """`options` maps names of `Option` to texts. Connects to nothing. Raises `BadAddress`."""
+        self.address = address
+        self.given = options
+
+    def entries(self, after: str = "") -> Iterator[Entry]:
+        """Yield the files below the address whose keys sort after `after`, by the UTF-8 bytes of their keys.
+
+        Each 1,000 files or so take a request. Files before `after` take none.
+        """
+        last, idle = after.encode(), 0
+        for page in self._pages(after):
+            idle += 1
+            for entry in page:
+                key = entry.key.encode()
+                if after.encode() < key and len(key) <= MOST_KEY_BYTES:
+                    yield cleaned(entry)
+                if key > last:
+                    last, idle = key, 0
+            if idle > PAGES_WITHOUT_A_FILE:
+                sentence = gettext("The list of files at %(address)s does not end. Nothing more is read of it.")
+                raise SourceProblem(Reason.PLACE, sentence % {"address": self.address})
+
+    def _pages(self, after: str) -> Iterator[Iterable[Entry]]:
+        """Yield the pages of the list, each of one request; folders are left out."""
+        raise NotImplementedError
+
+    def entry(self, key: str = "") -> Entry:
+        """Return the facts about one file."""
+        with self._refusals_of(key):
+            return cleaned(self._look(key))
+
+    def read(self, key: str, *, limit: int, etag: str = "", seconds: float = READ_SECONDS) -> bytes:
+        """Return the content of a file of at most `limit` bytes, within `seconds`. It must have a given `etag`."""
+        blocks: list[bytes] = []
+        with self._refusals_of(key):
+            self._receive(key, blocks.append, limit=limit, etag=etag, seconds=seconds)
+        return b"".join(blocks)
+
+    def save(self, key: str, path: Path, *, limit: int) -> None:
+        """Write the content of a file to `path`, as `read` returns it. After an error, `path` may have a part of it."""
+        with path.open("wb") as file, self._refusals_of(key):
+            self._receive(key, file.write, limit=limit, etag="", seconds=READ_SECONDS)
+
+    @contextmanager
+    def _refusals_of(self, key: str) -> Iterator[None]:
+        """Tell the refusal of one file from that of the credentials, with which the place would list nothing."""
+        try:
+            yield
+        except SourceProblem as problem:
+            if problem.reason == Reason.CREDENTIALS and key and self._can_list_now():
+                sentence = gettext("%(name)s is refused. %(problem)s") % {"name": key, "problem": problem}
+                raise SourceProblem(Reason.REFUSED, sentence) from problem
+            raise
+
+    def _can_list_now(self) -> bool:
+        try:
+            next(self.entries(), None)
+        except SourceProblem:
+            return False
+        return True
 
     @abstractmethod
     def _url(self, key: str) -> str:
@@ -57,6 +132,8 @@ class HttpRemote(Remote):
         return {}
 
     def _look(self, key: str) -> Entry:
+        """Return the facts about one file."""
+
         async def look() -> Entry:
             async with self._answer("HEAD", self._url(key), LIST_SECONDS) as answer:
                 if answer.status_code not in (403, 405, 501):  # addresses that their owner signed are for GET alone
@@ -67,16 +144,21 @@ class HttpRemote(Remote):
         return asyncio.run(look())
 
     def _receive(self, key: str, write: Callable[[bytes], object], *, limit: int, etag: str, seconds: float) -> None:
+        """Pass the blocks of a file to `write`."""
+
         async def receive() -> None:
             async with self._answer("GET", self._url(key), seconds) as answer:
                 found = await self._entry(key, answer)
                 if etag and found.etag != etag:
-                    raise changed(self._name(key))
+                    sentence = gettext("%(name)s has changed since it was listed. Look at the source again.")
+                    raise SourceProblem(Reason.CHANGED, sentence % {"name": self._name(key)})
                 size = 0
                 async for block in answer.aiter_raw(BLOCK_BYTES):
                     size += len(block)
                     if size > limit:
-                        raise too_large(self._name(key), limit)
+                        sentence = gettext("%(name)s has more than %(limit)s bytes, the most that is read.")
+                        facts = {"name": self._name(key), "limit": number_format(limit, force_grouping=True)}
+                        raise SourceProblem(Reason.SIZE, sentence % facts)
                     write(block)
                 if found.size is not None and size != found.size:
                     sentence = gettext("%(name)s broke off before it was complete.")
@@ -155,7 +237,7 @@ class HttpRemote(Remote):
             raise SourceProblem(Reason.AWAY, sentence % {"place": host, "code": status})
 
 
-class StoreRemote(HttpRemote):
+class StoreRemote(Remote):
     """A bucket, or a container, of a store: the files whose names begin with the path of the address and "/"."""
 
     def _set_path(self, path: str) -> None:
