@@ -24,7 +24,7 @@ from labeling.models import Ability, Batch, Finish, Membership
 from labeling.web.charts.finish import error_curve
 from labeling.web.finish import words
 from labeling.web.finish.forms import GoalForm
-from labeling.web.shared.pages import for_members, render_page
+from labeling.web.shared.pages import action, for_members, render_page
 
 SECTION = "project-finish"
 
@@ -59,12 +59,11 @@ def finish(request: HttpRequest, membership: Membership) -> HttpResponse:
     return render_page(request, membership, "project/finish.html", context, section=SECTION, status=status)
 
 
-@for_members(changing=Ability.BATCHES_CHANGE)
-def stop(request: HttpRequest, membership: Membership) -> HttpResponse:
+@action(Ability.BATCHES_CHANGE, SECTION)
+def stop(request: HttpRequest, membership: Membership) -> str:
     """Stop the goal."""
     goals.stop(membership.project)
-    messages.success(request, gettext("Stopped: no further audit is asked. Certificates stay, and so do their labels."))
-    return redirect(SECTION, membership.project.slug)
+    return gettext("Stopped: no further audit is asked. Certificates stay, and so do their labels.")
 
 
 def _forecast(membership: Membership, form: GoalForm, pace: Pace, errors: PeopleErrors) -> dict[str, Any]:

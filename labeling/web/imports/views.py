@@ -36,7 +36,7 @@ from labeling.web.imports.import_rows import (
     next_step,
 )
 from labeling.web.shared.forms import FileForm
-from labeling.web.shared.pages import errors_as_messages, for_members, render_page
+from labeling.web.shared.pages import action, for_members, render_page
 from labeling.web.shared.words import count, number
 
 ROWS_A_PAGE = 100
@@ -138,18 +138,13 @@ def import_detail(request: HttpRequest, membership: Membership, import_id: int) 
     return render_page(request, membership, "project/import_detail.html", context, section="project-import")
 
 
-@for_members(changing=Ability.ITEMS_CHANGE)
-def import_retry(request: HttpRequest, membership: Membership, import_id: int) -> HttpResponse:
+@action(Ability.ITEMS_CHANGE, "project-import", refused=(ValidationError,))
+def import_retry(request: HttpRequest, membership: Membership, import_id: int) -> str:
     """Retry a failed import from the last imported record on."""
     item_import = get_object_or_404(membership.project.imports, pk=import_id)
-    with errors_as_messages(request, ValidationError):
-        uploads.retry(item_import=item_import)
-        messages.success(
-            request,
-            gettext("%(name)s continues after record %(position)s.")
-            % {"name": item_import.name, "position": number(item_import.position)},
-        )
-    return redirect("project-import", membership.project.slug)
+    uploads.retry(item_import=item_import)
+    values = {"name": item_import.name, "position": number(item_import.position)}
+    return gettext("%(name)s continues after record %(position)s.") % values
 
 
 def _under_way(project: Project) -> dict[str, Any]:

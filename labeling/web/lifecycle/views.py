@@ -20,7 +20,7 @@ from labeling.projects.classes import guidelines
 from labeling.projects.create import TooManyProjects, slug_for
 from labeling.projects.duplicating import duplicate
 from labeling.projects.people import members as memberships
-from labeling.web.shared.pages import for_members, for_people, render_page
+from labeling.web.shared.pages import action, for_members, for_people, render_page
 from labeling.web.shared.words import count
 
 
@@ -126,17 +126,14 @@ def _contents(project: Project) -> dict[str, str]:
     }
 
 
-@for_members(changing=Ability.PROJECT_CHANGE, in_archived=True)
-def archive(request: HttpRequest, membership: Membership) -> HttpResponse:
+@action(Ability.PROJECT_CHANGE, "project-manage", in_archived=True)
+def archive(request: HttpRequest, membership: Membership) -> str:
     """Archive the project, or reopen an archived one."""
-    project = membership.project
     if request.POST.get("archive") == "no":
-        lifecycle.unarchive(project=project)
-        messages.success(request, gettext("The project is open again: labeling and jobs go on where they were."))
-    else:
-        lifecycle.archive(project=project)
-        messages.success(request, gettext("The project is archived: it can be read and exported, not changed."))
-    return redirect("project-manage", project.slug)
+        lifecycle.unarchive(project=membership.project)
+        return gettext("The project is open again: labeling and jobs go on where they were.")
+    lifecycle.archive(project=membership.project)
+    return gettext("The project is archived: it can be read and exported, not changed.")
 
 
 @for_members(changing=Ability.PROJECT_CHANGE, in_archived=True)

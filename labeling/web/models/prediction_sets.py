@@ -24,7 +24,7 @@ from labeling.projects.encoders.encoder_settings import encoders_for
 from labeling.projects.privacy import ledger
 from labeling.web.shared import words
 from labeling.web.shared.forms import AddressField, FileForm, SecretField, translated
-from labeling.web.shared.pages import errors_as_messages, for_members, render_page
+from labeling.web.shared.pages import action, for_members, render_page
 from labeling.web.shared.words import number
 
 SHOWN = 20
@@ -115,32 +115,28 @@ def _left_out(handed: PredictionSet) -> str:
     return text % {"n": number(handed.left_out)} if handed.left_out else ""
 
 
-@for_members(changing=Ability.MODELS_CHANGE)
-def server(request: HttpRequest, membership: Membership) -> HttpResponse:
+@action(Ability.MODELS_CHANGE, "project-prediction-sets")
+def server(request: HttpRequest, membership: Membership) -> HttpResponse | str:
     """Set the project's server."""
     form = ServerForm(request.POST)
     if not form.is_valid():
         return _page(request, membership, server_form=form)
     handing.set_server(project=membership.project, **form.cleaned_data)
-    messages.success(request, gettext("The server is saved."))
-    return redirect("project-prediction-sets", membership.project.slug)
+    return gettext("The server is saved.")
 
 
-@for_members(changing=Ability.MODELS_CHANGE)
-def ask(request: HttpRequest, membership: Membership) -> HttpResponse:
+@action(Ability.MODELS_CHANGE, "project-prediction-sets", refused=(handing.PredictionsRefused,))
+def ask(request: HttpRequest, membership: Membership) -> str:
     """Have a worker ask the server for predictions of all items."""
-    with errors_as_messages(request, handing.PredictionsRefused):
-        handing.ask(project=membership.project, user=membership.user)
-        messages.success(request, gettext("A worker asks the server now. Load this page again to see the result."))
-    return redirect("project-prediction-sets", membership.project.slug)
+    handing.ask(project=membership.project, user=membership.user)
+    return gettext("A worker asks the server now. Load this page again to see the result.")
 
 
-@for_members(changing=Ability.MODELS_CHANGE)
-def remove_set(request: HttpRequest, membership: Membership) -> HttpResponse:
+@action(Ability.MODELS_CHANGE, "project-prediction-sets")
+def remove_set(request: HttpRequest, membership: Membership) -> str:
     """Remove the project's server."""
     handing.remove_server(membership.project)
-    messages.success(request, gettext("The server is removed. Its predictions stay."))
-    return redirect("project-prediction-sets", membership.project.slug)
+    return gettext("The server is removed. Its predictions stay.")
 
 
 CLASSES_SHOWN = 50

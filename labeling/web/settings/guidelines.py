@@ -18,7 +18,7 @@ from labeling.projects.classes import guidelines, guidelines_images
 from labeling.projects.classes.guidelines import GuidelinesError, answers_by_version
 from labeling.projects.people import access
 from labeling.web.shared.forms import FileForm, number_in
-from labeling.web.shared.pages import errors_as_messages, for_members, for_people, render_page
+from labeling.web.shared.pages import action, for_members, for_people, render_page
 from labeling.web.shared.words import number
 
 LISTED = 100
@@ -87,18 +87,13 @@ def history(request: HttpRequest, membership: Membership) -> HttpResponse:
     return render_page(request, membership, "guidelines/history.html", context, section="project-guidelines-edit")
 
 
-@for_members(changing=Ability.SETTINGS_CHANGE)
-def restore(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
+@action(Ability.SETTINGS_CHANGE, "project-guidelines", refused=(GuidelinesError,))
+def restore(request: HttpRequest, membership: Membership, number: int) -> str:
     """Restore an earlier version of the guidelines."""
     get_object_or_404(membership.project.guidelines_versions, number=number)
-    with errors_as_messages(request, guidelines.GuidelinesError):
-        made = guidelines.go_back(project=membership.project, user=membership.user, number=number)
-        messages.success(
-            request,
-            gettext("The guidelines read as in version %(number)s again. This is version %(made)s.")
-            % {"number": number, "made": made},
-        )
-    return redirect("project-guidelines", membership.project.slug)
+    made = guidelines.go_back(project=membership.project, user=membership.user, number=number)
+    text = gettext("The guidelines read as in version %(number)s again. This is version %(made)s.")
+    return text % {"number": number, "made": made}
 
 
 class ImageForm(FileForm):
@@ -140,14 +135,12 @@ def images(request: HttpRequest, membership: Membership) -> HttpResponse:
     return render_page(request, membership, "guidelines/images.html", context, section="project-guidelines-edit")
 
 
-@for_members(changing=Ability.SETTINGS_CHANGE)
-def remove_image(request: HttpRequest, membership: Membership, image: str) -> HttpResponse:
+@action(Ability.SETTINGS_CHANGE, "project-guidelines-images", refused=(GuidelinesError,))
+def remove_image(request: HttpRequest, membership: Membership, image: str) -> str:
     """Remove an image that no version of the guidelines shows."""
     stored_image = get_object_or_404(membership.project.guidelines_images, name=image)
-    with errors_as_messages(request, GuidelinesError):
-        guidelines_images.remove_image(image=stored_image)
-        messages.success(request, gettext("%(image)s is removed.") % {"image": image})
-    return redirect("project-guidelines-images", membership.project.slug)
+    guidelines_images.remove_image(image=stored_image)
+    return gettext("%(image)s is removed.") % {"image": image}
 
 
 def _rows(project: Project) -> list[dict[str, Any]]:
