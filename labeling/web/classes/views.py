@@ -20,7 +20,7 @@ from labeling.projects.people.invisible import isolated
 from labeling.projects.privacy import ledger
 from labeling.web.classes.forms import AddForm, ClassForm, MergeForm, SplitForm
 from labeling.web.classes.proposals import proposed
-from labeling.web.shared.forms import number_in
+from labeling.web.shared.forms import ErrorsInForm, number_in
 from labeling.web.shared.pages import action, for_members, render_page
 from labeling.web.shared.words import count, number
 
@@ -36,18 +36,15 @@ def class_list(request: HttpRequest, membership: Membership) -> HttpResponse:
     """List the classes with their number of labels and the latest changes, with a form that adds a class."""
     project = membership.project
     form = AddForm(request.POST or None)
-    if request.method == "POST" and form.is_valid() and _saved(form, lambda: _add(membership, form)):
-        messages.success(
-            request, gettext("“%(name)s” is added. The next model learns it.") % {"name": form.cleaned_data["name"]}
-        )
-        return redirect("project-classes", project.slug)
+    if request.method == "POST" and form.is_valid():
+        name = form.cleaned_data["name"]
+        with ErrorsInForm(form, ClassError, ValidationError):
+            classes.add(project=project, user=membership.user, name=name)
+            messages.success(request, gettext("“%(name)s” is added. The next model learns it.") % {"name": name})
+            return redirect("project-classes", project.slug)
     text = request.GET.get("q", "").replace("\x00", "")[:200]
     context = {**_listed(project, text), **_changes(project), "form": form, "text": text, "proposed": proposed(project)}
     return render_page(request, membership, "project/classes.html", context, section=SECTION)
-
-
-def _add(membership: Membership, form: AddForm) -> None:
-    classes.add(project=membership.project, user=membership.user, name=form.cleaned_data["name"])
 
 
 def _listed(project: Project, text: str) -> dict[str, Any]:
@@ -87,9 +84,11 @@ def class_detail(request: HttpRequest, membership: Membership, index: int) -> Ht
     project = membership.project
     label_class = get_object_or_404(project.classes.select_related("parent"), index=index)
     form = ClassForm(request.POST or None, project=project, label_class=label_class)
-    if request.method == "POST" and form.is_valid() and _saved(form, lambda: _edit(membership, label_class, form)):
-        messages.success(request, gettext("Saved. Annotators see it when they reload the page."))
-        return redirect("project-classes", project.slug)
+    if request.method == "POST" and form.is_valid():
+        with ErrorsInForm(form, ClassError, ValidationError):
+            _edit(membership, label_class, form)
+            messages.success(request, gettext("Saved. Annotators see it when they reload the page."))
+            return redirect("project-classes", project.slug)
     touched = touched_by(label_class, labels_by_class(project))
     context = {
         "each": label_class,
@@ -222,17 +221,3 @@ def undo(request: HttpRequest, membership: Membership) -> str:
     change = ClassChange.objects.filter(project=membership.project, revision=revision).first()
     classes.undo(project=membership.project, user=membership.user, revision=revision)
     return gettext("Undone: %(text)s.") % {"text": change.text} if change else ""
-
-
-def _saved(form: AddForm | ClassForm, save: Any) -> bool:
-    """Save the form. Return False, with the error in the form, if that fails."""
-    try:
-        save()
-    except ClassError as error:
-        form.add_error(None, str(error))
-        return False
-    except ValidationError as error:
-        for field, texts in error.message_dict.items():
-            form.add_error(field if field in form.fields else None, texts)
-        return False
-    return True

@@ -24,6 +24,7 @@ from labeling.models import Ability, Batch, Finish, Membership
 from labeling.web.charts.finish import error_curve
 from labeling.web.finish import words
 from labeling.web.finish.forms import GoalForm
+from labeling.web.shared.forms import ErrorsInForm
 from labeling.web.shared.pages import action, for_members, render_page
 
 SECTION = "project-finish"
@@ -36,15 +37,10 @@ def finish(request: HttpRequest, membership: Membership) -> HttpResponse:
     started = Finish.objects.filter(project=project).select_related("started_by").first()
     form = GoalForm(project, Goal.of(started), request.POST or request.GET)
     if request.method == "POST" and form.is_valid():
-        try:
+        with ErrorsInForm(form, FinishRefused):
             goals.start(project, membership.user, form.goal)
-        except FinishRefused as refused:
-            form.add_error(None, str(refused))
-        else:
-            messages.success(
-                request,
-                gettext("The goal is set: %(goal)s.") % {"goal": words.goal_words(form.goal, membership.project.asks)},
-            )
+            text = gettext("The goal is set: %(goal)s.")
+            messages.success(request, text % {"goal": words.goal_words(form.goal, project.asks)})
             return redirect(SECTION, project.slug)
     now = timezone.now()
     pace, errors = pace_of(project, now), errors_of(project)

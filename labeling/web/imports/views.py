@@ -35,7 +35,7 @@ from labeling.web.imports.import_rows import (
     label_notice,
     next_step,
 )
-from labeling.web.shared.forms import FileForm
+from labeling.web.shared.forms import ErrorsInForm, FileForm
 from labeling.web.shared.pages import action, for_members, render_page
 from labeling.web.shared.words import count, number
 
@@ -208,26 +208,16 @@ def _received(membership: Membership, form: UploadForm) -> ItemImport | None:
     """Import or park the file of a valid form. Return None, with the reason in the form, if it is refused."""
     if not (form.is_bound and form.is_valid()):
         return None
-    file, labels_as = form.cleaned_data["file"], form.cleaned_data["labels_as"]
-    upload: dict[str, Any] = {
-        "project": membership.project,
-        "user": membership.user,
-        "name": file.name,
-        "chunks": file.chunks(),
-        "length": file.size,
-        "spooled_at": uploads.spooled(file),
-        "strict": form.cleaned_data["strict"],
-    }
-    try:
+    labels_as, strict = form.cleaned_data["labels_as"], form.cleaned_data["strict"]
+    upload = {**form.upload, "project": membership.project, "user": membership.user, "strict": strict}
+    with ErrorsInForm(form, ValidationError, field="file"):
         if labels_as and "preview" not in form.data:
             received = uploads.receive(**upload, layout=Layout(labels_as=labels_as))
         else:
             can_add = membership.can(Ability.SETTINGS_CHANGE)
             received = parked.receive(**upload, always="preview" in form.data, adds_classes=can_add)
-    except ValidationError as error:
-        form.add_error("file", error)
-        return None
-    return _good(received, form, "file")
+        return _good(received)
+    return None
 
 
 def _pasted(membership: Membership, form: PasteForm) -> ItemImport | None:
@@ -238,18 +228,14 @@ def _pasted(membership: Membership, form: PasteForm) -> ItemImport | None:
     rows = "\n".join(json.dumps({"text": line}) for line in lines if line)
     # Items without an id get ids by the file's name: no two pastes have the same one.
     name = f"pasted-{timezone.now():%Y%m%d-%H%M%S-%f}.jsonl"
-    try:
-        received = uploads.receive(
-            project=membership.project, user=membership.user, name=name, chunks=[rows.encode()], strict=False
-        )
-    except ValidationError as error:
-        form.add_error("texts", error)
-        return None
-    return _good(received, form, "texts")
-
-
-def _good(received: ItemImport, form: forms.Form, field: str) -> ItemImport | None:
-    if received.state not in (ItemImport.State.REFUSED, ItemImport.State.FAILED):
-        return received
-    form.add_error(field, received.reason)
+    named: dict[str, Any] = {"project": membership.project, "user": membership.user, "name": name}
+    with ErrorsInForm(form, ValidationError, field="texts"):
+        return _good(uploads.receive(**named, chunks=[rows.encode()], strict=False))
     return None
+
+
+def _good(received: ItemImport) -> ItemImport:
+    """Return the import. Raises `ValidationError` with its reason if it is refused or failed."""
+    if received.state in (ItemImport.State.REFUSED, ItemImport.State.FAILED):
+        raise ValidationError(received.reason)
+    return received

@@ -17,7 +17,7 @@ from labeling.models import Ability, Membership, Project, User
 from labeling.projects.classes import guidelines, guidelines_images
 from labeling.projects.classes.guidelines import GuidelinesError, answers_by_version
 from labeling.projects.people import access
-from labeling.web.shared.forms import FileForm, number_in
+from labeling.web.shared.forms import ErrorsInForm, FileForm, number_in
 from labeling.web.shared.pages import action, for_members, for_people, render_page
 from labeling.web.shared.words import number
 
@@ -42,11 +42,8 @@ def edit(request: HttpRequest, membership: Membership) -> HttpResponse:
     data = request.POST if request.method == "POST" else None
     form = GuidelinesForm(data, instance=copy.copy(project))
     if form.is_valid():
-        try:
+        with ErrorsInForm(form, ValidationError):
             guidelines.save(project=project, user=membership.user, text=form.cleaned_data["guidelines"])
-        except ValidationError as error:
-            form.add_error(None, error)
-        else:
             messages.success(request, gettext("Saved. Annotators who label now see what changed."))
             return redirect("project-guidelines-edit", project.slug)
     context = {"form": form, "missing": ", ".join(guidelines.missing_images(project, project.guidelines))}
@@ -129,8 +126,14 @@ def images(request: HttpRequest, membership: Membership) -> HttpResponse:
     """List the images, or add one."""
     project = membership.project
     form = ImageForm(request)
-    if form.is_valid() and _add(request, membership, form):
-        return redirect("project-guidelines-images", project.slug)
+    if form.is_valid():
+        file, alt_text = form.cleaned_data["file"], form.cleaned_data["alt_text"]
+        image = {"file_name": file.name, "content": file.read(), "alt_text": alt_text}
+        with ErrorsInForm(form, ValidationError):
+            name = guidelines_images.add(project=project, user=membership.user, **image).name
+            text = gettext("%(name)s is stored. Write ![](%(name)s) in the guidelines where it is to be shown.")
+            messages.success(request, text % {"name": name})
+            return redirect("project-guidelines-images", project.slug)
     context = {"form": form, "images": _rows(project)}
     return render_page(request, membership, "guidelines/images.html", context, section="project-guidelines-edit")
 
@@ -155,24 +158,3 @@ def _rows(project: Project) -> list[dict[str, Any]]:
         }
         for each in project.guidelines_images.all()
     ]
-
-
-def _add(request: HttpRequest, membership: Membership, form: ImageForm) -> bool:
-    """Store the image. Return False, with the reason in the form, if it is refused."""
-    file = form.cleaned_data["file"]
-    try:
-        image = guidelines_images.add(
-            project=membership.project,
-            user=membership.user,
-            file_name=file.name,
-            content=file.read(),
-            alt_text=form.cleaned_data["alt_text"],
-        )
-    except ValidationError as error:
-        form.add_error(None, error)
-        return False
-    text = gettext("%(name)s is stored. Write ![](%(name)s) in the guidelines where it is to be shown.") % {
-        "name": image.name
-    }
-    messages.success(request, text)
-    return True

@@ -16,7 +16,7 @@ from django.views.decorators.cache import never_cache
 from labeling.models import Ability, Delivery, EventType, Membership, Webhook
 from labeling.models.webhooks import MAX_URL
 from labeling.outside.webhooks import changing
-from labeling.web.shared.forms import AddressField, translated
+from labeling.web.shared.forms import AddressField, ErrorsInForm, translated
 from labeling.web.shared.pages import action, for_members, render_page
 
 SECTION = "project-webhooks"
@@ -47,11 +47,8 @@ def webhooks(request: HttpRequest, membership: Membership) -> HttpResponse:
     """List the webhooks, or add one. Only the response that adds it shows its secret."""
     form = WebhookForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
-        try:
+        with ErrorsInForm(form, changing.WebhookRefused):
             webhook, secret = changing.add(project=membership.project, **form.cleaned_data)
-        except changing.WebhookRefused as refusal:
-            form.add_error(None, str(refusal))
-        else:
             return _page(request, membership, webhook, secret=secret)
     waiting = Count("deliveries", filter=Q(deliveries__state=Delivery.State.WAITING))
     dead = Count("deliveries", filter=Q(deliveries__state=Delivery.State.DEAD))
