@@ -27,14 +27,7 @@ from labeling.projects import quota
 from labeling.projects.encoders.encoder_settings import encoders_for, reason_for_encoder
 from labeling.projects.limits import ITEMS
 from labeling.web.imports import parked_page
-from labeling.web.imports.import_rows import (
-    as_json,
-    encoding_row,
-    fingerprint,
-    import_rows,
-    label_notice,
-    next_step,
-)
+from labeling.web.imports.import_rows import as_json, encoding_row, fingerprint, import_rows, label_notice, next_step
 from labeling.web.shared.forms import ErrorsInForm, FileForm
 from labeling.web.shared.pages import action, for_members, render_page
 from labeling.web.shared.words import count, number
@@ -153,12 +146,7 @@ def _under_way(project: Project) -> dict[str, Any]:
     encoding = encoding_row(project, project.items.unencoded().count())
     under_way = bool(encoding) or any(row["step"] for row in rows)
     no_worker = under_way and is_stalled(project, now)
-    return {
-        "rows": rows,
-        "encoding": encoding,
-        "stalled": no_worker,
-        "states": fingerprint(rows, encoding, no_worker),
-    }
+    return {"rows": rows, "encoding": encoding, "stalled": no_worker, "states": fingerprint(rows, encoding, no_worker)}
 
 
 def _storage(project: Project) -> dict[str, Any]:

@@ -155,10 +155,7 @@ def _leaving(version: ModelVersion) -> dict[str, Any]:
     if not ledger.is_private(version.project):
         return {"may_leave": True}
     released = Release.objects.filter(version=version).select_related("user").first()
-    return {
-        "may_leave": ledger.may_be_downloaded(version),
-        "released": released,
-    }
+    return {"may_leave": ledger.may_be_downloaded(version), "released": released}
 
 
 def _tracked(version: ModelVersion) -> dict[str, Any]:

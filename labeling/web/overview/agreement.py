@@ -28,11 +28,7 @@ MEANINGS = [
     (_("Cohen’s κ"), "cohen", _("beyond chance, the mean of all pairs of people")),
     (_("Fleiss’ κ"), "fleiss", _("beyond chance, of all people together")),
     (_("Krippendorff’s α"), "alpha", _("beyond chance, with any number of answers an item")),
-    (
-        _("Krippendorff’s α, ordinal"),
-        "ordinal",
-        _("likewise, where a near miss weighs less than a far one"),
-    ),
+    (_("Krippendorff’s α, ordinal"), "ordinal", _("likewise, where a near miss weighs less than a far one")),
 ]
 
 

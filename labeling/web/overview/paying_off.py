@@ -60,13 +60,7 @@ def paying_off(project: Project, payoff: Payoff, pace: Pace, *, with_cost: bool)
         )
     if payoff.next is not None:
         gain = payoff.next.gain.predicted
-        facts.append(
-            (
-                gettext("Next batch brings"),
-                _points(gain.value),
-                span(_points(gain.low), _points(gain.high)),
-            )
-        )
+        facts.append((gettext("Next batch brings"), _points(gain.value), span(_points(gain.low), _points(gain.high))))
         hours = person_hours(payoff.next.items, project, pace)
         facts.append(
             (

@@ -74,7 +74,7 @@ LOOP_ACTIONS: dict[str, list[dict[str, Any]]] = {
             "loop": Project.Loop.RUNNING,
             "title": gettext_lazy("Start"),
             "meaning": gettext_lazy("The next batch is picked as soon as the current one is done."),
-        },
+        }
     ],
 }
 SET = {

@@ -97,10 +97,7 @@ class SettingsForm(forms.ModelForm):
 
 # Pages call the items that are labeled together a batch.
 LABELS = {"batch_size": _("Labels per step")}
-WORDS = {
-    "sb-ece": _("SB-ECE (soft-binned calibration error)"),
-    "s-avuc": _("S-AvUC (accuracy versus uncertainty)"),
-}
+WORDS = {"sb-ece": _("SB-ECE (soft-binned calibration error)"), "s-avuc": _("S-AvUC (accuracy versus uncertainty)")}
 YES_OR_NO = {"": None, "true": True, "false": False}
 
 

@@ -65,11 +65,7 @@ def _tell(form: forms.Form, error: Exception) -> None:
 
 
 def _source_row(source: Source, states: changing.States) -> dict[str, Any]:
-    return {
-        "row": source,
-        "looking": source.pk in states.looking,
-        "parked": states.parked.get(source.pk),
-    }
+    return {"row": source, "looking": source.pk in states.looking, "parked": states.parked.get(source.pk)}
 
 
 @never_cache
