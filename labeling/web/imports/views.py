@@ -61,9 +61,7 @@ class PasteForm(forms.Form):
 
 @for_members(reading=Ability.IMPORTS_READ, changing=Ability.ITEMS_CHANGE, takes_files=True)
 def imports(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """Show the form and the list of imports, or import a file, pasted texts or examples: few items at once, many by the
-    worker.
-    """
+    """Show the form and the imports, or import a file, texts or examples: few items at once, many by the worker."""
     pasted = PasteForm(request.POST if "texts" in request.POST else None)
     is_file = request.method == "POST" and not pasted.is_bound
     form = UploadForm(request if is_file else None)
@@ -165,9 +163,7 @@ def _has_choice(project: Project) -> bool:
 
 
 def _files(kind: Kind) -> str:
-    """Return the suffixes of this kind's files as JSON, for the script that picks files from a folder; "" for other
-    kinds.
-    """
+    """Return the suffixes of this kind's files as JSON, for the script that picks files; "" for other kinds."""
     if not isinstance(kind, FileKind):
         return ""
     foreign = {
@@ -183,9 +179,7 @@ def _files(kind: Kind) -> str:
 
 
 def _class_names(project: Project) -> dict[str, str]:
-    """Return a class name as an example and all class names as JSON, "" for too many; nothing for kinds without
-    folders.
-    """
+    """Return an example and all class names as JSON, "" for too many; nothing for kinds without folders."""
     if "folder" not in kinds.of(project).forms:
         return {}
     names = list(project.classes.offered().values_list("name", flat=True)[: CLASSES_TOLD + 1])

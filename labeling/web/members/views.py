@@ -35,9 +35,7 @@ class WorkForm(forms.Form):
 @never_cache
 @for_members(reading=Ability.MEMBERS_READ, changing=Ability.MEMBERS_CHANGE)
 def members(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """List the members and the open invitations, or create invitations. Only the response that creates them shows the
-    links.
-    """
+    """List members and open invitations, or create invitations. Only that response shows the links."""
     names, shared = NamesForm(), SharedForm(prefix="shared")
     form: NamesForm | SharedForm = names
     if "shared-limit" in request.POST:

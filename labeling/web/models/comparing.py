@@ -30,9 +30,7 @@ PARTS = {"": _("all"), "a": _("only version {a} right"), "b": _("only version {b
 @for_members(reading=Ability.MODELS_READ)
 @reads()
 def compare(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """Compare two versions: figures on the same control items, differing predictions, and differences of their
-    training.
-    """
+    """Compare two versions: figures on the same control items, differing predictions, and their training."""
     project = membership.project
     versions = list(project.versions.select_related("batch", "parent").order_by("-number"))
     a, b = (_chosen(request, versions, name) for name in ("a", "b"))

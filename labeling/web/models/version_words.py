@@ -76,9 +76,7 @@ def likelihood(control: Mapping[str, Any] | None) -> str:
 
 
 def absolute_error(control: Mapping[str, Any] | None) -> str:
-    """Describe the absolute error of `score`: 0.42 points, with 95 % certainty 0.35 to 0.50; empty if it was not
-    measured.
-    """
+    """Describe the absolute error of `score`: 0.42 points, with 95 % certainty 0.35 to 0.50; empty if unmeasured."""
     return _mean(
         (control or {}).get("mae"),
         2,

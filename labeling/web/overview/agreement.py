@@ -35,9 +35,7 @@ MEANINGS = [
 @for_members(reading=Ability.LABELS_READ)
 @reads()
 def agreement(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """Show coefficients, pairs of annotators, classes, and one annotator's confusions; each figure links to its
-    items.
-    """
+    """Show coefficients, pairs, classes, and the confusions of one person; each figure links to its items."""
     project = membership.project
     measured = agreement_of(project)
     names = sorted({each.username for each in (*measured.others, *measured.gold)})

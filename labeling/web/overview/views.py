@@ -92,9 +92,7 @@ class LoopForm(forms.Form):
 
 @for_members(reading=Ability.PROJECT_READ)
 def overview(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """Show the state of the loop to every member, and attention, figures, waits and actions to members with the
-    abilities.
-    """
+    """Show the loop to every member, and attention, figures, waits and actions to those with the abilities."""
     project, now = membership.project, timezone.now()
     progress = progress_of(project, membership.user)
     recent = list(project.batches.select_related("selected_by", "model_version").order_by("-number")[:RECENT])

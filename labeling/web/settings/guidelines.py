@@ -64,9 +64,7 @@ def preview(request: HttpRequest, user: User) -> HttpResponse:
 
 @for_members(reading=Ability.LABELS_READ)
 def history(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """List the newest versions with their numbers of answers, and the changes in the version `version`, by default the
-    newest.
-    """
+    """List the newest versions with their answers, and the changes in `version`, by default the newest."""
     project = membership.project
     answers = answers_by_version(project)
     rows = list(project.guidelines_versions.select_related("user").order_by("-number").defer("text")[:LISTED])

@@ -86,9 +86,7 @@ def filter_field(each: Filter, *, longest: int | None = None) -> forms.Field:
 
 
 def apply_bounds(form: forms.BaseForm, model_fields: Any) -> None:
-    """Apply the bounds of the model's fields to the form's number fields, with one error message that names both
-    bounds.
-    """
+    """Apply the bounds of the model's fields to the form's number fields, with a message that names both."""
     for name, field in form.fields.items():
         if not isinstance(field, forms.FloatField | forms.IntegerField):
             continue

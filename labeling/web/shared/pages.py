@@ -194,9 +194,7 @@ def ability_to_open(name: str) -> Ability:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A link of the navigation. `current` is the value of `aria-current`: "page", "true" for the page's group, or
-    "".
-    """
+    """A link of the navigation. `current`, for `aria-current`: "page", "true" for the page's group, or ""."""
 
     title: str
     url: str
@@ -204,9 +202,7 @@ class Way:
 
 
 def ways_of(membership: Membership, section: str) -> tuple[list[Way], list[Way]]:
-    """Return the groups that this member may open, each with its first page, and the pages of the current group, if
-    several.
-    """
+    """Return the groups that the member may open, and the pages of the current group, if several."""
     project = membership.project
     groups: list[Way] = []
     pages: list[Way] = []
