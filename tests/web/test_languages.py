@@ -16,7 +16,7 @@ from factories import make_items, make_member, make_open_batch, make_project
 
 from labeling.models import Project, Role, User
 from labeling.web.gate.languages import is_translated
-from labeling.web.shared.words import moment, number
+from labeling.web.shared.words import distance, number
 from labeling.web.urls import urlpatterns
 
 pytestmark = pytest.mark.django_db
@@ -175,4 +175,4 @@ def test_times(language: str, expected: list[str]) -> None:
         now + datetime.timedelta(days=3),
     ]
     with translation.override(language):
-        assert [moment(each, now).ago for each in times] == expected
+        assert [distance(each, now) for each in times] == expected

@@ -26,6 +26,7 @@ from labeling.models import Mail, Mailbox, Membership, Notice, NoticeKind, User
 from labeling.models.notices import choice_of
 from labeling.models.roles import ROLES
 from labeling.outside.mailing import addresses
+from labeling.web.shared.forms import ErrorsInForm
 from labeling.web.shared.pages import for_people
 
 A_PAGE = 50
@@ -129,9 +130,12 @@ def choices(request: HttpRequest, user: User) -> HttpResponse:
     form = AddressForm(request, user)
     if request.method == "POST" and settings.MAIL and "address" in request.POST:
         form = AddressForm(request, user, request.POST)
-        if form.is_valid() and _asked(form, user):
-            messages.success(request, gettext("A link is on its way to the address. Open it to confirm the address."))
-            return redirect("notice-choices")
+        if form.is_valid():
+            with ErrorsInForm(form, ValidationError, field="address"):
+                addresses.ask(user=user, address=form.cleaned_data["address"])
+                text = gettext("A link is on its way to the address. Open it to confirm the address.")
+                messages.success(request, text)
+                return redirect("notice-choices")
     elif request.method == "POST" and "stop" in request.POST:
         if mailbox := Mailbox.objects.filter(user=user).first():
             addresses.stop(mailbox)
@@ -162,14 +166,6 @@ def _kinds_of(user: User) -> list[NoticeKind]:
 def _posted(request: HttpRequest, kind: NoticeKind) -> list[bool | str]:
     mail = request.POST.get(f"mail-{kind}", kind.mail)
     return [f"page-{kind}" in request.POST, mail if mail in list(Mail) else kind.mail]
-
-
-def _asked(form: AddressForm, user: User) -> bool:
-    try:
-        addresses.ask(user=user, address=form.cleaned_data["address"])
-    except ValidationError as error:
-        form.add_error("address", error)
-    return form.is_valid()
 
 
 @never_cache

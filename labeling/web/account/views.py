@@ -100,9 +100,7 @@ def _theme_of(request: HttpRequest) -> str:
 
 @transaction.atomic
 def _new_token(user: Any, life: datetime.timedelta) -> str:
-    """Create a token, or return "" if the password changed during this request, because a new password ends all
-    tokens.
-    """
+    """Create a token. Return "" if the password changed during this request: a new password ends all tokens."""
     if not User.objects.select_for_update(no_key=True).filter(pk=user.pk, password=user.password).exists():
         return ""
     return new_token(user, life)
@@ -110,9 +108,7 @@ def _new_token(user: Any, life: datetime.timedelta) -> str:
 
 @for_people("POST")
 def theme(request: HttpRequest, user: User) -> HttpResponse:
-    """Save the colour theme in a cookie. Templates read the cookie, so that a page never changes its colours while
-    loading.
-    """
+    """Save the colour theme in a cookie, which templates read: a page never changes its colours while loading."""
     response = redirect("account")
     chosen = request.POST.get("theme", "")
     if chosen in dict(THEMES) and chosen:

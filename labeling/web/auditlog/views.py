@@ -55,10 +55,7 @@ class LogForm(forms.Form):
     def query(self) -> dict[str, Any]:
         """Return the filters as `entries_of` takes them: the last day is included."""
         values = self.cleaned_data
-        days = {
-            "since": values["since"],
-            "until": values["until"] and values["until"] + datetime.timedelta(days=1),
-        }
+        days = {"since": values["since"], "until": values["until"] and values["until"] + datetime.timedelta(days=1)}
         return {
             "kind": values["kind"],
             "person": values["person"],

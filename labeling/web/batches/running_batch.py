@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from django import forms
-from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 
@@ -20,7 +19,7 @@ from labeling.models.batches import IMPORTED, answers_needed
 from labeling.projects.people.invisible import isolated
 from labeling.queue import parts
 from labeling.queue.parts import parts_of
-from labeling.web.shared.pages import errors_as_messages, for_members
+from labeling.web.shared.pages import action
 from labeling.web.shared.words import count, duration, number, phase_in_words
 from labeling.web.shared.words import number as number_of
 
@@ -160,31 +159,28 @@ def assigned(batch: Batch) -> dict[str, Any]:
     }
 
 
-@for_members(changing=Ability.BATCHES_CHANGE)
-def keep_part(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
+@action(Ability.BATCHES_CHANGE, "project-batch", "number", refused=(parts.PartError,))
+def keep_part(request: HttpRequest, membership: Membership, number: int) -> str:
     """Reserve a share of the batch for one member or a group."""
     batch = get_object_or_404(membership.project.batches, number=number)
     form = PartForm(request.POST)
-    with errors_as_messages(request, parts.PartError):
-        if not form.is_valid():
-            raise parts.PartError(gettext("Choose a person or a group, and a share from 0.01 to 100 percent."))
-        whom, group, user = form.cleaned_data["whom"], "", None
-        if whom.startswith(GROUP):
-            group = whom.removeprefix(GROUP)
-        else:
-            user = User.objects.filter(memberships__project=membership.project, username=whom).first()
-        part = parts.assign_part(batch=batch, share=form.cleaned_data["share"] / 100, user=user, group=group)
-        n = part.stop - part.start
-        text = ngettext("%(n)s task is for %(name)s alone.", "%(n)s tasks are for %(name)s alone.", n)
-        messages.success(request, text % {"n": number_of(n), "name": isolated(part.name)})
-    return redirect("project-batch", membership.project.slug, number)
+    if not form.is_valid():
+        raise parts.PartError(gettext("Choose a person or a group, and a share from 0.01 to 100 percent."))
+    whom, group, user = form.cleaned_data["whom"], "", None
+    if whom.startswith(GROUP):
+        group = whom.removeprefix(GROUP)
+    else:
+        user = User.objects.filter(memberships__project=membership.project, username=whom).first()
+    part = parts.assign_part(batch=batch, share=form.cleaned_data["share"] / 100, user=user, group=group)
+    n = part.stop - part.start
+    text = ngettext("%(n)s task is for %(name)s alone.", "%(n)s tasks are for %(name)s alone.", n)
+    return text % {"n": number_of(n), "name": isolated(part.name)}
 
 
-@for_members(changing=Ability.BATCHES_CHANGE)
-def lift_part(request: HttpRequest, membership: Membership, number: int, part_id: int) -> HttpResponse:
+@action(Ability.BATCHES_CHANGE, "project-batch", "number")
+def lift_part(request: HttpRequest, membership: Membership, number: int, part_id: int) -> str:
     """Remove a part, so that every annotator can claim its tasks."""
     batch = get_object_or_404(membership.project.batches, number=number)
     part = get_object_or_404(batch.parts.select_related("user"), pk=part_id)
     parts.unassign_part(batch=batch, part_id=part_id)
-    messages.success(request, gettext("The tasks of %(name)s are for everybody.") % {"name": isolated(part.name)})
-    return redirect("project-batch", membership.project.slug, number)
+    return gettext("The tasks of %(name)s are for everybody.") % {"name": isolated(part.name)}

@@ -148,11 +148,7 @@ def _facts(batch: Batch) -> list[tuple[str, str, str]]:
     ends = batch.deadline_at
     facts: list[tuple[str, Any, str]] = [
         (gettext("Picked"), picked_by(batch), ""),
-        (
-            gettext("Picked ahead"),
-            batch.kept_tasks or None,
-            gettext("tasks given out before the newest model came"),
-        ),
+        (gettext("Picked ahead"), batch.kept_tasks or None, gettext("tasks given out before the newest model came")),
         (gettext("Seed"), str(batch.seed), gettext("determines every random choice")),
         (gettext("Batch size"), batch.batch_size, gettext("k_t: items asked for")),
         (

@@ -153,9 +153,7 @@ def _texts(
     y: np.ndarray,
     shown: int | None,
 ) -> list[Text]:
-    """Return the names of the clusters with the most picked items, or of the chosen cluster alone, each at its middle
-    item.
-    """
+    """Return names at the middle items of the clusters with the most picked items, or of the chosen one."""
     texts = []
     for name in _named(ranked, counts, shown):
         rows = members[name]

@@ -48,9 +48,7 @@ class Round:
 
 
 def rounds_of(batches: Iterable[Batch], hours: Mapping[int, float], now: datetime.datetime) -> list[Round]:
-    """Return the spans of batches; an unfinished span ends at `now`. `hours` maps a batch's key to its hours of
-    work.
-    """
+    """Return the spans of batches, an unfinished one up to `now`. `hours`: the hours of work by a batch's key."""
     return [
         Round(
             number=batch.number,

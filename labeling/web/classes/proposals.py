@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.http import HttpRequest
 from django.utils.translation import gettext, ngettext
 
 from labeling import kinds
@@ -17,9 +15,8 @@ from labeling.projects.classes import proposals
 from labeling.projects.classes.common import ClassError
 from labeling.projects.people.invisible import isolated
 from labeling.web.classes.forms import ProposalForm
-from labeling.web.shared import words
-from labeling.web.shared.pages import errors_as_messages, for_members
-from labeling.web.shared.words import count
+from labeling.web.shared.pages import action
+from labeling.web.shared.words import count, number
 
 # The most items shown for a proposed class; the page counts the others.
 SHOWN = 8
@@ -51,47 +48,42 @@ def proposed(project: Project) -> list[dict[str, Any]]:
     ]
 
 
-@for_members(changing=Ability.SETTINGS_CHANGE)
-def accept(request: HttpRequest, membership: Membership) -> HttpResponse:
+@action(Ability.SETTINGS_CHANGE, "project-classes", refused=(ClassError, ValidationError))
+def accept(request: HttpRequest, membership: Membership) -> str:
     """Accept a proposed class: correct the labels of its items to a new or an existing class."""
     project = membership.project
     form = ProposalForm(request.POST)
-    with errors_as_messages(request, ClassError, ValidationError):
-        if not form.is_valid():
-            raise ClassError(gettext("Give the class a name, of at most 200 characters."))
-        name, into = form.cleaned_data["name"], form.cleaned_data["into"]
-        index = None
-        if into:
-            index = project.classes.offered().filter(name=into).values_list("index", flat=True).first()
-            if index is None:
-                raise ClassError(gettext("There is no class “%(into)s”.") % {"into": into[:60]})
-        accepted = proposals.accept(
-            project=project, user=membership.user, key=form.cleaned_data["key"], name=name, into=index
+    if not form.is_valid():
+        raise ClassError(gettext("Give the class a name, of at most 200 characters."))
+    name, into = form.cleaned_data["name"], form.cleaned_data["into"]
+    index = None
+    if into:
+        index = project.classes.offered().filter(name=into).values_list("index", flat=True).first()
+        if index is None:
+            raise ClassError(gettext("There is no class “%(into)s”.") % {"into": into[:60]})
+    key = form.cleaned_data["key"]
+    accepted = proposals.accept(project=project, user=membership.user, key=key, name=name, into=index)
+    name = isolated(accepted.label_class.name)
+    n = accepted.labeled
+    text = ngettext("%(n)s item labeled “%(name)s”.", "%(n)s items labeled “%(name)s”.", n)
+    sentences = [text % {"n": number(n), "name": name}]
+    if n := accepted.waiting:
+        text = ngettext(
+            "%(n)s item still being answered: accept again when all answers are there.",
+            "%(n)s items still being answered: accept again when all answers are there.",
+            n,
         )
-        name = isolated(accepted.label_class.name)
-        n = accepted.labeled
-        text = ngettext("%(n)s item labeled “%(name)s”.", "%(n)s items labeled “%(name)s”.", n)
-        sentences = [text % {"n": words.number(n), "name": name}]
-        if n := accepted.waiting:
-            text = ngettext(
-                "%(n)s item still being answered: accept again when all answers are there.",
-                "%(n)s items still being answered: accept again when all answers are there.",
-                n,
-            )
-            sentences.append(text % {"n": words.number(n)})
-        if n := accepted.left:
-            text = ngettext("%(n)s item more: accept again.", "%(n)s items more: accept again.", n)
-            sentences.append(text % {"n": words.number(n)})
-        messages.success(request, " ".join(sentences))
-    return redirect("project-classes", project.slug)
+        sentences.append(text % {"n": number(n)})
+    if n := accepted.left:
+        text = ngettext("%(n)s item more: accept again.", "%(n)s items more: accept again.", n)
+        sentences.append(text % {"n": number(n)})
+    return " ".join(sentences)
 
 
-@for_members(changing=Ability.SETTINGS_CHANGE)
-def dismiss(request: HttpRequest, membership: Membership) -> HttpResponse:
+@action(Ability.SETTINGS_CHANGE, "project-classes", refused=(ClassError,))
+def dismiss(request: HttpRequest, membership: Membership) -> str:
     """Dismiss a proposed class. Its items stay skipped."""
     key = request.POST.get("key", "").replace("\x00", "")
-    with errors_as_messages(request, ClassError):
-        number = proposals.dismiss(project=membership.project, user=membership.user, key=key)
-        text = ngettext("Dismissed. %(n)s item stays skipped.", "Dismissed. %(n)s items stay skipped.", number)
-        messages.success(request, text % {"n": words.number(number)})
-    return redirect("project-classes", membership.project.slug)
+    n = proposals.dismiss(project=membership.project, user=membership.user, key=key)
+    text = ngettext("Dismissed. %(n)s item stays skipped.", "Dismissed. %(n)s items stay skipped.", n)
+    return text % {"n": number(n)}

@@ -20,14 +20,15 @@ from labeling.projects.people.invisible import isolated
 from labeling.projects.privacy import ledger
 from labeling.web.classes.forms import AddForm, ClassForm, MergeForm, SplitForm
 from labeling.web.classes.proposals import proposed
-from labeling.web.shared.forms import number_in
-from labeling.web.shared.pages import errors_as_messages, for_members, render_page
+from labeling.web.shared.forms import ErrorsInForm, number_in
+from labeling.web.shared.pages import action, for_members, render_page
 from labeling.web.shared.words import count, number
 
 # The most classes on the page; a search finds the others.
 LISTED = 200
 CHANGES = 10
 SECTION = "project-classes"
+changes_classes = action(Ability.SETTINGS_CHANGE, SECTION, refused=(ClassError, ValidationError))
 
 
 @for_members(reading=Ability.SETTINGS_READ, changing=Ability.SETTINGS_CHANGE)
@@ -35,18 +36,15 @@ def class_list(request: HttpRequest, membership: Membership) -> HttpResponse:
     """List the classes with their number of labels and the latest changes, with a form that adds a class."""
     project = membership.project
     form = AddForm(request.POST or None)
-    if request.method == "POST" and form.is_valid() and _saved(form, lambda: _add(membership, form)):
-        messages.success(
-            request, gettext("“%(name)s” is added. The next model learns it.") % {"name": form.cleaned_data["name"]}
-        )
-        return redirect("project-classes", project.slug)
+    if request.method == "POST" and form.is_valid():
+        name = form.cleaned_data["name"]
+        with ErrorsInForm(form, ClassError, ValidationError):
+            classes.add(project=project, user=membership.user, name=name)
+            messages.success(request, gettext("“%(name)s” is added. The next model learns it.") % {"name": name})
+            return redirect("project-classes", project.slug)
     text = request.GET.get("q", "").replace("\x00", "")[:200]
     context = {**_listed(project, text), **_changes(project), "form": form, "text": text, "proposed": proposed(project)}
     return render_page(request, membership, "project/classes.html", context, section=SECTION)
-
-
-def _add(membership: Membership, form: AddForm) -> None:
-    classes.add(project=membership.project, user=membership.user, name=form.cleaned_data["name"])
 
 
 def _listed(project: Project, text: str) -> dict[str, Any]:
@@ -86,9 +84,11 @@ def class_detail(request: HttpRequest, membership: Membership, index: int) -> Ht
     project = membership.project
     label_class = get_object_or_404(project.classes.select_related("parent"), index=index)
     form = ClassForm(request.POST or None, project=project, label_class=label_class)
-    if request.method == "POST" and form.is_valid() and _saved(form, lambda: _edit(membership, label_class, form)):
-        messages.success(request, gettext("Saved. Annotators see it when they reload the page."))
-        return redirect("project-classes", project.slug)
+    if request.method == "POST" and form.is_valid():
+        with ErrorsInForm(form, ClassError, ValidationError):
+            _edit(membership, label_class, form)
+            messages.success(request, gettext("Saved. Annotators see it when they reload the page."))
+            return redirect("project-classes", project.slug)
     touched = touched_by(label_class, labels_by_class(project))
     context = {
         "each": label_class,
@@ -152,8 +152,8 @@ def merge_preview(request: HttpRequest, membership: Membership, index: int) -> H
     return render_page(request, membership, "project/class_merge.html", context, section=SECTION)
 
 
-@for_members(changing=Ability.SETTINGS_CHANGE)
-def merge(request: HttpRequest, membership: Membership, index: int) -> HttpResponse:
+@changes_classes
+def merge(request: HttpRequest, membership: Membership, index: int) -> HttpResponse | str:
     """Merge a class into another."""
     source = get_object_or_404(membership.project.classes, index=index)
     form = MergeForm(request.POST, project=membership.project, label_class=source)
@@ -161,13 +161,9 @@ def merge(request: HttpRequest, membership: Membership, index: int) -> HttpRespo
         messages.error(request, gettext("Choose the class to merge it into."))
         return redirect("project-class", membership.project.slug, index)
     into = form.cleaned_data["into"]
-    return _do(
-        request,
-        membership,
-        lambda: classes.merge(project=membership.project, user=membership.user, index=index, into=into.index),
-        gettext("“%(name)s” is now part of “%(into)s”. Its labels follow in the background.")
-        % {"name": source.name, "into": into.name},
-    )
+    classes.merge(project=membership.project, user=membership.user, index=index, into=into.index)
+    text = gettext("“%(name)s” is now part of “%(into)s”. Its labels follow in the background.")
+    return text % {"name": source.name, "into": into.name}
 
 
 @for_members(reading=Ability.SETTINGS_CHANGE)
@@ -194,71 +190,34 @@ def split_preview(request: HttpRequest, membership: Membership, index: int) -> H
     return render_page(request, membership, "project/class_split.html", context, section=SECTION)
 
 
-@for_members(changing=Ability.SETTINGS_CHANGE)
-def split(request: HttpRequest, membership: Membership, index: int) -> HttpResponse:
+@changes_classes
+def split(request: HttpRequest, membership: Membership, index: int) -> HttpResponse | str:
     """Replace a class by several classes."""
     source = get_object_or_404(membership.project.classes, index=index)
     form = SplitForm(request.POST)
     if not form.is_valid():
         messages.error(request, " ".join(map(str, form.errors["into"])))
         return redirect("project-class", membership.project.slug, index)
-    return _do(
-        request,
-        membership,
-        lambda: classes.split(
-            project=membership.project, user=membership.user, index=index, into=form.cleaned_data["into"]
-        ),
-        gettext("“%(name)s” is split. Its labels are removed in the background, and its items are asked again.")
-        % {"name": source.name},
-    )
+    classes.split(project=membership.project, user=membership.user, index=index, into=form.cleaned_data["into"])
+    text = gettext("“%(name)s” is split. Its labels are removed in the background, and its items are asked again.")
+    return text % {"name": source.name}
 
 
-@for_members(changing=Ability.SETTINGS_CHANGE)
-def archive(request: HttpRequest, membership: Membership, index: int) -> HttpResponse:
+@changes_classes
+def archive(request: HttpRequest, membership: Membership, index: int) -> str:
     """Archive a class, or offer an archived class again."""
     each = get_object_or_404(membership.project.classes, index=index)
-    change = classes.archive if each.archived_at is None else classes.restore
-    text = gettext("“%(name)s” is offered again.")
+    change, text = classes.restore, gettext("“%(name)s” is offered again.")
     if each.archived_at is None:
-        text = gettext("“%(name)s” is archived: annotators can no longer choose it.")
-    return _do(
-        request,
-        membership,
-        lambda: change(project=membership.project, user=membership.user, index=index),
-        text % {"name": isolated(each.name)},
-    )
+        change, text = classes.archive, gettext("“%(name)s” is archived: annotators can no longer choose it.")
+    change(project=membership.project, user=membership.user, index=index)
+    return text % {"name": isolated(each.name)}
 
 
-@for_members(changing=Ability.SETTINGS_CHANGE)
-def undo(request: HttpRequest, membership: Membership) -> HttpResponse:
+@changes_classes
+def undo(request: HttpRequest, membership: Membership) -> str:
     """Undo the newest change to the classes."""
     revision = number_in(request.POST.get("revision", ""))
     change = ClassChange.objects.filter(project=membership.project, revision=revision).first()
-    return _do(
-        request,
-        membership,
-        lambda: classes.undo(project=membership.project, user=membership.user, revision=revision),
-        gettext("Undone: %(text)s.") % {"text": change.text} if change else "",
-    )
-
-
-def _do(request: HttpRequest, membership: Membership, change: Any, message: str) -> HttpResponse:
-    """Make a change and report the result, or the error, as a message."""
-    with errors_as_messages(request, ClassError, ValidationError):
-        change()
-        messages.success(request, message)
-    return redirect("project-classes", membership.project.slug)
-
-
-def _saved(form: AddForm | ClassForm, save: Any) -> bool:
-    """Save the form. Return False, with the error in the form, if that fails."""
-    try:
-        save()
-    except ClassError as error:
-        form.add_error(None, str(error))
-        return False
-    except ValidationError as error:
-        for field, texts in error.message_dict.items():
-            form.add_error(field if field in form.fields else None, texts)
-        return False
-    return True
+    classes.undo(project=membership.project, user=membership.user, revision=revision)
+    return gettext("Undone: %(text)s.") % {"text": change.text} if change else ""

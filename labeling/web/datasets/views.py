@@ -94,9 +94,7 @@ def _problems(error: ValidationError | FilterError) -> dict[str, Any]:
 
 @for_members(reading=Ability.LABELS_READ)
 def dataset(request: HttpRequest, membership: Membership, name: str) -> HttpResponse:
-    """Show one version: counts, files, models; with `with`, the differences from an earlier one; with `verify`, whether
-    its files are what was written.
-    """
+    """Show one version; `with`: the differences from an earlier one; `verify`: whether its files are whole."""
     project, now = membership.project, timezone.now()
     version = get_object_or_404(project.datasets.select_related("created_by", "project").named(name))
     context: dict[str, Any] = {

@@ -32,9 +32,7 @@ DAY = re.compile(r"(\d{4}-\d\d-\d\d)?", re.ASCII)
 
 
 class ExportForm(forms.Form):
-    """The filters of an export, from the query of the address. `choice` holds the chosen rows once the form is
-    valid.
-    """
+    """The filters of an export, from the query of the address. `choice`: the chosen rows of a valid form."""
 
     use_required_attribute = False
 

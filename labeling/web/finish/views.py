@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import datetime
-from typing import Any
+from typing import Any, cast
 
+from django import forms
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.db.models import Field
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.functional import lazy
+from django.utils.text import format_lazy
+from django.utils.translation import gettext, gettext_lazy
 
 from labeling.finishing import goal as goals
 from labeling.finishing.forecasts import forecast_of
@@ -20,13 +24,97 @@ from labeling.finishing.state import audits_of, certificates_of, need_one_more
 from labeling.insight.pace import Pace, pace_of
 from labeling.insight.status import items_of
 from labeling.loop.batches import final
-from labeling.models import Ability, Batch, Finish, Membership
+from labeling.models import Ability, Batch, Finish, Membership, Project
 from labeling.web.charts.finish import error_curve
 from labeling.web.finish import words
-from labeling.web.finish.forms import GoalForm
-from labeling.web.shared.pages import for_members, render_page
+from labeling.web.shared.forms import ErrorsInForm, bounds_message, figure_input
+from labeling.web.shared.pages import action, for_members, render_page
+from labeling.web.shared.words import typed
 
 SECTION = "project-finish"
+SCOPES = [("", gettext_lazy("the pool as a whole")), ("class", gettext_lazy("each class by itself"))]
+SCOPES_OF_SEVERAL = [
+    ("", gettext_lazy("all classes of an item together")),
+    ("class", gettext_lazy("each class by itself")),
+]
+
+
+def _percent_field(name: str, label: Any, help_text: Any) -> forms.FloatField:
+    """Make the field of a share of `Finish`, in per cent. `label` and `help_text` are translated when shown."""
+    bounds: list[Any] = cast("Field[Any, Any]", Finish._meta.get_field(name)).validators
+    low, high = (100 * bound.limit_value for bound in bounds)
+    message = lazy(bounds_message, str)(low, high, is_whole=False, required=True)
+    return forms.FloatField(
+        label=format_lazy("{} (%)", label),
+        help_text=help_text,
+        min_value=low,
+        max_value=high,
+        error_messages=dict.fromkeys(("required", "invalid", "min_value", "max_value"), message),
+        widget=figure_input(is_whole=False),
+    )
+
+
+class GoalForm(forms.Form):
+    """The error and the confidence in per cent, and what they are stated for."""
+
+    error = _percent_field(
+        "error", gettext_lazy("Wrong labels, at most"), gettext_lazy("Fewer wrong labels take more answers of people.")
+    )
+    confidence = _percent_field(
+        "confidence",
+        gettext_lazy("Confidence"),
+        gettext_lazy("With this probability, all statements about labels hold."),
+    )
+    by_class = forms.ChoiceField(
+        label=gettext_lazy("Stated for"),
+        choices=SCOPES,
+        required=False,
+        widget=forms.RadioSelect,
+        help_text=gettext_lazy(
+            "By class takes more answers. People label all items of a class with too few items for a proof."
+        ),
+    )
+    within = forms.TypedChoiceField(
+        label=gettext_lazy("A score counts as right"),
+        choices=[
+            (0, gettext_lazy("if it is the same point")),
+            (1, gettext_lazy("if it is the same or the next point")),
+        ],
+        coerce=int,
+        required=False,
+        widget=forms.RadioSelect,
+    )
+
+    def __init__(self, project: Project, goal: Goal, data: QueryDict | None = None) -> None:
+        """Make the form of `goal`, with the values of `data` in its place where there are any."""
+        shown = {
+            "error": typed(100 * goal.error),
+            "confidence": typed(100 * goal.confidence),
+            "by_class": "class" if goal.by_class else "",
+            "within": goal.within,
+        }
+        super().__init__(shown | (data.dict() if data else {}))
+        if project.asks.per_class:
+            scope = cast("forms.ChoiceField", self.fields["by_class"])
+            scope.choices = SCOPES_OF_SEVERAL
+            scope.help_text = gettext(
+                "Together, an item counts as wrong if any of its classes is wrong or missing: with many "
+                "classes, this is hard to reach. By itself, each class may be wrong or missing in as "
+                "many items."
+            )
+        if not project.asks.ordered:
+            del self.fields["within"]
+
+    @property
+    def goal(self) -> Goal:
+        """The goal of a valid form."""
+        values = self.cleaned_data
+        return Goal(
+            error=round(values["error"] / 100, 6),
+            confidence=round(values["confidence"] / 100, 6),
+            by_class=bool(values["by_class"]),
+            within=values.get("within") or 0,
+        )
 
 
 @for_members(reading=Ability.BATCHES_READ, changing=Ability.BATCHES_CHANGE)
@@ -36,15 +124,10 @@ def finish(request: HttpRequest, membership: Membership) -> HttpResponse:
     started = Finish.objects.filter(project=project).select_related("started_by").first()
     form = GoalForm(project, Goal.of(started), request.POST or request.GET)
     if request.method == "POST" and form.is_valid():
-        try:
+        with ErrorsInForm(form, FinishRefused):
             goals.start(project, membership.user, form.goal)
-        except FinishRefused as refused:
-            form.add_error(None, str(refused))
-        else:
-            messages.success(
-                request,
-                gettext("The goal is set: %(goal)s.") % {"goal": words.goal_words(form.goal, membership.project.asks)},
-            )
+            text = gettext("The goal is set: %(goal)s.")
+            messages.success(request, text % {"goal": words.goal_words(form.goal, project.asks)})
             return redirect(SECTION, project.slug)
     now = timezone.now()
     pace, errors = pace_of(project, now), errors_of(project)
@@ -59,12 +142,11 @@ def finish(request: HttpRequest, membership: Membership) -> HttpResponse:
     return render_page(request, membership, "project/finish.html", context, section=SECTION, status=status)
 
 
-@for_members(changing=Ability.BATCHES_CHANGE)
-def stop(request: HttpRequest, membership: Membership) -> HttpResponse:
+@action(Ability.BATCHES_CHANGE, SECTION)
+def stop(request: HttpRequest, membership: Membership) -> str:
     """Stop the goal."""
     goals.stop(membership.project)
-    messages.success(request, gettext("Stopped: no further audit is asked. Certificates stay, and so do their labels."))
-    return redirect(SECTION, membership.project.slug)
+    return gettext("Stopped: no further audit is asked. Certificates stay, and so do their labels.")
 
 
 def _forecast(membership: Membership, form: GoalForm, pace: Pace, errors: PeopleErrors) -> dict[str, Any]:

@@ -29,9 +29,7 @@ IN_ENGLISH = frozenset(
 
 
 def is_translated(name: str) -> bool:
-    """Return whether the page at the address with this name is translated: all but those of `IN_ENGLISH`, the API and
-    the admin.
-    """
+    """Return whether the page is translated: all but those of `IN_ENGLISH`, the API and the admin."""
     return name not in IN_ENGLISH and ":" not in name
 
 

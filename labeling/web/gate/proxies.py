@@ -120,9 +120,7 @@ def names_this_machine(request: HttpRequest) -> bool:
 
 
 def client_network(request: HttpRequest) -> str | None:
-    """Return the network that counts as one client: an IPv4 address, or the /64 of an IPv6 address, which one client
-    owns.
-    """
+    """Return the network that counts as one client: an IPv4 address, or the /64 of an IPv6 address."""
     address = parse(request.META.get("REMOTE_ADDR", ""))
     if isinstance(address, IPv6Address):
         return str(ip_network((address, 64), strict=False).network_address)

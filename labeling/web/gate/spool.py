@@ -33,9 +33,7 @@ FORM_BYTES = 1 << 20
 
 
 def given_back(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Remove the count of a spooled file at the end of its request, unless `keep` has renamed it. A Django
-    middleware.
-    """
+    """Remove the count of a spooled file after its request, unless `keep` has renamed it. A middleware."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         try:

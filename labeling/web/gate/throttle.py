@@ -39,9 +39,7 @@ ADDRESS_LENIENCE = 10
 
 
 class Throttle:
-    """The first authentication backend: refuses clients that exceeded a limit, and leaves the others to the next
-    backend.
-    """
+    """The first authentication backend: refuses clients beyond a limit, and leaves others to the next one."""
 
     def authenticate(
         self, request: HttpRequest | None, username: Any = None, password: Any = None, **more: Any

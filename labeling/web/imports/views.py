@@ -27,16 +27,9 @@ from labeling.projects import quota
 from labeling.projects.encoders.encoder_settings import encoders_for, reason_for_encoder
 from labeling.projects.limits import ITEMS
 from labeling.web.imports import parked_page
-from labeling.web.imports.import_rows import (
-    as_json,
-    encoding_row,
-    fingerprint,
-    import_rows,
-    label_notice,
-    next_step,
-)
-from labeling.web.shared.forms import FileForm
-from labeling.web.shared.pages import errors_as_messages, for_members, render_page
+from labeling.web.imports.import_rows import as_json, encoding_row, fingerprint, import_rows, label_notice, next_step
+from labeling.web.shared.forms import ErrorsInForm, FileForm
+from labeling.web.shared.pages import action, for_members, render_page
 from labeling.web.shared.words import count, number
 
 ROWS_A_PAGE = 100
@@ -68,9 +61,7 @@ class PasteForm(forms.Form):
 
 @for_members(reading=Ability.IMPORTS_READ, changing=Ability.ITEMS_CHANGE, takes_files=True)
 def imports(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """Show the form and the list of imports, or import a file, pasted texts or examples: few items at once, many by the
-    worker.
-    """
+    """Show the form and the imports, or import a file, texts or examples: few items at once, many by the worker."""
     pasted = PasteForm(request.POST if "texts" in request.POST else None)
     is_file = request.method == "POST" and not pasted.is_bound
     form = UploadForm(request if is_file else None)
@@ -138,18 +129,13 @@ def import_detail(request: HttpRequest, membership: Membership, import_id: int) 
     return render_page(request, membership, "project/import_detail.html", context, section="project-import")
 
 
-@for_members(changing=Ability.ITEMS_CHANGE)
-def import_retry(request: HttpRequest, membership: Membership, import_id: int) -> HttpResponse:
+@action(Ability.ITEMS_CHANGE, "project-import", refused=(ValidationError,))
+def import_retry(request: HttpRequest, membership: Membership, import_id: int) -> str:
     """Retry a failed import from the last imported record on."""
     item_import = get_object_or_404(membership.project.imports, pk=import_id)
-    with errors_as_messages(request, ValidationError):
-        uploads.retry(item_import=item_import)
-        messages.success(
-            request,
-            gettext("%(name)s continues after record %(position)s.")
-            % {"name": item_import.name, "position": number(item_import.position)},
-        )
-    return redirect("project-import", membership.project.slug)
+    uploads.retry(item_import=item_import)
+    values = {"name": item_import.name, "position": number(item_import.position)}
+    return gettext("%(name)s continues after record %(position)s.") % values
 
 
 def _under_way(project: Project) -> dict[str, Any]:
@@ -158,12 +144,7 @@ def _under_way(project: Project) -> dict[str, Any]:
     encoding = encoding_row(project, project.items.unencoded().count())
     under_way = bool(encoding) or any(row["step"] for row in rows)
     no_worker = under_way and is_stalled(project, now)
-    return {
-        "rows": rows,
-        "encoding": encoding,
-        "stalled": no_worker,
-        "states": fingerprint(rows, encoding, no_worker),
-    }
+    return {"rows": rows, "encoding": encoding, "stalled": no_worker, "states": fingerprint(rows, encoding, no_worker)}
 
 
 def _storage(project: Project) -> dict[str, Any]:
@@ -182,9 +163,7 @@ def _has_choice(project: Project) -> bool:
 
 
 def _files(kind: Kind) -> str:
-    """Return the suffixes of this kind's files as JSON, for the script that picks files from a folder; "" for other
-    kinds.
-    """
+    """Return the suffixes of this kind's files as JSON, for the script that picks files; "" for other kinds."""
     if not isinstance(kind, FileKind):
         return ""
     foreign = {
@@ -200,9 +179,7 @@ def _files(kind: Kind) -> str:
 
 
 def _class_names(project: Project) -> dict[str, str]:
-    """Return a class name as an example and all class names as JSON, "" for too many; nothing for kinds without
-    folders.
-    """
+    """Return an example and all class names as JSON, "" for too many; nothing for kinds without folders."""
     if "folder" not in kinds.of(project).forms:
         return {}
     names = list(project.classes.offered().values_list("name", flat=True)[: CLASSES_TOLD + 1])
@@ -213,26 +190,16 @@ def _received(membership: Membership, form: UploadForm) -> ItemImport | None:
     """Import or park the file of a valid form. Return None, with the reason in the form, if it is refused."""
     if not (form.is_bound and form.is_valid()):
         return None
-    file, labels_as = form.cleaned_data["file"], form.cleaned_data["labels_as"]
-    upload: dict[str, Any] = {
-        "project": membership.project,
-        "user": membership.user,
-        "name": file.name,
-        "chunks": file.chunks(),
-        "length": file.size,
-        "spooled_at": uploads.spooled(file),
-        "strict": form.cleaned_data["strict"],
-    }
-    try:
+    labels_as, strict = form.cleaned_data["labels_as"], form.cleaned_data["strict"]
+    upload = {**form.upload, "project": membership.project, "user": membership.user, "strict": strict}
+    with ErrorsInForm(form, ValidationError, field="file"):
         if labels_as and "preview" not in form.data:
             received = uploads.receive(**upload, layout=Layout(labels_as=labels_as))
         else:
             can_add = membership.can(Ability.SETTINGS_CHANGE)
             received = parked.receive(**upload, always="preview" in form.data, adds_classes=can_add)
-    except ValidationError as error:
-        form.add_error("file", error)
-        return None
-    return _good(received, form, "file")
+        return _good(received)
+    return None
 
 
 def _pasted(membership: Membership, form: PasteForm) -> ItemImport | None:
@@ -243,18 +210,14 @@ def _pasted(membership: Membership, form: PasteForm) -> ItemImport | None:
     rows = "\n".join(json.dumps({"text": line}) for line in lines if line)
     # Items without an id get ids by the file's name: no two pastes have the same one.
     name = f"pasted-{timezone.now():%Y%m%d-%H%M%S-%f}.jsonl"
-    try:
-        received = uploads.receive(
-            project=membership.project, user=membership.user, name=name, chunks=[rows.encode()], strict=False
-        )
-    except ValidationError as error:
-        form.add_error("texts", error)
-        return None
-    return _good(received, form, "texts")
-
-
-def _good(received: ItemImport, form: forms.Form, field: str) -> ItemImport | None:
-    if received.state not in (ItemImport.State.REFUSED, ItemImport.State.FAILED):
-        return received
-    form.add_error(field, received.reason)
+    named: dict[str, Any] = {"project": membership.project, "user": membership.user, "name": name}
+    with ErrorsInForm(form, ValidationError, field="texts"):
+        return _good(uploads.receive(**named, chunks=[rows.encode()], strict=False))
     return None
+
+
+def _good(received: ItemImport) -> ItemImport:
+    """Return the import. Raises `ValidationError` with its reason if it is refused or failed."""
+    if received.state in (ItemImport.State.REFUSED, ItemImport.State.FAILED):
+        raise ValidationError(received.reason)
+    return received

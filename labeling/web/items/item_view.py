@@ -37,9 +37,7 @@ NAMED = 3  # the most annotators by name; the others are counted
 
 
 def card(project: Project, line: ItemLine, names: Names) -> dict[str, Any]:
-    """Return an item in a list. Its label is empty for an unlabeled item, and `state` says why; `origin` says who gave
-    the label.
-    """
+    """Return an item in a list. `state` says why an unlabeled item has no label, `origin` who gave the label."""
     item, certified = line.item, line.certified
     return {
         "item": item,

@@ -41,9 +41,7 @@ PROPOSED = 20
 @for_members(reading=Ability.ITEMS_READ)
 @reads()
 def item_list(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """List the items that match the filters, in pages by key, so that late pages of a million items are as fast as
-    early ones.
-    """
+    """List the items that match the filters, in pages by key: late pages of a million items are fast, too."""
     project = membership.project
     finding = Finding(request, project)
     before = finding.place(request.GET.get("before"))

@@ -108,9 +108,7 @@ def _csrf_cookie(request: HttpRequest) -> str:
 
 @for_members(reading=Ability.TASKS_ANSWER)
 def label_worker(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """Return the service worker of the annotator's screen. Its address is below the page's, so it serves that page
-    only.
-    """
+    """Return the screen's service worker. Its address is below the page's, so it serves that page only."""
     return render(request, "label/worker.js", content_type="text/javascript")
 
 

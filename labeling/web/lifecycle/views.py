@@ -20,7 +20,8 @@ from labeling.projects.classes import guidelines
 from labeling.projects.create import TooManyProjects, slug_for
 from labeling.projects.duplicating import duplicate
 from labeling.projects.people import members as memberships
-from labeling.web.shared.pages import for_members, for_people, render_page
+from labeling.web.shared.forms import ErrorsInForm
+from labeling.web.shared.pages import action, for_members, for_people, render_page
 from labeling.web.shared.words import count
 
 
@@ -126,55 +127,37 @@ def _contents(project: Project) -> dict[str, str]:
     }
 
 
-@for_members(changing=Ability.PROJECT_CHANGE, in_archived=True)
-def archive(request: HttpRequest, membership: Membership) -> HttpResponse:
+@action(Ability.PROJECT_CHANGE, "project-manage", in_archived=True)
+def archive(request: HttpRequest, membership: Membership) -> str:
     """Archive the project, or reopen an archived one."""
-    project = membership.project
     if request.POST.get("archive") == "no":
-        lifecycle.unarchive(project=project)
-        messages.success(request, gettext("The project is open again: labeling and jobs go on where they were."))
-    else:
-        lifecycle.archive(project=project)
-        messages.success(request, gettext("The project is archived: it can be read and exported, not changed."))
-    return redirect("project-manage", project.slug)
+        lifecycle.unarchive(project=membership.project)
+        return gettext("The project is open again: labeling and jobs go on where they were.")
+    lifecycle.archive(project=membership.project)
+    return gettext("The project is archived: it can be read and exported, not changed.")
 
 
 @for_members(changing=Ability.PROJECT_CHANGE, in_archived=True)
 def copy(request: HttpRequest, membership: Membership) -> HttpResponse:
     """Copy the project's settings and classes to a new project, on request with its items and labels."""
     form = DuplicateForm(membership.project, request.POST)
-    if not form.is_valid():
-        return _manage(request, membership, copy_form=form)
-    values = form.cleaned_data
-    slug = slug_for(membership.user, values.pop("slug"))
-    try:
-        made = duplicate(project=membership.project, user=membership.user, slug=slug, **values)
-    except ValidationError as error:
-        for field, texts in error.message_dict.items():
-            form.add_error(field if field in form.fields else None, texts)
-        return _manage(request, membership, copy_form=form)
-    except TooManyProjects as error:
-        form.add_error(None, str(error))
+    made = None
+    if form.is_valid():
+        values = form.cleaned_data
+        slug = slug_for(membership.user, values.pop("slug"))
+        with ErrorsInForm(form, ValidationError, TooManyProjects):
+            made = duplicate(project=membership.project, user=membership.user, slug=slug, **values)
+    if made is None:
         return _manage(request, membership, copy_form=form)
     if missing := guidelines.missing_images(made, made.guidelines):
-        names = ", ".join(missing)
-        messages.warning(
-            request,
-            gettext("The guidelines show images that are missing, here and in the original: %(names)s.")
-            % {"names": names},
-        )
+        text = gettext("The guidelines show images that are missing, here and in the original: %(names)s.")
+        messages.warning(request, text % {"names": ", ".join(missing)})
+    page, text = "project", gettext("This is %(name)s: its settings and classes are copied, and it has no items yet.")
     if values["items"]:
-        messages.success(
-            request,
-            gettext("This is %(name)s: its settings and classes are copied. Its items follow.") % {"name": made.name},
-        )
-        return redirect("project-import", made.slug)
-    messages.success(
-        request,
-        gettext("This is %(name)s: its settings and classes are copied, and it has no items yet.")
-        % {"name": made.name},
-    )
-    return redirect("project", made.slug)
+        page = "project-import"
+        text = gettext("This is %(name)s: its settings and classes are copied. Its items follow.")
+    messages.success(request, text % {"name": made.name})
+    return redirect(page, made.slug)
 
 
 @for_members(changing=Ability.PROJECT_CHANGE, in_archived=True)
@@ -224,16 +207,10 @@ def transfer(request: HttpRequest, membership: Membership, username: str) -> Htt
     form = TransferForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         role = form.cleaned_data["role"]
-        try:
+        with ErrorsInForm(form, ValidationError):
             memberships.transfer(project=project, user=membership.user, successor=successor.user, role=role)
-        except ValidationError as error:
-            form.add_error(None, error)
-        else:
-            messages.success(
-                request,
-                gettext("%(username)s manages %(name)s now, and you are its %(role)s.")
-                % {"username": username, "name": project.name, "role": gettext(role)},
-            )
+            text = gettext("%(username)s manages %(name)s now, and you are its %(role)s.")
+            messages.success(request, text % {"username": username, "name": project.name, "role": gettext(role)})
             return redirect("project", project.slug)
     context = {"successor": successor, "form": form, **_contents(project)}
     return render_page(request, membership, "project/transfer.html", context, section="project-members")

@@ -20,7 +20,7 @@ from labeling.projects.people.invitations import InvitationOver, renew, withdraw
 from labeling.queue import gold
 from labeling.web.members import invitations
 from labeling.web.members.invitations import NamesForm, SharedForm
-from labeling.web.shared.pages import for_members, render_page
+from labeling.web.shared.pages import action, errors_as_messages, for_members, render_page
 from labeling.web.shared.words import number
 
 
@@ -35,9 +35,7 @@ class WorkForm(forms.Form):
 @never_cache
 @for_members(reading=Ability.MEMBERS_READ, changing=Ability.MEMBERS_CHANGE)
 def members(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """List the members and the open invitations, or create invitations. Only the response that creates them shows the
-    links.
-    """
+    """List members and open invitations, or create invitations. Only that response shows the links."""
     names, shared = NamesForm(), SharedForm(prefix="shared")
     form: NamesForm | SharedForm = names
     if "shared-limit" in request.POST:
@@ -79,68 +77,56 @@ def renew_invitation(request: HttpRequest, membership: Membership, invitation_id
     try:
         token = renew(invitation)
     except InvitationOver:
-        messages.error(request, gettext("This invitation is no longer open: it was used, withdrawn or has expired."))
-        return redirect("project-members", membership.project.slug)
+        return _over(request, membership)
     made = invitations.shown(request, [(invitation, token)])
     return _page(request, membership, NamesForm(), SharedForm(prefix="shared"), made)
 
 
-@for_members(changing=Ability.MEMBERS_CHANGE)
-def withdraw_invitation(request: HttpRequest, membership: Membership, invitation_id: int) -> HttpResponse:
+@action(Ability.MEMBERS_CHANGE, "project-members")
+def withdraw_invitation(request: HttpRequest, membership: Membership, invitation_id: int) -> HttpResponse | str:
     """Withdraw an open invitation."""
     invitation = get_object_or_404(membership.project.invitations, pk=invitation_id)
-    if withdraw(project=membership.project, invitation_id=invitation.pk):
-        messages.success(request, gettext("The invitation is withdrawn. Its link no longer works."))
-    else:
-        messages.error(request, gettext("This invitation is no longer open: it was used, withdrawn or has expired."))
+    if not withdraw(project=membership.project, invitation_id=invitation.pk):
+        return _over(request, membership)
+    return gettext("The invitation is withdrawn. Its link no longer works.")
+
+
+def _over(request: HttpRequest, membership: Membership) -> HttpResponse:
+    messages.error(request, gettext("This invitation is no longer open: it was used, withdrawn or has expired."))
     return redirect("project-members", membership.project.slug)
 
 
-@for_members(changing=Ability.MEMBERS_CHANGE)
-def change_role(request: HttpRequest, membership: Membership, username: str) -> HttpResponse:
+@action(Ability.MEMBERS_CHANGE, "project-members", refused=(ValidationError,))
+def change_role(request: HttpRequest, membership: Membership, username: str) -> HttpResponse | str:
     """Change a member's role, group or daily limit."""
     member = _member(membership, username)
-    form, still = WorkForm(request.POST), True
-    try:
-        if not form.is_valid():
-            raise ValidationError(
-                gettext("Choose a role, a group of at most %(letters)s letters, and a limit from 1 to %(most)s.")
-                % {"letters": MAX_GROUP, "most": number(MAX_DAILY_LIMIT)}
-            )
-        member = memberships.set_role(project=membership.project, user=member.user, role=form.cleaned_data["role"])
-        memberships.set_work(
-            membership=member, group=form.cleaned_data["group"], daily_limit=form.cleaned_data["daily_limit"]
-        )
-    except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
-    else:
-        messages.success(
-            request,
-            gettext("%(username)s is now %(role)s.")
-            % {"username": username, "role": gettext(form.cleaned_data["role"])},
-        )
-        # A manager without the role any more may not see the list.
-        still = member.user_id != membership.user.pk or member.can(Ability.MEMBERS_READ)
-    return redirect("project-members" if still else "project", membership.project.slug)
+    form = WorkForm(request.POST)
+    if not form.is_valid():
+        text = gettext("Choose a role, a group of at most %(letters)s letters, and a limit from 1 to %(most)s.")
+        raise ValidationError(text % {"letters": MAX_GROUP, "most": number(MAX_DAILY_LIMIT)})
+    values = form.cleaned_data
+    member = memberships.set_role(project=membership.project, user=member.user, role=values["role"])
+    memberships.set_work(membership=member, group=values["group"], daily_limit=values["daily_limit"])
+    text = gettext("%(username)s is now %(role)s.") % {"username": username, "role": gettext(values["role"])}
+    if member.user_id != membership.user.pk or member.can(Ability.MEMBERS_READ):
+        return text
+    # A manager without the role any more may not see the list.
+    messages.success(request, text)
+    return redirect("project", membership.project.slug)
 
 
-@for_members(changing=Ability.MEMBERS_CHANGE)
-def pause_member(request: HttpRequest, membership: Membership, username: str) -> HttpResponse:
+@action(Ability.MEMBERS_CHANGE, "project-members")
+def pause_member(request: HttpRequest, membership: Membership, username: str) -> str:
     """Pause a member, or end the member's pause."""
     member = _member(membership, username)
     if member.paused_at is not None:
         gold.let_go_on(member)
-        messages.success(
-            request,
-            gettext("%(username)s gets items again. Gold items are counted afresh from now on.")
-            % {"username": username},
-        )
+        text = gettext("%(username)s gets items again. Gold items are counted afresh from now on.")
     elif gold.pause(member, f"Paused by {membership.user.username}.", by=membership.user):
-        messages.success(
-            request,
-            gettext("%(username)s gets no more items until a manager lets them go on.") % {"username": username},
-        )
-    return redirect("project-members", membership.project.slug)
+        text = gettext("%(username)s gets no more items until a manager lets them go on.")
+    else:
+        return ""
+    return text % {"username": username}
 
 
 @for_members(reading=Ability.MEMBERS_CHANGE, changing=Ability.MEMBERS_CHANGE)
@@ -150,18 +136,12 @@ def remove_member(request: HttpRequest, membership: Membership, username: str) -
     if request.method != "POST":
         context = {"member": member, "own": member.user_id == membership.user.pk}
         return render_page(request, membership, "project/member_remove.html", context, section="project-members")
-    try:
+    with errors_as_messages(request, ValidationError):
         memberships.remove_member(project=membership.project, user=member.user)
-    except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
-        return redirect("project-members", membership.project.slug)
-    messages.success(
-        request,
-        gettext("%(username)s is no longer a member of %(name)s.")
-        % {"username": username, "name": membership.project.name},
-    )
-    if member.user_id == membership.user.pk:
-        return redirect("home")
+        text = gettext("%(username)s is no longer a member of %(name)s.")
+        messages.success(request, text % {"username": username, "name": membership.project.name})
+        if member.user_id == membership.user.pk:
+            return redirect("home")
     return redirect("project-members", membership.project.slug)
 
 

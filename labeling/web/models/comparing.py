@@ -24,20 +24,13 @@ from labeling.web.shared.words import count, percent
 ITEMS_A_PAGE = 30
 EXCERPT = 160
 # Subsets of the items that the versions predict differently: all, right in one version, or right in neither.
-PARTS = {
-    "": _("all"),
-    "a": _("only version {a} right"),
-    "b": _("only version {b} right"),
-    "neither": _("both wrong"),
-}
+PARTS = {"": _("all"), "a": _("only version {a} right"), "b": _("only version {b} right"), "neither": _("both wrong")}
 
 
 @for_members(reading=Ability.MODELS_READ)
 @reads()
 def compare(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """Compare two versions: figures on the same control items, differing predictions, and differences of their
-    training.
-    """
+    """Compare two versions: figures on the same control items, differing predictions, and their training."""
     project = membership.project
     versions = list(project.versions.select_related("batch", "parent").order_by("-number"))
     a, b = (_chosen(request, versions, name) for name in ("a", "b"))
@@ -108,13 +101,7 @@ def _items(request: HttpRequest, project: Project, control: OnControl) -> dict[s
     chosen = [int(place) for place in page]
     items = project.items.filter(row__in=[int(pair.rows[place]) for place in chosen])
     shown = {int(each[place]) for each in (pair.labels, pair.said_a, pair.said_b) for place in chosen}
-    return {
-        "part": part,
-        "page": page,
-        "places": chosen,
-        "shown": shown,
-        "by_row": {item.row: item for item in items},
-    }
+    return {"part": part, "page": page, "places": chosen, "shown": shown, "by_row": {item.row: item for item in items}}
 
 
 def _names(project: Project, compared: Comparison, shown: Iterable[int]) -> dict[int, str]:

@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
@@ -23,8 +24,8 @@ from labeling.models import Ability, Membership, PredictionServer, PredictionSet
 from labeling.projects.encoders.encoder_settings import encoders_for
 from labeling.projects.privacy import ledger
 from labeling.web.shared import words
-from labeling.web.shared.forms import AddressField, FileForm, SecretField, translated
-from labeling.web.shared.pages import errors_as_messages, for_members, render_page
+from labeling.web.shared.forms import AddressField, ErrorsInForm, FileForm, SecretField, translated
+from labeling.web.shared.pages import action, for_members, render_page
 from labeling.web.shared.words import number
 
 SHOWN = 20
@@ -70,19 +71,14 @@ class PredictionsForm(FileForm):
 def prediction_sets(request: HttpRequest, membership: Membership) -> HttpResponse:
     """List the sets of predictions, or take a file of them."""
     form = PredictionsForm(request)
-    if form.is_valid() and _receive_predictions(form, membership):
-        messages.success(
-            request, gettext("A worker reads the predictions now. Load this page again to see the result.")
-        )
-        return redirect("project-prediction-sets", membership.project.slug)
+    if form.is_valid():
+        strict, project = not form.cleaned_data["part"], membership.project
+        with ErrorsInForm(form, ValidationError, handing.PredictionsRefused, field="file"):
+            handing.receive(project=project, user=membership.user, strict=strict, **form.upload)
+            text = gettext("A worker reads the predictions now. Load this page again to see the result.")
+            messages.success(request, text)
+            return redirect("project-prediction-sets", project.slug)
     return _page(request, membership, form=form)
-
-
-def _receive_predictions(form: PredictionsForm, membership: Membership) -> bool:
-    """Store the file. Return False, with the reason in the form, if it is refused."""
-    strict = not form.cleaned_data["part"]
-    named = {"project": membership.project, "user": membership.user, "strict": strict}
-    return form.hand_to(handing.receive, handing.PredictionsRefused, **named) is not None
 
 
 def _page(
@@ -115,32 +111,28 @@ def _left_out(handed: PredictionSet) -> str:
     return text % {"n": number(handed.left_out)} if handed.left_out else ""
 
 
-@for_members(changing=Ability.MODELS_CHANGE)
-def server(request: HttpRequest, membership: Membership) -> HttpResponse:
+@action(Ability.MODELS_CHANGE, "project-prediction-sets")
+def server(request: HttpRequest, membership: Membership) -> HttpResponse | str:
     """Set the project's server."""
     form = ServerForm(request.POST)
     if not form.is_valid():
         return _page(request, membership, server_form=form)
     handing.set_server(project=membership.project, **form.cleaned_data)
-    messages.success(request, gettext("The server is saved."))
-    return redirect("project-prediction-sets", membership.project.slug)
+    return gettext("The server is saved.")
 
 
-@for_members(changing=Ability.MODELS_CHANGE)
-def ask(request: HttpRequest, membership: Membership) -> HttpResponse:
+@action(Ability.MODELS_CHANGE, "project-prediction-sets", refused=(handing.PredictionsRefused,))
+def ask(request: HttpRequest, membership: Membership) -> str:
     """Have a worker ask the server for predictions of all items."""
-    with errors_as_messages(request, handing.PredictionsRefused):
-        handing.ask(project=membership.project, user=membership.user)
-        messages.success(request, gettext("A worker asks the server now. Load this page again to see the result."))
-    return redirect("project-prediction-sets", membership.project.slug)
+    handing.ask(project=membership.project, user=membership.user)
+    return gettext("A worker asks the server now. Load this page again to see the result.")
 
 
-@for_members(changing=Ability.MODELS_CHANGE)
-def remove_set(request: HttpRequest, membership: Membership) -> HttpResponse:
+@action(Ability.MODELS_CHANGE, "project-prediction-sets")
+def remove_set(request: HttpRequest, membership: Membership) -> str:
     """Remove the project's server."""
     handing.remove_server(membership.project)
-    messages.success(request, gettext("The server is removed. Its predictions stay."))
-    return redirect("project-prediction-sets", membership.project.slug)
+    return gettext("The server is removed. Its predictions stay.")
 
 
 CLASSES_SHOWN = 50
@@ -152,8 +144,10 @@ def register(request: HttpRequest, membership: Membership) -> HttpResponse:
     """Store a file with a model, or show the form, what a file needs, and the files so far."""
     project = membership.project
     form = FileForm(request)
-    if form.is_valid() and _receive_model(form, membership):
-        return redirect("project-model-register", project.slug)
+    if form.is_valid():
+        with ErrorsInForm(form, ValidationError, RegisterRefused, field="file"):
+            registering.receive(project=project, user=membership.user, **form.upload)
+            return redirect("project-model-register", project.slug)
     now = timezone.now()
     newest = project.registrations.select_related("version", "created_by")[:SHOWN]
     rows = list(newest)
@@ -172,9 +166,3 @@ def register(request: HttpRequest, membership: Membership) -> HttpResponse:
         "stalled": waiting and is_stalled(project, now),
     }
     return render_page(request, membership, "project/register.html", context, section="project-models")
-
-
-def _receive_model(form: FileForm, membership: Membership) -> bool:
-    """Store the file. Return False, with the reason in the form, if it is refused."""
-    named = {"project": membership.project, "user": membership.user}
-    return form.hand_to(registering.receive, RegisterRefused, **named) is not None

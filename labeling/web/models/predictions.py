@@ -8,6 +8,7 @@ import numpy as np
 from django import forms
 from django.conf import settings
 from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
@@ -15,13 +16,13 @@ from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.cache import never_cache
 
 from labeling.insight.progress import is_stalled
-from labeling.models import Ability, Job, Membership, ModelVersion, PredictionRun
+from labeling.models import Ability, Job, Membership, PredictionRun
 from labeling.models.predictions import KEPT
 from labeling.outgoing import predictions
 from labeling.outgoing.formats import FORMATS
 from labeling.storage.disk.files import FileDamaged
 from labeling.web.shared import words
-from labeling.web.shared.forms import FileForm
+from labeling.web.shared.forms import ErrorsInForm, FileForm
 from labeling.web.shared.pages import for_members, render_page
 from labeling.web.shared.words import phase_in_words
 
@@ -43,9 +44,11 @@ def predict(request: HttpRequest, membership: Membership, number: int) -> HttpRe
     """Start a prediction run from a file, or show the form and the version's runs of the last days."""
     version = get_object_or_404(membership.project.versions.select_related("project"), number=number)
     form = PredictForm(request)
-    run = _ask(form, version, membership) if form.is_valid() else None
-    if run is not None:
-        return redirect("project-prediction", membership.project.slug, run.pk)
+    if form.is_valid():
+        wanted = {"version": version, "user": membership.user, "probabilities": form.cleaned_data["probabilities"]}
+        with ErrorsInForm(form, ValidationError, predictions.PredictionError, field="file"):
+            run = predictions.ask(**wanted, **form.upload)
+            return redirect("project-prediction", membership.project.slug, run.pk)
     context = {
         "version": version,
         "form": form,
@@ -54,12 +57,6 @@ def predict(request: HttpRequest, membership: Membership, number: int) -> HttpRe
         "runs": list(version.predictions.kept(timezone.now()).select_related("created_by")[:SHOWN_RUNS]),
     }
     return render_page(request, membership, "project/predict.html", context, section="project-models")
-
-
-def _ask(form: PredictForm, version: ModelVersion, membership: Membership) -> PredictionRun | None:
-    """Store the file and start the run. Return None, with the reason in the form, if the file is refused."""
-    wanted = {"version": version, "user": membership.user, "probabilities": form.cleaned_data["probabilities"]}
-    return form.hand_to(predictions.ask, predictions.PredictionError, **wanted)
 
 
 @never_cache

@@ -5,16 +5,15 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext
 
 from labeling.models import Ability, Membership, Project
 from labeling.projects.encoders.encoder_settings import encoder_of
 from labeling.projects.privacy import families, ledger, pretraining
 from labeling.storage.db.replica import reads
-from labeling.web.shared.pages import for_members, render_page
+from labeling.web.shared.pages import action, for_members, render_page
 from labeling.web.shared.words import figure, localized, number
 from models_store.privacy.accounting import Phase, best_guess, epsilon
 
@@ -82,13 +81,9 @@ def _guess(epsilon: float, project: Project) -> str:
     return localized(f"{math.ceil(1000 * best_guess(epsilon, project.privacy_delta)) / 10:g} %")
 
 
-@for_members(changing=Ability.MODELS_CHANGE)
-def release(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
+@action(Ability.MODELS_CHANGE, "project-model", "number")
+def release(request: HttpRequest, membership: Membership, number: int) -> str:
     """Allow downloads of a version that was trained without privacy; the manager's name is recorded."""
     version = get_object_or_404(membership.project.versions, number=number)
     ledger.release(version=version, user=membership.user)
-    messages.success(
-        request,
-        gettext("The files of version %(number)s can be downloaded now. Your name is recorded.") % {"number": number},
-    )
-    return redirect("project-model", membership.project.slug, number)
+    return gettext("The files of version %(number)s can be downloaded now. Your name is recorded.") % {"number": number}

@@ -10,7 +10,6 @@ from django.utils.translation import gettext, ngettext
 from labeling.insight.control_slice import ClassFigures, Compared
 from labeling.models import Batch, ModelVersion, Registration
 from labeling.projects.version_in_use import InUse, unpredicted
-from labeling.web.models import version_words
 from labeling.web.shared.words import count, figure, localized, number, part
 
 CLASSES_SHOWN = 50
@@ -77,9 +76,7 @@ def likelihood(control: Mapping[str, Any] | None) -> str:
 
 
 def absolute_error(control: Mapping[str, Any] | None) -> str:
-    """Describe the absolute error of `score`: 0.42 points, with 95 % certainty 0.35 to 0.50; empty if it was not
-    measured.
-    """
+    """Describe the absolute error of `score`: 0.42 points, with 95 % certainty 0.35 to 0.50; empty if unmeasured."""
     return _mean(
         (control or {}).get("mae"),
         2,
@@ -188,9 +185,7 @@ def gate_finding(version: ModelVersion) -> str:
             "against": gate["against"]
         }
     compared = Compared(gate["n"], gate["gained"], gate["lost"])
-    return version_words.comparison(compared, version.number, gate["against"]) or gettext(
-        "No control item was labeled yet."
-    )
+    return comparison(compared, version.number, gate["against"]) or gettext("No control item was labeled yet.")
 
 
 def passed_over(batch: Batch) -> str:

@@ -26,7 +26,7 @@ from labeling.web.charts.reliability import reliability_diagram
 from labeling.web.models import version_words
 from labeling.web.models.confusion import confusion_of
 from labeling.web.models.version_words import gate_finding, picking_of
-from labeling.web.shared.pages import damaged_files, errors_as_messages, for_members, render_page
+from labeling.web.shared.pages import action, damaged_files, errors_as_messages, for_members, render_page
 from labeling.web.shared.words import duration, number, percent
 
 CHOICES_SHOWN = 20
@@ -113,14 +113,12 @@ def use_gate(request: HttpRequest, membership: Membership) -> HttpResponse:
     return _back(request, membership)
 
 
-@for_members(changing=Ability.MODELS_CHANGE)
-def track(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
+@action(Ability.MODELS_CHANGE, "project-model", "number", refused=(tracking.TrackingRefused,))
+def track(request: HttpRequest, membership: Membership, number: int) -> str:
     """Register this version in MLflow."""
     version = get_object_or_404(membership.project.versions.select_related("project"), number=number)
-    with errors_as_messages(request, tracking.TrackingRefused):
-        tracking.ask(version=version, user=membership.user)
-        messages.success(request, gettext("A worker registers version %(number)s in MLflow.") % {"number": number})
-    return redirect("project-model", membership.project.slug, number)
+    tracking.ask(version=version, user=membership.user)
+    return gettext("A worker registers version %(number)s in MLflow.") % {"number": number}
 
 
 def _back(request: HttpRequest, membership: Membership) -> HttpResponse:
@@ -157,10 +155,7 @@ def _leaving(version: ModelVersion) -> dict[str, Any]:
     if not ledger.is_private(version.project):
         return {"may_leave": True}
     released = Release.objects.filter(version=version).select_related("user").first()
-    return {
-        "may_leave": ledger.may_be_downloaded(version),
-        "released": released,
-    }
+    return {"may_leave": ledger.may_be_downloaded(version), "released": released}
 
 
 def _tracked(version: ModelVersion) -> dict[str, Any]:

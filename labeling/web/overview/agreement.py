@@ -28,20 +28,14 @@ MEANINGS = [
     (_("Cohen’s κ"), "cohen", _("beyond chance, the mean of all pairs of people")),
     (_("Fleiss’ κ"), "fleiss", _("beyond chance, of all people together")),
     (_("Krippendorff’s α"), "alpha", _("beyond chance, with any number of answers an item")),
-    (
-        _("Krippendorff’s α, ordinal"),
-        "ordinal",
-        _("likewise, where a near miss weighs less than a far one"),
-    ),
+    (_("Krippendorff’s α, ordinal"), "ordinal", _("likewise, where a near miss weighs less than a far one")),
 ]
 
 
 @for_members(reading=Ability.LABELS_READ)
 @reads()
 def agreement(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """Show coefficients, pairs of annotators, classes, and one annotator's confusions; each figure links to its
-    items.
-    """
+    """Show coefficients, pairs, classes, and the confusions of one person; each figure links to its items."""
     project = membership.project
     measured = agreement_of(project)
     names = sorted({each.username for each in (*measured.others, *measured.gold)})

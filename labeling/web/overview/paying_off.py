@@ -33,9 +33,7 @@ class PayingOff:
 
 
 def paying_off(project: Project, payoff: Payoff, pace: Pace, *, with_cost: bool) -> PayingOff:
-    """Return the advice and its figures. `with_cost` adds the cost of the next batch if the project has an hourly
-    cost.
-    """
+    """Return the advice and its figures; `with_cost`: also the next batch's cost, if an hour has a cost."""
     facts = [_saved(payoff, project.asks)]
     if payoff.saved is not None and payoff.spent is not None:
         spent = payoff.spent
@@ -60,13 +58,7 @@ def paying_off(project: Project, payoff: Payoff, pace: Pace, *, with_cost: bool)
         )
     if payoff.next is not None:
         gain = payoff.next.gain.predicted
-        facts.append(
-            (
-                gettext("Next batch brings"),
-                _points(gain.value),
-                span(_points(gain.low), _points(gain.high)),
-            )
-        )
+        facts.append((gettext("Next batch brings"), _points(gain.value), span(_points(gain.low), _points(gain.high))))
         hours = person_hours(payoff.next.items, project, pace)
         facts.append(
             (

@@ -26,9 +26,7 @@ class Situation:
 
 
 def situation(membership: Membership, batch: Batch | None, *, is_final: bool) -> Situation:
-    """Describe the project's state for this member, from its current batch. `is_final`: no item is left for another
-    batch.
-    """
+    """Describe the project's state for this member. `is_final`: no item is left for another batch."""
     text = _text(membership, batch, is_final)
     if membership.project.archived_at is not None:
         return Situation(text)

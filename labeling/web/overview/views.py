@@ -6,10 +6,9 @@ import datetime
 from typing import Any
 
 from django import forms
-from django.contrib import messages
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy
 
@@ -36,7 +35,7 @@ from labeling.web.models.fit import fit_of
 from labeling.web.models.version_words import picking_of
 from labeling.web.overview.paying_off import paying_off
 from labeling.web.overview.situation import Line, lines, situation
-from labeling.web.shared.pages import damaged_files, errors_as_messages, for_members, render_page
+from labeling.web.shared.pages import action, damaged_files, for_members, render_page
 from labeling.web.shared.words import count, duration, number, phase_as_title, phase_in_words
 
 RECENT = 5
@@ -75,7 +74,7 @@ LOOP_ACTIONS: dict[str, list[dict[str, Any]]] = {
             "loop": Project.Loop.RUNNING,
             "title": gettext_lazy("Start"),
             "meaning": gettext_lazy("The next batch is picked as soon as the current one is done."),
-        },
+        }
     ],
 }
 SET = {
@@ -93,9 +92,7 @@ class LoopForm(forms.Form):
 
 @for_members(reading=Ability.PROJECT_READ)
 def overview(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """Show the state of the loop to every member, and attention, figures, waits and actions to members with the
-    abilities.
-    """
+    """Show the loop to every member, and attention, figures, waits and actions to those with the abilities."""
     project, now = membership.project, timezone.now()
     progress = progress_of(project, membership.user)
     recent = list(project.batches.select_related("selected_by", "model_version").order_by("-number")[:RECENT])
@@ -237,22 +234,19 @@ def _waiting_in_vain(step: Unattended, now: datetime.datetime) -> str:
     return gettext("%(step)s has waited for %(lasts)s without a worker.") % values
 
 
-@for_members(changing=Ability.BATCHES_CHANGE)
-def set_loop(request: HttpRequest, membership: Membership) -> HttpResponse:
+@action(Ability.BATCHES_CHANGE, "project")
+def set_loop(request: HttpRequest, membership: Membership) -> str:
     """Start, pause or stop the loop."""
     form = LoopForm(request.POST)
     if not form.is_valid():
         raise BadRequest("loop must be one of running, paused, stopped.")
     batches.set_loop(project=membership.project, loop=form.cleaned_data["loop"])
-    messages.success(request, SET[form.cleaned_data["loop"]])
-    return redirect("project", membership.project.slug)
+    return str(SET[form.cleaned_data["loop"]])
 
 
-@for_members(changing=Ability.BATCHES_CHANGE)
-def retry_batch(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
+@action(Ability.BATCHES_CHANGE, "project", refused=(batches.BatchError,))
+def retry_batch(request: HttpRequest, membership: Membership, number: int) -> str:
     """Take a way out of a failed batch."""
     batch = get_object_or_404(membership.project.batches, number=number)
-    with errors_as_messages(request, batches.BatchError):
-        retrying.retry(batch=batch, way=request.POST.get("way", "again"))
-        messages.success(request, gettext("Batch %(number)s goes on.") % {"number": number})
-    return redirect("project", membership.project.slug)
+    retrying.retry(batch=batch, way=request.POST.get("way", "again"))
+    return gettext("Batch %(number)s goes on.") % {"number": number}

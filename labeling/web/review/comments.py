@@ -79,7 +79,4 @@ def _answer(project: Project, annotation: Any, names: dict[int, str]) -> str:
 def thread_context(item: Item) -> dict[str, Any]:
     """Return the comments on the item and the annotators to write to, for reviewers. Takes three queries."""
     written = item.comments.select_related("user", "to").order_by("pk")
-    return {
-        "thread": written,
-        "answerable": list(comments.annotators_of(item)),
-    }
+    return {"thread": written, "answerable": list(comments.annotators_of(item))}

@@ -49,9 +49,7 @@ class ChoiceForm(forms.Form):
         raise NotImplementedError
 
     def rows(self) -> Iterator[tuple[BoundWidget, str, list[BoundField], bool]]:
-        """Yield the button of each offer, its description, the fields of its options, and whether it needs weights of
-        which the server has none.
-        """
+        """Yield each offer's button, description, fields, and whether it lacks weights that it needs."""
         for button in self["name"]:
             offer = self._offers[str(button.data["value"])]
             fields = [self[_field(offer.name, option)] for option in offer.options]

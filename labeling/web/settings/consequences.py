@@ -17,14 +17,7 @@ from labeling.models.project_settings import ProjectSettings
 from labeling.projects.privacy.budgets import Budget, labels_needed
 from labeling.storage.arrays.batch_forecast import BatchForecast, forecast_batch
 from labeling.web.settings import forecast
-from labeling.web.settings.standing import (
-    NextBatch,
-    Standing,
-    measured_of,
-    next_batch,
-    person_hours,
-    rounds_left,
-)
+from labeling.web.settings.standing import NextBatch, Standing, measured_of, next_batch, person_hours, rounds_left
 from labeling.web.shared.words import HOUR, count, duration, figure, localized, money, number, percent
 from selector.strategies import STRATEGIES
 

@@ -22,7 +22,7 @@ from labeling.projects.encoders.encoder_settings import default_choice
 from labeling.projects.people import access
 from labeling.projects.people.invisible import isolated
 from labeling.questions import QUESTIONS
-from labeling.web.shared.forms import apply_bounds
+from labeling.web.shared.forms import ErrorsInForm, apply_bounds
 from labeling.web.shared.pages import for_people
 from labeling.web.shared.words import number
 
@@ -187,7 +187,7 @@ def _suffixes() -> str:
 def _create(form: NewProjectForm, manager: User) -> Project | None:
     """Create the project. Return None, with the errors in the form, if that fails."""
     values = form.cleaned_data
-    try:
+    with ErrorsInForm(form, ValidationError, TooManyProjects):
         return create_project(
             slug=values["slug"],
             kind=values["kind"],
@@ -196,8 +196,4 @@ def _create(form: NewProjectForm, manager: User) -> Project | None:
             creator=manager,
             settings={**form.settings(), "encoder": default_choice(values["kind"])},
         )
-    except ValidationError as error:
-        form.add_error(None, error)
-    except TooManyProjects as error:
-        form.add_error(None, str(error))
     return None

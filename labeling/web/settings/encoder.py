@@ -19,7 +19,7 @@ from labeling.projects.encoders.encoder_comparison import ComparisonRefused, Mea
 from labeling.projects.encoders.encoder_settings import encoders_for, reason_for_encoder
 from labeling.web.settings.choice_form import EncoderForm
 from labeling.web.shared.forms import AddressField, SecretField, figure_input
-from labeling.web.shared.pages import errors_as_messages, for_members, render_page
+from labeling.web.shared.pages import action, errors_as_messages, for_members, render_page
 from labeling.web.shared.words import count, duration, interval, money, number, percent
 from models_store.encoders.options import MOST_CHARACTERS
 
@@ -57,53 +57,49 @@ def encoder(request: HttpRequest, membership: Membership) -> HttpResponse:
     return _page(request, membership, form)
 
 
-@for_members(changing=Ability.SETTINGS_CHANGE)
-def measure(request: HttpRequest, membership: Membership) -> HttpResponse:
+@action(Ability.SETTINGS_CHANGE, "project-encoder", refused=(ComparisonRefused,))
+def measure(request: HttpRequest, membership: Membership) -> HttpResponse | str:
     """Ask for a measurement of the encoders, with the form's encoder among them if one is chosen."""
     project = membership.project
     form = EncoderForm(request.POST, project=project) if "name" in request.POST else None
     if form is not None and not form.is_valid():
         return _page(request, membership, form)
-    with errors_as_messages(request, ComparisonRefused):
-        encoder_comparison.ask(project=project, also=[form.choice()] if form else [])
-    return redirect("project-encoder", project.slug)
+    encoder_comparison.ask(project=project, also=[form.choice()] if form else [])
+    return ""
 
 
-@for_members(changing=Ability.SETTINGS_CHANGE)
-def change(request: HttpRequest, membership: Membership) -> HttpResponse:
+@action(Ability.SETTINGS_CHANGE, "project-encoder", refused=(ChangeRefused, ValidationError, json.JSONDecodeError))
+def change(request: HttpRequest, membership: Membership) -> HttpResponse | str:
     """Ask for another encoder: a measured one (`choice`, as JSON) or that of the form. Or `keep` the present one."""
     project = membership.project
     form = EncoderForm(request.POST, project=project) if "name" in request.POST else None
     if form is not None and not form.is_valid():
         return _page(request, membership, form)
-    with errors_as_messages(request, ChangeRefused, ValidationError, json.JSONDecodeError):
-        if "keep" in request.POST:
-            encoder_change.withdraw(project=project)
-        else:
-            choice = form.choice() if form else json.loads(request.POST.get("choice", ""))
-            encoder_change.ask(project=project, choice=choice, user=membership.user)
-    return redirect("project-encoder", project.slug)
+    if "keep" in request.POST:
+        encoder_change.withdraw(project=project)
+    else:
+        choice = form.choice() if form else json.loads(request.POST.get("choice", ""))
+        encoder_change.ask(project=project, choice=choice, user=membership.user)
+    return ""
 
 
-@for_members(changing=Ability.SETTINGS_CHANGE)
-def server(request: HttpRequest, membership: Membership) -> HttpResponse:
+@action(Ability.SETTINGS_CHANGE, "project-encoder")
+def server(request: HttpRequest, membership: Membership) -> HttpResponse | str:
     """Add a server for embeddings, or change its key and price."""
     project = membership.project
     form = EmbeddingServerForm(request.POST)
     if not form.is_valid():
         return _page(request, membership, EncoderForm(project=project), form)
     embedding_servers.set_server(project=project, **form.cleaned_data)
-    messages.success(request, gettext("The server is saved."))
-    return redirect("project-encoder", project.slug)
+    return gettext("The server is saved.")
 
 
-@for_members(changing=Ability.SETTINGS_CHANGE)
-def remove_server(request: HttpRequest, membership: Membership, server_id: int) -> HttpResponse:
+@action(Ability.SETTINGS_CHANGE, "project-encoder")
+def remove_server(request: HttpRequest, membership: Membership, server_id: int) -> str:
     """Remove a server for embeddings."""
     servers = membership.project.embedding_servers.select_related("project")
     embedding_servers.remove_server(server=get_object_or_404(servers, pk=server_id))
-    messages.success(request, gettext("The server is removed. No more texts are sent to it."))
-    return redirect("project-encoder", membership.project.slug)
+    return gettext("The server is removed. No more texts are sent to it.")
 
 
 def _page(

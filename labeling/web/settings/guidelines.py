@@ -17,8 +17,8 @@ from labeling.models import Ability, Membership, Project, User
 from labeling.projects.classes import guidelines, guidelines_images
 from labeling.projects.classes.guidelines import GuidelinesError, answers_by_version
 from labeling.projects.people import access
-from labeling.web.shared.forms import FileForm, number_in
-from labeling.web.shared.pages import errors_as_messages, for_members, for_people, render_page
+from labeling.web.shared.forms import ErrorsInForm, FileForm, number_in
+from labeling.web.shared.pages import action, for_members, for_people, render_page
 from labeling.web.shared.words import number
 
 LISTED = 100
@@ -42,11 +42,8 @@ def edit(request: HttpRequest, membership: Membership) -> HttpResponse:
     data = request.POST if request.method == "POST" else None
     form = GuidelinesForm(data, instance=copy.copy(project))
     if form.is_valid():
-        try:
+        with ErrorsInForm(form, ValidationError):
             guidelines.save(project=project, user=membership.user, text=form.cleaned_data["guidelines"])
-        except ValidationError as error:
-            form.add_error(None, error)
-        else:
             messages.success(request, gettext("Saved. Annotators who label now see what changed."))
             return redirect("project-guidelines-edit", project.slug)
     context = {"form": form, "missing": ", ".join(guidelines.missing_images(project, project.guidelines))}
@@ -67,9 +64,7 @@ def preview(request: HttpRequest, user: User) -> HttpResponse:
 
 @for_members(reading=Ability.LABELS_READ)
 def history(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """List the newest versions with their numbers of answers, and the changes in the version `version`, by default the
-    newest.
-    """
+    """List the newest versions with their answers, and the changes in `version`, by default the newest."""
     project = membership.project
     answers = answers_by_version(project)
     rows = list(project.guidelines_versions.select_related("user").order_by("-number").defer("text")[:LISTED])
@@ -87,18 +82,13 @@ def history(request: HttpRequest, membership: Membership) -> HttpResponse:
     return render_page(request, membership, "guidelines/history.html", context, section="project-guidelines-edit")
 
 
-@for_members(changing=Ability.SETTINGS_CHANGE)
-def restore(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
+@action(Ability.SETTINGS_CHANGE, "project-guidelines", refused=(GuidelinesError,))
+def restore(request: HttpRequest, membership: Membership, number: int) -> str:
     """Restore an earlier version of the guidelines."""
     get_object_or_404(membership.project.guidelines_versions, number=number)
-    with errors_as_messages(request, guidelines.GuidelinesError):
-        made = guidelines.go_back(project=membership.project, user=membership.user, number=number)
-        messages.success(
-            request,
-            gettext("The guidelines read as in version %(number)s again. This is version %(made)s.")
-            % {"number": number, "made": made},
-        )
-    return redirect("project-guidelines", membership.project.slug)
+    made = guidelines.go_back(project=membership.project, user=membership.user, number=number)
+    text = gettext("The guidelines read as in version %(number)s again. This is version %(made)s.")
+    return text % {"number": number, "made": made}
 
 
 class ImageForm(FileForm):
@@ -134,20 +124,24 @@ def images(request: HttpRequest, membership: Membership) -> HttpResponse:
     """List the images, or add one."""
     project = membership.project
     form = ImageForm(request)
-    if form.is_valid() and _add(request, membership, form):
-        return redirect("project-guidelines-images", project.slug)
+    if form.is_valid():
+        file, alt_text = form.cleaned_data["file"], form.cleaned_data["alt_text"]
+        image = {"file_name": file.name, "content": file.read(), "alt_text": alt_text}
+        with ErrorsInForm(form, ValidationError):
+            name = guidelines_images.add(project=project, user=membership.user, **image).name
+            text = gettext("%(name)s is stored. Write ![](%(name)s) in the guidelines where it is to be shown.")
+            messages.success(request, text % {"name": name})
+            return redirect("project-guidelines-images", project.slug)
     context = {"form": form, "images": _rows(project)}
     return render_page(request, membership, "guidelines/images.html", context, section="project-guidelines-edit")
 
 
-@for_members(changing=Ability.SETTINGS_CHANGE)
-def remove_image(request: HttpRequest, membership: Membership, image: str) -> HttpResponse:
+@action(Ability.SETTINGS_CHANGE, "project-guidelines-images", refused=(GuidelinesError,))
+def remove_image(request: HttpRequest, membership: Membership, image: str) -> str:
     """Remove an image that no version of the guidelines shows."""
     stored_image = get_object_or_404(membership.project.guidelines_images, name=image)
-    with errors_as_messages(request, GuidelinesError):
-        guidelines_images.remove_image(image=stored_image)
-        messages.success(request, gettext("%(image)s is removed.") % {"image": image})
-    return redirect("project-guidelines-images", membership.project.slug)
+    guidelines_images.remove_image(image=stored_image)
+    return gettext("%(image)s is removed.") % {"image": image}
 
 
 def _rows(project: Project) -> list[dict[str, Any]]:
@@ -162,24 +156,3 @@ def _rows(project: Project) -> list[dict[str, Any]]:
         }
         for each in project.guidelines_images.all()
     ]
-
-
-def _add(request: HttpRequest, membership: Membership, form: ImageForm) -> bool:
-    """Store the image. Return False, with the reason in the form, if it is refused."""
-    file = form.cleaned_data["file"]
-    try:
-        image = guidelines_images.add(
-            project=membership.project,
-            user=membership.user,
-            file_name=file.name,
-            content=file.read(),
-            alt_text=form.cleaned_data["alt_text"],
-        )
-    except ValidationError as error:
-        form.add_error(None, error)
-        return False
-    text = gettext("%(name)s is stored. Write ![](%(name)s) in the guidelines where it is to be shown.") % {
-        "name": image.name
-    }
-    messages.success(request, text)
-    return True

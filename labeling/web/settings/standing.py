@@ -87,9 +87,7 @@ def standing_of(project: Project, now: datetime.datetime) -> Standing:
 
 @dataclass(frozen=True, slots=True)
 class NextBatch:
-    """The `picked` items from the `candidates`, and the random `control` items. `candidates` is None if clusters decide
-    it.
-    """
+    """The `picked` items from the `candidates` (None: clusters decide), and the random `control` items."""
 
     picked: int
     candidates: int | None
@@ -125,9 +123,7 @@ def rounds_left(pool: PoolCounts, batch_size: int) -> int:
 
 
 def person_hours(items: int, settings: ProjectSettings, pace: Pace, answers: float | None = None) -> float:
-    """Return the hours of labeling for this number of items. `answers`: the mean number per item, by default the
-    overlap.
-    """
+    """Return the hours of labeling of `items`. `answers`: the mean number an item, by default the overlap."""
     return items * (answers or settings.overlap) * pace.estimate / HOUR
 
 

@@ -21,7 +21,7 @@ from django.utils.translation import gettext
 from django.utils.translation.trans_real import DjangoTranslation
 from django.views.i18n import JavaScriptCatalog
 
-from labeling.web.shared.words import duration, exact_time, moment, number
+from labeling.web.shared.words import distance, duration, exact_time, number
 
 register = template.Library()
 register.filter("number", number)
@@ -30,8 +30,10 @@ register.filter("number", number)
 @register.filter
 def ago(at: datetime.datetime | None) -> SafeString | str:
     """Render a time as its distance from now, and the exact time as its title: `{{ at|ago }}`. Without a time, –."""
-    shown = moment(at, timezone.now()) if at else None
-    return format_html('<time datetime="{}" title="{}">{}</time>', shown.iso, shown.exact, shown.ago) if shown else "–"
+    if not at:
+        return "–"
+    shown = distance(at, timezone.now())
+    return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), exact_time(at), shown)
 
 
 register.filter("duration", duration)

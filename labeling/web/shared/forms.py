@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from collections.abc import Iterable
+from typing import Any
 
 from django import forms
 from django.conf import settings
@@ -86,9 +86,7 @@ def filter_field(each: Filter, *, longest: int | None = None) -> forms.Field:
 
 
 def apply_bounds(form: forms.BaseForm, model_fields: Any) -> None:
-    """Apply the bounds of the model's fields to the form's number fields, with one error message that names both
-    bounds.
-    """
+    """Apply the bounds of the model's fields to the form's number fields, with a message that names both."""
     for name, field in form.fields.items():
         if not isinstance(field, forms.FloatField | forms.IntegerField):
             continue
@@ -127,7 +125,27 @@ def number_in(text: str, default: int = 0) -> int:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else default
 
 
-Result = TypeVar("Result")
+class ErrorsInForm:
+    """A context that adds an error of these kinds to the form, and leaves out the rest of the block.
+
+    The texts of a `ValidationError` by field go to these fields. All others go to `field`, or to the form as a whole.
+    """
+
+    def __init__(self, form: forms.BaseForm, *kinds: type[Exception], field: str | None = None) -> None:
+        self._form, self._kinds, self._field = form, kinds, field
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
+        if not isinstance(error, self._kinds):
+            return False
+        if isinstance(error, ValidationError) and hasattr(error, "error_dict"):
+            for name, texts in error.message_dict.items():
+                self._form.add_error(name if name in self._form.fields else self._field, texts)
+        else:
+            self._form.add_error(self._field, error if isinstance(error, ValidationError) else str(error))
+        return True
 
 
 class FileForm(forms.Form):
@@ -162,16 +180,9 @@ class FileForm(forms.Form):
             )
         return file
 
-    def hand_to(self, receive: Callable[..., Result], refused: type[Exception], **named: Any) -> Result | None:
-        """Return what `receive` makes of the valid form's file; None, with the reason in the form, if it raises
-        `refused` or `ValidationError`.
-        """
+    @property
+    def upload(self) -> dict[str, Any]:
+        """The file of a valid form, as the functions named `receive` take it."""
         file = self.cleaned_data["file"]
         facts = {"name": file.name, "length": file.size, "spooled_at": uploads.spooled(file)}
-        try:
-            return receive(chunks=file.chunks(), **facts, **named)
-        except ValidationError as error:
-            self.add_error("file", error)
-        except refused as error:
-            self.add_error("file", str(error))
-        return None
+        return {"chunks": file.chunks(), **facts}

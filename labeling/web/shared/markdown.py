@@ -80,9 +80,7 @@ class Renderer(RendererHTML):
         return "</table></div>\n"
 
     def _aligned(self, tokens: Sequence[Token], index: int, options: OptionsDict, env: Any) -> str:
-        """Render a table cell with its alignment as a class, because the content policy forbids Markdown's `style`
-        attribute.
-        """
+        """Render a cell with its alignment as a class: the content policy forbids Markdown's `style`."""
         token = tokens[index]
         right = "right" in str(token.attrGet("style") or "")
         return f'<{token.tag} class="number">' if right else f"<{token.tag}>"

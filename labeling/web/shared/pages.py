@@ -14,7 +14,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.forms import BaseForm
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import resolve, reverse
 from django.utils import timezone
 from django.utils.translation import gettext
@@ -31,6 +31,7 @@ from labeling.projects.people import access
 SAFE = ("GET", "HEAD")
 
 MemberView = Callable[Concatenate[HttpRequest, Membership, ...], HttpResponse]
+Change = Callable[Concatenate[HttpRequest, Membership, ...], HttpResponse | str]
 PersonView = Callable[Concatenate[HttpRequest, User, ...], HttpResponse]
 
 
@@ -70,6 +71,33 @@ def for_members(
 
         guarded.abilities = abilities  # type: ignore[attr-defined]  # for the tests
         return csrf_exempt(guarded) if takes_files else guarded
+
+    return decorate
+
+
+def action(
+    changing: Ability, page: str, *keys: str, refused: tuple[type[Exception], ...] = (), in_archived: bool = False
+) -> Callable[[Change], Callable[..., HttpResponse]]:
+    """Turn a change of `(request, membership)` into a view of `(request, slug)` that takes POST, as of a button.
+
+    The change returns what was done, in words. They are shown, or an error of the kinds `refused` instead, as a message
+    on the project's page with the name `page`; `keys` name the view's arguments in that page's address. A change that
+    leads to another page returns a response.
+    """
+
+    def decorate(change: Change) -> Callable[..., HttpResponse]:
+        @for_members(changing=changing, in_archived=in_archived)
+        @wraps(change)
+        def view(request: HttpRequest, membership: Membership, **kwargs: Any) -> HttpResponse:
+            with errors_as_messages(request, *refused):
+                done = change(request, membership, **kwargs)
+                if isinstance(done, HttpResponse):
+                    return done
+                if done:
+                    messages.success(request, done)
+            return redirect(page, membership.project.slug, *(kwargs[key] for key in keys))
+
+        return view
 
     return decorate
 
@@ -166,9 +194,7 @@ def ability_to_open(name: str) -> Ability:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A link of the navigation. `current` is the value of `aria-current`: "page", "true" for the page's group, or
-    "".
-    """
+    """A link of the navigation. `current`, for `aria-current`: "page", "true" for the page's group, or ""."""
 
     title: str
     url: str
@@ -176,9 +202,7 @@ class Way:
 
 
 def ways_of(membership: Membership, section: str) -> tuple[list[Way], list[Way]]:
-    """Return the groups that this member may open, each with its first page, and the pages of the current group, if
-    several.
-    """
+    """Return the groups that the member may open, and the pages of the current group, if several."""
     project = membership.project
     groups: list[Way] = []
     pages: list[Way] = []

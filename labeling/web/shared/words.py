@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass
 
 from django.utils.formats import get_format
 from django.utils.text import capfirst
@@ -116,26 +115,13 @@ def phase_as_title(phase: str) -> str:
     return str(capfirst(phase_in_words(phase)))
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """A time, as the distance from now and as an exact timestamp."""
-
-    ago: str
-    exact: str
-    iso: str
-
-
-def moment(at: datetime.datetime, now: datetime.datetime) -> Moment:
-    """Make the `Moment` of a time. Templates call it by the filter `ago`."""
-    return Moment(ago=_distance(at, now), exact=exact_time(at), iso=at.isoformat())
-
-
 def exact_time(at: datetime.datetime) -> str:
     """Format a time with its seconds: 2025-03-01 12:00:00 UTC."""
     return f"{at:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _distance(at: datetime.datetime, now: datetime.datetime) -> str:
+def distance(at: datetime.datetime, now: datetime.datetime) -> str:
+    """Format a time as its distance from now: 5 min ago, in 2 days."""
     seconds = (now - at).total_seconds()
     if seconds <= -36 * HOUR:
         # By the calendar: what ends with a day ends in as many days as that day is away.

@@ -20,7 +20,7 @@ from labeling.outside.sources import PLACES, BadAddress, SourceProblem
 from labeling.outside.waiting import AGAIN_SECONDS, Busy
 from labeling.projects.quota import shown
 from labeling.web.imports.import_rows import import_rows
-from labeling.web.shared.pages import errors_as_messages, for_members, render_page
+from labeling.web.shared.pages import action, for_members, render_page
 from labeling.web.sources.forms import ChangeForm, OptionsForm, SourceForm, place_named
 
 SECTION = "project-sources"
@@ -65,11 +65,7 @@ def _tell(form: forms.Form, error: Exception) -> None:
 
 
 def _source_row(source: Source, states: changing.States) -> dict[str, Any]:
-    return {
-        "row": source,
-        "looking": source.pk in states.looking,
-        "parked": states.parked.get(source.pk),
-    }
+    return {"row": source, "looking": source.pk in states.looking, "parked": states.parked.get(source.pk)}
 
 
 @never_cache
@@ -161,36 +157,25 @@ def test(request: HttpRequest, membership: Membership, source_id: int) -> HttpRe
     return _page(request, membership, found, tested=True, files=files)
 
 
-@for_members(changing=Ability.SOURCES_CHANGE)
-def look(request: HttpRequest, membership: Membership, source_id: int) -> HttpResponse:
+@action(Ability.SOURCES_CHANGE, "project-source", "source_id", refused=(changing.SourceRefused,))
+def look(request: HttpRequest, membership: Membership, source_id: int) -> str:
     """Look at the source, with `full` at all of its files."""
-    found = _found(membership, source_id)
-    with errors_as_messages(request, changing.SourceRefused):
-        changing.look_now(source=found, full=request.POST.get("full") == "yes")
-        messages.success(request, gettext("A worker looks at the source now. Load this page again to see the result."))
-    return _back(found)
+    changing.look_now(source=_found(membership, source_id), full=request.POST.get("full") == "yes")
+    return gettext("A worker looks at the source now. Load this page again to see the result.")
 
 
-@for_members(changing=Ability.SOURCES_CHANGE)
-def pause(request: HttpRequest, membership: Membership, source_id: int) -> HttpResponse:
+@action(Ability.SOURCES_CHANGE, "project-source", "source_id")
+def pause(request: HttpRequest, membership: Membership, source_id: int) -> str:
     """Pause the source, or let it go on."""
-    found, paused = _found(membership, source_id), request.POST.get("paused") == "yes"
-    changing.change(source=found, paused=paused)
-    messages.success(
-        request,
-        gettext("The source is paused.") if paused else gettext("The source goes on. A worker looks at it now."),
-    )
-    return _back(found)
+    paused = request.POST.get("paused") == "yes"
+    changing.change(source=_found(membership, source_id), paused=paused)
+    return gettext("The source is paused.") if paused else gettext("The source goes on. A worker looks at it now.")
 
 
-@for_members(changing=Ability.SOURCES_CHANGE)
+@action(Ability.SOURCES_CHANGE, "project-source", "source_id", refused=(changing.SourceRefused,))
 def remove_source(request: HttpRequest, membership: Membership, source_id: int) -> HttpResponse:
     """Remove the source. Its items stay."""
-    found = _found(membership, source_id)
-    try:
-        changing.remove_source(source=found, lose_files=request.POST.get("lose_files") == "yes")
-    except changing.SourceRefused as refusal:
-        messages.error(request, str(refusal))
-        return _back(found)
+    lose_files = request.POST.get("lose_files") == "yes"
+    changing.remove_source(source=_found(membership, source_id), lose_files=lose_files)
     messages.success(request, gettext("The source is removed. Its items stay."))
     return redirect("project-sources", membership.project.slug)

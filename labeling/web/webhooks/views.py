@@ -16,8 +16,8 @@ from django.views.decorators.cache import never_cache
 from labeling.models import Ability, Delivery, EventType, Membership, Webhook
 from labeling.models.webhooks import MAX_URL
 from labeling.outside.webhooks import changing
-from labeling.web.shared.forms import AddressField, translated
-from labeling.web.shared.pages import errors_as_messages, for_members, render_page
+from labeling.web.shared.forms import AddressField, ErrorsInForm, translated
+from labeling.web.shared.pages import action, for_members, render_page
 
 SECTION = "project-webhooks"
 A_PAGE = 50
@@ -47,11 +47,8 @@ def webhooks(request: HttpRequest, membership: Membership) -> HttpResponse:
     """List the webhooks, or add one. Only the response that adds it shows its secret."""
     form = WebhookForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
-        try:
+        with ErrorsInForm(form, changing.WebhookRefused):
             webhook, secret = changing.add(project=membership.project, **form.cleaned_data)
-        except changing.WebhookRefused as refusal:
-            form.add_error(None, str(refusal))
-        else:
             return _page(request, membership, webhook, secret=secret)
     waiting = Count("deliveries", filter=Q(deliveries__state=Delivery.State.WAITING))
     dead = Count("deliveries", filter=Q(deliveries__state=Delivery.State.DEAD))
@@ -111,39 +108,31 @@ def new_secret(request: HttpRequest, membership: Membership, webhook_id: int) ->
     return _page(request, membership, _found(membership, webhook_id), secret=secret)
 
 
-@for_members(changing=Ability.WEBHOOKS_CHANGE)
-def send_test(request: HttpRequest, membership: Membership, webhook_id: int) -> HttpResponse:
+@action(Ability.WEBHOOKS_CHANGE, "project-webhook", "webhook_id", refused=(changing.WebhookRefused,))
+def send_test(request: HttpRequest, membership: Membership, webhook_id: int) -> str:
     """Send a test event."""
-    with errors_as_messages(request, changing.WebhookRefused):
-        changing.send_test(webhook=_found(membership, webhook_id))
-        messages.success(request, gettext("A worker sends the test event now. Load this page again to see the result."))
-    return redirect("project-webhook", membership.project.slug, webhook_id)
+    changing.send_test(webhook=_found(membership, webhook_id))
+    return gettext("A worker sends the test event now. Load this page again to see the result.")
 
 
-@for_members(changing=Ability.WEBHOOKS_CHANGE)
-def pause(request: HttpRequest, membership: Membership, webhook_id: int) -> HttpResponse:
+@action(Ability.WEBHOOKS_CHANGE, "project-webhook", "webhook_id")
+def pause(request: HttpRequest, membership: Membership, webhook_id: int) -> str:
     """Pause the webhook, or let it go on."""
     paused = request.POST.get("paused") == "yes"
     changing.change(webhook=_found(membership, webhook_id), paused=paused)
-    messages.success(
-        request, gettext("The webhook is paused. Messages wait.") if paused else gettext("The webhook goes on.")
-    )
-    return redirect("project-webhook", membership.project.slug, webhook_id)
+    return gettext("The webhook is paused. Messages wait.") if paused else gettext("The webhook goes on.")
 
 
-@for_members(changing=Ability.WEBHOOKS_CHANGE)
-def remove_webhook(request: HttpRequest, membership: Membership, webhook_id: int) -> HttpResponse:
+@action(Ability.WEBHOOKS_CHANGE, "project-webhooks")
+def remove_webhook(request: HttpRequest, membership: Membership, webhook_id: int) -> str:
     """Remove the webhook with its deliveries."""
     changing.remove_webhook(webhook=_found(membership, webhook_id))
-    messages.success(request, gettext("The webhook is removed."))
-    return redirect("project-webhooks", membership.project.slug)
+    return gettext("The webhook is removed.")
 
 
-@for_members(changing=Ability.WEBHOOKS_CHANGE)
-def send_again(request: HttpRequest, membership: Membership, webhook_id: int, delivery_id: int) -> HttpResponse:
+@action(Ability.WEBHOOKS_CHANGE, "project-webhook", "webhook_id", refused=(changing.WebhookRefused,))
+def send_again(request: HttpRequest, membership: Membership, webhook_id: int, delivery_id: int) -> str:
     """Send a message once more."""
     delivery = get_object_or_404(_found(membership, webhook_id).deliveries, pk=delivery_id)
-    with errors_as_messages(request, changing.WebhookRefused):
-        changing.send_again(delivery=delivery)
-        messages.success(request, gettext("A worker sends the message now. Load this page again to see the result."))
-    return redirect("project-webhook", membership.project.slug, webhook_id)
+    changing.send_again(delivery=delivery)
+    return gettext("A worker sends the message now. Load this page again to see the result.")
