@@ -15,19 +15,15 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from labeling.labels import certified, counting
-from labeling.models import Annotation, Correction, Item, LogKind, Task, User
+from labeling.labels import certified, counting, item_labels
+from labeling.models import Correction, Item, LogKind, Task, User
+from labeling.models.refusals import Refused
 from labeling.observing import auditlog
 from labeling.questions import Stored
 
 
-class CorrectionError(Exception):
-    """The item cannot be corrected now: `detail` is for people, `code` for programs."""
-
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.code = code
-        self.detail = detail
+class CorrectionError(Refused):
+    """The item cannot be corrected now."""
 
 
 @transaction.atomic
@@ -47,7 +43,7 @@ def correct(*, item: Item, user: User, value: Stored, note: str = "") -> Correct
     made = Correction.objects.create(item=item, user=user, value=value, note=note)
     project = task.batch.project
     before = Item.objects.values_list("label", flat=True).get(pk=item.pk)
-    answers, label = [project.follow(answer) for answer in _answers(task)], project.follow(value)
+    answers, label = _answers(task), project.follow(value)
     with counting.labels_counted([item.pk]):
         Item.objects.filter(pk=item.pk).update(
             label=label,
@@ -77,8 +73,7 @@ def withdraw(*, item: Item, user: User) -> None:
         raise CorrectionError("not_corrected", gettext("This item has no correction to withdraw."))
     _withdraw(standing, user)
     project = task.batch.project
-    answers = [project.follow(answer) for answer in _answers(task)]
-    label, agreement = project.asks.resolve(answers) if task.has_all_answers else (None, None)
+    label, agreement = project.asks.resolve(_answers(task)) if task.has_all_answers else (None, None)
     with counting.labels_counted([item.pk]):
         Item.objects.filter(pk=item.pk).update(
             label=label, agreement=agreement, labeled_at=None if label is None else timezone.now()
@@ -113,8 +108,7 @@ def _lock_settled_task(item: Item) -> Task:
 
 
 def _answers(task: Task) -> list[Any]:
-    """Return the standing answers to the task, by time."""
-    return list(Annotation.objects.answers().filter(task=task).order_by("created_at").values_list("value", flat=True))
+    return [task.batch.project.follow(answer) for answer in item_labels.answers_to([task.pk])[task.pk]]
 
 
 def _withdraw(standing: Correction, user: User) -> None:

@@ -283,7 +283,6 @@ def _counted(work: QuerySet[WorkLog]) -> dict[_Key, Tally]:
 
 
 def _performed(batch: Batch) -> dict[_Key, Tally]:
-    """Return the tallies, computed from the batch's standing annotations."""
     sums = (
         Annotation.objects.standing()
         .filter(task__batch=batch)

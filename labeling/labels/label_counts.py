@@ -83,7 +83,6 @@ def _without(counts: Iterable[Counts], excluded: Counts) -> Counts:
 
 
 def _excluded(asks: Question, batches: Mapping[int, Batch]) -> Counts:
-    """Return the counts of the excluded items of these batches."""
     # Start from the few excluded items of the projects, not from the batches' many tasks.
     excluded = Item.objects.excluded().filter(project__in={batch.project_id for batch in batches.values()})
     return count_labels(asks, excluded.labeled().filter(task__batch__in=batches))

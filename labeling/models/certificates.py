@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
-
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -64,6 +62,7 @@ class Audit(FileOwner):
         ENDED = "ended", "ended without a proof"
 
     noun = "audits"
+    suffix = ".npz"
     whole = ~Q(state="planning")
     admin_columns = ("project", "attempt", "of_class", "version", "state", "created_at")
 
@@ -110,10 +109,6 @@ class Audit(FileOwner):
     def __str__(self) -> str:
         return f"audit {self.attempt} of {self.project}"
 
-    @property
-    def file_name(self) -> PurePosixPath:
-        return PurePosixPath(self.noun, f"{self.pk}.npz")
-
 
 class AuditDraw(models.Model):
     """A draw of an audit whose item a task asks about. Never shown to annotators.
@@ -158,6 +153,7 @@ class Certificate(FileOwner):
     """
 
     noun = "certificates"
+    suffix = ".json"
     whole = ~Q(digest="")
     admin_columns = ("project", "number", "labels", "most_wrong", "issued_at", "suspended_at")
 
@@ -184,10 +180,6 @@ class Certificate(FileOwner):
 
     def __str__(self) -> str:
         return f"certificate {self.number} of {self.project}"
-
-    @property
-    def file_name(self) -> PurePosixPath:
-        return PurePosixPath(self.noun, f"{self.pk}.json")
 
     @property
     def stands(self) -> bool:

@@ -15,6 +15,7 @@ class FileOwner(models.Model):
 
     noun: ClassVar[str]
     """The name of the files on pages, in `status --json` and in metrics: one word, plural."""
+    suffix: ClassVar[str] = ".jsonl"
     whole: ClassVar[Q]
     """The rows whose file must exist, with at least `size` bytes."""
     digest: Any = ""
@@ -29,7 +30,7 @@ class FileOwner(models.Model):
     @property
     def file_name(self) -> PurePosixPath:
         """The path of the file below the project's folder."""
-        return PurePosixPath(self.noun, f"{self.pk}.jsonl")
+        return PurePosixPath(self.noun, f"{self.pk}{self.suffix}")
 
 
 def file_owners() -> list[type[FileOwner]]:

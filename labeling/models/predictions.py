@@ -5,7 +5,6 @@ project; and sets of predictions that were made outside, for the project's own i
 from __future__ import annotations
 
 import datetime
-from pathlib import PurePosixPath
 
 from django.conf import settings
 from django.db import models
@@ -107,6 +106,7 @@ class PredictionSet(Cause, FileOwner):
         FAILED = "failed"
 
     noun = "arrays"
+    suffix = ".npy"
     whole = Q(state=State.DONE)
     admin_columns = ("project", "name", "state", "items", "version", "created_at")
 
@@ -146,7 +146,3 @@ class PredictionSet(Cause, FileOwner):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.state})"
-
-    @property
-    def file_name(self) -> PurePosixPath:
-        return PurePosixPath(self.noun, f"{self.pk}.npy")

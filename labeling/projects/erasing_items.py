@@ -102,7 +102,6 @@ def erase_items(now: datetime.datetime, *, forget: Callable[[Project, Sequence[i
 def _erase_items_of(
     project: Project, due: ItemQuerySet, most: int, forget: Callable[[Project, Sequence[int]], None]
 ) -> int:
-    """Remove up to `most` of the project's items that are due."""
     items = list(due.order_by("pk").values_list("pk", flat=True).distinct())
     forget(project, items)
     notes = _Notes(project)

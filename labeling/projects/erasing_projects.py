@@ -87,7 +87,6 @@ def erase_projects(now: datetime.datetime, seconds: float) -> None:
 
 
 def _remove_versions(project: Project, until: float) -> None:
-    """Remove the files of the project's model versions."""
     files = ProjectFiles(project)
     # A killed training or registration may have written the files of a version without recording that version.
     last = project.versions.aggregate(last=models.Max("number"))["last"] or 0

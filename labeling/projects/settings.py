@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
+from operator import attrgetter
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -19,18 +20,6 @@ from django.db.models import Field
 from labeling.models import LogKind, Project
 from labeling.observing import auditlog
 from selector.strategies import STRATEGIES
-
-
-def _always(project: Project) -> bool:
-    return True
-
-
-def _classes_can_be_added(project: Project) -> bool:
-    return not project.asks.fixed_classes
-
-
-def _grids_can_be_shown(project: Project) -> bool:
-    return project.can_show_grids
 
 
 def _copies_can_be_shown(project: Project) -> bool:
@@ -55,8 +44,8 @@ class Setting:
     name: str
     label: str
     help: str
-    offered: Callable[[Project], bool] = _always
-    has_consequence: bool = False
+    offered: Callable[[Project], bool] = lambda project: True
+    has_consequence: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,41 +61,34 @@ SECTIONS = (
     Section("usual", "Usual settings", (
         Setting("batch_size", "Batch size",
                 "The model is retrained after this many answers. Small batches teach it sooner; large ones keep "
-                "people busy longer between trainings.",
-                has_consequence=True),
+                "people busy longer between trainings."),
         Setting("overlap", "Overlap",
                 "How many people answer each item. With 2 or more, their agreement is measured, and each label costs "
-                "that many answers.",
-                has_consequence=True),
+                "that many answers."),
         Setting("show_predictions", "Show annotators what the model predicts",
                 "On half of the tasks, from the next batch on. Labeling is quicker, but people tend to agree with "
-                "what they see, so only control items in the other half measure accuracy.",
-                has_consequence=True),
+                "what they see, so only control items in the other half measure accuracy."),
         Setting("grids", "Ask about many items at once",
                 "Annotators see up to 60 items of one class, mark the wrong ones and confirm the rest. Where the "
                 "question is which class, this needs predictions or suggestions.",
-                offered=_grids_can_be_shown),
+                offered=attrgetter("can_show_grids"), has_consequence=False),
         Setting("control_share", "Control share",
                 "This share of each batch, 0.1 for one item in ten, is drawn at random and kept out of training: "
                 "accuracy is measured on it alone. A larger share applies to items that are imported later. With 0, "
-                "accuracy is not measured.",
-                has_consequence=True),
+                "accuracy is not measured."),
         Setting("hourly_cost", "Cost of an hour",
-                "Of labeling, to estimate the cost of each setting.",
-                has_consequence=True),
+                "Of labeling, to estimate the cost of each setting."),
         Setting("currency", "Currency",
-                "For example EUR.",
-                has_consequence=True),
+                "For example EUR."),
     )),
     Section("annotators", "What annotators see", (
         Setting("class_proposals", "Let annotators propose classes",
                 "Annotators who skip an item because no class fits can name the missing class. You accept or dismiss "
                 "the names on the classes page.",
-                offered=_classes_can_be_added),
+                offered=lambda project: not project.asks.fixed_classes, has_consequence=False),
         Setting("show_suggestions", "Show annotators the suggestions that items came with",
                 "Suggestions come from the column “suggestion” of an import. They appear on half of the tasks, and "
-                "take precedence over predictions. Models do not train on them.",
-                has_consequence=True),
+                "take precedence over predictions. Models do not train on them."),
     )),
     Section("batch", "The batch", (
         Setting("strategy", "Strategy",
@@ -114,117 +96,106 @@ SECTIONS = (
                 "ones that many others are like, and the rest is drawn at random; uniform draws all at random. "
                 f"{' and '.join(each.title for each in STRATEGIES.values() if each.compares_all)} compare the whole "
                 "pool once for each item picked: with large batches, people wait for them. Only uniform picks are a "
-                "fair sample of the pool.",
-                has_consequence=True),
+                "fair sample of the pool."),
         Setting("candidate_factor", "Candidate factor",
                 "For Cluster-Margin: the batch is drawn from this many times as many items, those that the model is "
                 "least sure of. With larger values the batch is more varied and less uncertain. Empty: as many as "
-                "needed to take each item from a different cluster, which suits most pools.",
-                has_consequence=True),
+                "needed to take each item from a different cluster, which suits most pools."),
         Setting("mean_cluster_size", "Mean cluster size",
                 "For Cluster-Margin: items that look alike to the model form clusters of about this size. Larger "
-                "clusters keep near-duplicates further apart.",
-                has_consequence=True),
+                "clusters keep near-duplicates further apart."),
         Setting("class_guard", "Class guard",
                 "The most of a batch that one predicted class may fill, as a multiple of its even share. With 10 "
-                "classes, 3 allows 30 of 100 items. Empty: no limit.",
-                has_consequence=True),
+                "classes, 3 allows 30 of 100 items. Empty: no limit."),
         Setting("pick_ahead", "Share given out before the next batch is picked",
                 "Once this share of a batch is handed out, 0.9 for nine of ten, the next batch is picked, so that no "
                 "annotator waits for a training. Items that no annotator has yet are picked again with the newer "
-                "model. Empty: people wait for the newest model."),
+                "model. Empty: people wait for the newest model.",
+                has_consequence=False),
         Setting("daily_limit", "Answers a day and person",
                 "People who reach this number of answers get no more items until midnight, UTC. A member can have "
-                "another limit: see Members. Empty: no limit."),
+                "another limit: see Members. Empty: no limit.",
+                has_consequence=False),
         Setting("replace_skips", "Replace items that all annotators skip",
                 "A similar item joins the open batch for each item that all annotators skip, for up to a fifth of "
-                "the batch. The batch does not wait for it."),
+                "the batch. The batch does not wait for it.",
+                has_consequence=False),
     )),
     Section("near-copies", "Near-copies", (
         Setting("near_copies", "Most near-copies of an item",
                 "Annotators see up to this many near-copies beside each item and take out those that differ. The "
                 "others get the same label. There are none in the first batch, nor with strategies that do not use "
                 "clusters. 0: none.",
-                offered=_copies_can_be_shown, has_consequence=True),
+                offered=_copies_can_be_shown),
         Setting("copy_error", "Share of near-copies that may be wrong",
                 "Near-copies get a label only as far apart as checks show that people would give at most this share, "
                 "0.1 for one in ten, another label. The smaller it is, the more checks that takes.",
-                offered=_copies_can_be_shown),
+                offered=_copies_can_be_shown, has_consequence=False),
         Setting("copy_checks", "Checks for each task",
                 "People are asked about this many near-copies for each task of a batch, 0.1 for one in ten. With 0.1 "
                 "above, at least 33 checks must agree before any near-copy gets a label.",
-                offered=_copies_can_be_shown, has_consequence=True),
+                offered=_copies_can_be_shown),
         Setting("copy_weight", "What a near-copy counts in training",
                 "An answered item counts 1. Labels of near-copies add little that is new. 0: models do not train on "
                 "them.",
-                offered=_copies_can_be_shown),
+                offered=_copies_can_be_shown, has_consequence=False),
     )),
     Section("people", "People", (
         Setting("overlap_max", "Most answers an item",
                 "One more person is asked, up to this many, while an item's label is in doubt. Reliable people are "
-                "asked alone. Empty: every item gets the same number of answers.",
-                has_consequence=True),
+                "asked alone. Empty: every item gets the same number of answers."),
         Setting("label_confidence", "Probability that is enough",
                 "A label is settled once it is right with this probability, by how often each person agrees with "
-                "others. Nearer to 1, more people are asked.",
-                has_consequence=True),
+                "others. Nearer to 1, more people are asked."),
         Setting("check_share", "Share that is checked",
                 "This share of the items, 0.05 for one in twenty, is always asked of one more person, to measure how "
-                "reliable people are. Annotators do not see which.",
-                has_consequence=True),
+                "reliable people are. Annotators do not see which."),
         Setting("resolving", "How answers become a label",
                 "Majority: the most frequent answer. Dawid–Skene: learns which classes each person confuses; needs "
-                "some dozens of answers for each class and person. A tie has no label and waits for a manager."),
+                "some dozens of answers for each class and person. A tie has no label and waits for a manager.",
+                has_consequence=False),
         Setting("gold_share", "Gold share",
                 "Gold items have a known answer and measure how often each person is right. 0.05 adds one for every "
-                "twenty tasks. Choose them in the list of items, or import them with a column “gold”.",
-                has_consequence=True),
+                "twenty tasks. Choose them in the list of items, or import them with a column “gold”."),
         Setting("gold_threshold", "Pause people who are right less often than",
                 "Pauses people whose answers to gold items are almost certainly right less often than this, 0.8 for "
-                "four of five, until a manager has looked. Empty: no person is paused."),
+                "four of five, until a manager has looked. Empty: no person is paused.",
+                has_consequence=False),
         Setting("review_share", "Share of answers to review",
                 "This share of every person's answers, 0.05 for one in twenty, is drawn at random for reviewers. With "
-                "0, reviewers get only doubtful items."),
+                "0, reviewers get only doubtful items.",
+                has_consequence=False),
         Setting("lease_seconds", "Lease, in seconds",
-                "People who answer nothing for this long may lose the items they hold to others who have none left.",
-                has_consequence=True),
+                "People who answer nothing for this long may lose the items they hold to others who have none left."),
         Setting("kept_ready", "Items kept ready",
                 "Each annotator's page loads this many items ahead, 10 to 200, and goes on with them without a "
                 "network. A person then holds at most this many or a tenth of the batch. The page keeps fewer ready "
                 "if the person could not answer them within the lease, so lengthen the lease too. Others who have no "
-                "items left get a share of those that a person holds and does not answer.",
-                has_consequence=True),
+                "items left get a share of those that a person holds and does not answer."),
         Setting("max_seconds_per_item", "Longest time with one item, in seconds",
                 "After this time an item goes to others who have none left, even if its holder goes on answering "
-                "other items. Empty: no limit.",
-                has_consequence=True),
+                "other items. Empty: no limit."),
     )),
     Section("deadline", "Deadline", (
         Setting("deadline_hours", "Deadline, in hours",
                 "Hours after opening at which a batch may end before its last answer. Unanswered items go back to the "
-                "pool. Empty: no deadline.",
-                has_consequence=True),
+                "pool. Empty: no deadline."),
         Setting("complete_share", "Share that must be answered",
-                "The deadline ends the batch only if this share of the answers is in, 0.9 for nine of ten.",
-                has_consequence=True),
+                "The deadline ends the batch only if this share of the answers is in, 0.9 for nine of ten."),
     )),
     Section("privacy", "Privacy", (
         Setting("privacy_epsilon", "Privacy budget ε",
                 "With a budget, noise in every training hides the answer to any one item from those who see the "
                 "models. 1 hides a lot and needs thousands of labels, 8 hides some and needs many hundreds. Trainings "
-                "stop when it is spent. Empty: not private.",
-                has_consequence=True),
+                "stop when it is spent. Empty: not private."),
         Setting("privacy_delta", "Chance of failure δ",
-                "The chance that the guarantee fails: keep it well below one in the number of labels.",
-                has_consequence=True),
+                "The chance that the guarantee fails: keep it well below one in the number of labels."),
         Setting("privacy_trainings", "Trainings that share it",
                 "The budget is divided among this many trainings, one for each batch. With fewer, each learns more "
-                "from larger batches.",
-                has_consequence=True),
+                "from larger batches."),
         Setting("privacy_noise", "Noise of each training",
                 "On each sum of gradients, in clipping norms. Trainings go on while the budget lasts. Empty: as much "
-                "noise as dividing the budget needs.",
-                has_consequence=True),
+                "noise as dividing the budget needs."),
     )),
 )  # fmt: skip
 

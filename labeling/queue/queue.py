@@ -17,6 +17,7 @@ from django.utils import timezone
 from labeling.labels import counting, item_labels
 from labeling.loop import batches
 from labeling.models import Annotation, Assignment, Batch, Copy, Item, Job, Project, Task, User
+from labeling.models.refusals import Refused
 from labeling.queue import assignments, grids, rechecking, sharing
 from labeling.queue.assignments import TasksChanged
 from labeling.queue.parts import ALL
@@ -48,13 +49,8 @@ ON_HOLD = Claim(batch=None, tasks=[], reason="on_hold")
 """The claim of an annotator whose work is paused."""
 
 
-class QueueError(Exception):
-    """The queue refuses the request: `detail` is for people, `code` for programs."""
-
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.code = code
-        self.detail = detail
+class QueueError(Refused):
+    """The queue refuses the request."""
 
 
 def claim(

@@ -29,6 +29,7 @@ from labeling.loop import batches
 from labeling.loop.table import BatchEvent
 from labeling.models import Batch, Item, Project, Removal, Task, User
 from labeling.models.items import ItemQuerySet
+from labeling.models.refusals import Refused
 from labeling.models.tasks import TaskQuerySet
 from labeling.queue import closing
 from labeling.queue.assignments import TasksChanged
@@ -43,13 +44,8 @@ PAUSE_SECONDS = 0.05
 SETTLED = datetime.timedelta(minutes=1)
 
 
-class RemovalError(Exception):
-    """The items cannot be removed or restored now: `detail` is for people, `code` for programs."""
-
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.code = code
-        self.detail = detail
+class RemovalError(Refused):
+    """The items cannot be removed or restored now."""
 
 
 def remove_items(

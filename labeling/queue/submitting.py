@@ -126,7 +126,6 @@ def _removed(project: Project, ids: Collection[int]) -> set[int]:
 
 
 def _known(ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Annotation]:
-    """Return the stored annotations with these ids."""
     if not ids:
         return {}
     annotation_rows = rows(

@@ -11,10 +11,10 @@ from factories import make_items, make_member, make_project
 from pages import manager, text_of
 from rest_framework.test import APIClient
 
-from labeling.labels.items import nearest as module
+from labeling.labels.items import alike as module
+from labeling.labels.items.alike import nearest
 from labeling.labels.items.filter import FilterError
 from labeling.labels.items.item_filters import matching, read_filter
-from labeling.labels.items.nearest import nearest
 from labeling.labels.items.order import order_for, page_after
 from labeling.models import Batch, Clustering, Item, ModelVersion, Project, Role
 from labeling.storage.arrays.files import ProjectFiles, append_rows, save_array
@@ -36,25 +36,23 @@ def test_the_nearest_are_those_that_a_slow_search_finds(
     monkeypatch.setattr(module, "BLOCK_NUMBERS", 28)
     matrix = np.random.default_rng(n).uniform(0, 200, (n, 4)).astype(dtype)
     for row in (0, n // 2, n - 1):
-        found = nearest(matrix, row, k)
-        assert found.rows == slow(matrix, row, k)
-        assert found.compared == n
+        assert nearest(matrix, row, k) == (slow(matrix, row, k), n)
 
 
 def test_level_rows_and_rows_of_nothing_come_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BLOCK_NUMBERS", 6)
-    assert nearest(np.ones((20, 2), np.float32), 7, 5).rows == [0, 1, 2, 3, 4]
-    assert nearest(np.zeros((20, 2), np.float32), 0, 3).rows == [1, 2, 3]
+    assert nearest(np.ones((20, 2), np.float32), 7, 5)[0] == [0, 1, 2, 3, 4]
+    assert nearest(np.zeros((20, 2), np.float32), 0, 3)[0] == [1, 2, 3]
 
 
 def test_of_a_large_matrix_a_part_is_read_that_is_spread_over_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BLOCK_NUMBERS", 20)
     monkeypatch.setattr(module, "MOST_NUMBERS", 100)
     matrix = np.random.default_rng(0).standard_normal((1000, 2)).astype(np.float32)
-    found = nearest(matrix, 500, 10)
-    assert found.compared == 50
-    assert min(found.rows) < 200
-    assert max(found.rows) > 800
+    found, compared = nearest(matrix, 500, 10)
+    assert compared == 50
+    assert min(found) < 200
+    assert max(found) > 800
 
 
 def line(n: int = 20) -> Project:

@@ -18,12 +18,9 @@ from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from labeling.labels.corrections import CorrectionError
-from labeling.models.refusals import StateConflict
+from labeling.models.refusals import Refused, StateConflict
 from labeling.outside.references import SourceAway
 from labeling.outside.waiting import AGAIN_SECONDS, Busy
-from labeling.queue.queue import QueueError
-from labeling.queue.removing import RemovalError
 from labeling.storage.db import outages
 from labeling.storage.disk.files import is_full
 from labeling.storage.shared_files import StoreAway
@@ -87,7 +84,7 @@ def handle(exc: Exception, context: dict[str, Any]) -> Response | None:
     """Respond to an exception of a view: DRF's exception handler. It maps the errors of the layers below to responses,
     and gives all errors the same shape.
     """
-    if isinstance(exc, QueueError | CorrectionError | RemovalError):
+    if isinstance(exc, Refused):
         known = dict.fromkeys(("not_found", "not_corrected"), status.HTTP_404_NOT_FOUND)
         return Response({"code": exc.code, "detail": exc.detail}, status=known.get(exc.code, status.HTTP_409_CONFLICT))
     if isinstance(exc, StateConflict):

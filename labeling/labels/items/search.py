@@ -118,7 +118,6 @@ def catch_up(seconds: float | None = None) -> None:
 
 
 def _indexes_behind() -> list[ItemIndex]:
-    """Return the indexes of the projects with items that are not indexed yet."""
     ItemIndex.objects.bulk_create(
         [ItemIndex(project=project) for project in Project.objects.kept().filter(item_index=None)],
         ignore_conflicts=True,

@@ -13,28 +13,24 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext
 
 from labeling.models import Batch, ClassExample, Item, LabelClass, LogKind, Project, Task, User
-from labeling.models.refusals import StateConflict
 from labeling.observing import auditlog
+from labeling.projects.classes.common import ClassError, class_at
 
 MAX_EXAMPLES = 6
 OVER = (Batch.State.TRAINING, Batch.State.DONE)
 
 
-class ExampleError(StateConflict):
-    """The item cannot be an example of the class; the message says why."""
-
-
 @transaction.atomic
 def choose(*, project: Project, user: User, index: int, item: Item) -> None:
-    """Show the item as an example of the class with this index; no change if it is one. Raises `ExampleError`."""
+    """Show the item as an example of the class with this index; no change if it is one. Raises `ClassError`."""
     # The lock keeps two requests from passing `MAX_EXAMPLES` together.
     project = Project.objects.locked(project.pk)
-    label_class = _class_at(project, index)
+    label_class = class_at(project, index)
     if why := _why_not(project, label_class, Item.objects.get(pk=item.pk)):
-        raise ExampleError(why)
+        raise ClassError(why)
     others = label_class.examples.exclude(item=item)
     if others.count() >= MAX_EXAMPLES:
-        raise ExampleError(
+        raise ClassError(
             gettext("“%(name)s” has %(most)s examples already. Remove one of them first.")
             % {"name": label_class.name, "most": MAX_EXAMPLES}
         )
@@ -45,9 +41,9 @@ def choose(*, project: Project, user: User, index: int, item: Item) -> None:
 
 @transaction.atomic
 def remove_example(*, project: Project, index: int, item: Item) -> None:
-    """Stop showing the item as an example of the class. Raises `ExampleError` if the item is not an example of it."""
-    if not _class_at(project, index).examples.filter(item=item).delete()[0]:
-        raise ExampleError(gettext("This item is no example of that class."))
+    """Stop showing the item as an example of the class. Raises `ClassError` if the item is not an example of it."""
+    if not class_at(project, index).examples.filter(item=item).delete()[0]:
+        raise ClassError(gettext("This item is no example of that class."))
     auditlog.record(LogKind.CLASS_EXAMPLE, project=project, subject=f"class {index}", before={"item": item.pk})
 
 
@@ -94,13 +90,6 @@ def classes_of(project: Project, item: Item) -> list[LabelClass]:
 
 def _indices(project: Project, item: Item) -> Sequence[int]:
     return [] if item.label is None else project.asks.classes_of(item.label, item.proposed)
-
-
-def _class_at(project: Project, index: int) -> LabelClass:
-    label_class = project.classes.filter(index=index).first()
-    if label_class is None:
-        raise ExampleError(gettext("This project does not have this class."))
-    return label_class
 
 
 def _why_not(project: Project, label_class: LabelClass, item: Item) -> str:

@@ -78,7 +78,6 @@ def has_flaw(projects: QuerySet[Project]) -> bool:
 
 
 def _is_one(projects: QuerySet[Project]) -> bool:
-    """Return whether all these projects are in the same family."""
     families = set(projects.values_list("family", flat=True))
     return len(families) == 1 and None not in families
 

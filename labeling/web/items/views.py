@@ -22,6 +22,7 @@ from labeling.models import Ability, Item, LabelClass, Membership, Project
 from labeling.outside import references
 from labeling.projects import bulk
 from labeling.projects.classes import examples
+from labeling.projects.classes.common import ClassError
 from labeling.projects.erasing_items import KEPT_DAYS
 from labeling.queue.changing import ACTIONS, ERASE, RESTORE
 from labeling.storage.db.replica import reads
@@ -149,7 +150,7 @@ def choose_example(request: HttpRequest, membership: Membership, item_id: int) -
     project = membership.project
     item = get_object_or_404(project.items, pk=item_id)
     index = number_in(request.POST.get("class", ""), default=-1)
-    with errors_as_messages(request, examples.ExampleError):
+    with errors_as_messages(request, ClassError):
         if "remove" in request.POST:
             examples.remove_example(project=project, index=index, item=item)
             messages.success(request, gettext("%(title)s is no longer shown as an example.") % {"title": item.title})
