@@ -18,8 +18,8 @@ from labeling.projects.privacy import ledger
 from labeling.steps.features import load_encoder
 from labeling.steps.model_inputs import LabeledRows, open_features, read_labels, recipe_of, seed_for, training_set_of
 from labeling.storage.arrays import stored
-from labeling.storage.arrays.baseline import LEAST_CONTROL, MISSING, Baseline
 from labeling.storage.arrays.files import ProjectFiles
+from labeling.storage.arrays.stored import LEAST_CONTROL, MISSING, Baseline
 from labeling.storage.shared_files import store
 from models_store.crossfit import FOLDS, FoldPredictions, cross_fit, sizes_for
 

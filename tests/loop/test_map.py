@@ -23,7 +23,7 @@ from labeling.steps.running.worker import Worker
 from labeling.storage.arrays import stored
 from labeling.storage.arrays.batch_forecast import Sample
 from labeling.storage.arrays.files import ProjectFiles
-from labeling.storage.arrays.pool_map import CONTROL, LABELED, PICKED, REST, PoolMap
+from labeling.storage.arrays.stored import CONTROL, LABELED, PICKED, REST, PoolMap
 from tests.extent import some
 
 

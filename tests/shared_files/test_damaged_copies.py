@@ -24,7 +24,7 @@ from labeling.storage.arrays.files import (
     save_array,
     sum_of,
 )
-from labeling.storage.arrays.pool_map import PoolMap
+from labeling.storage.arrays.stored import PoolMap
 from labeling.storage.disk.files import FileDamaged, FileMissing
 
 pytestmark = pytest.mark.django_db

@@ -31,9 +31,9 @@ from labeling.models.jobs import HEARTBEAT_SECONDS, JobQuerySet
 from labeling.observing import logs
 from labeling.observing.metrics import JOB_SECONDS
 from labeling.steps.running import memory
-from labeling.steps.running.child import Child
 from labeling.steps.running.forks import ForkServer
 from labeling.steps.running.meanwhile import Meanwhile
+from labeling.steps.running.running import Child
 from labeling.steps.running.step_settings import settings_for, unchanged
 from labeling.storage.db import outages
 

@@ -20,9 +20,8 @@ from typing import cast
 import numpy as np
 
 from labeling.storage.disk.files import make_room, replace_file
-from labeling.storage.shared_files.base import Entry, Store
 from labeling.storage.shared_files.cache import Cache
-from labeling.storage.shared_files.folder import entries_of
+from labeling.storage.shared_files.folder import Entry, FolderStore
 from labeling.storage.shared_files.rows import StoredRows
 from models_store.folders import StoreAway, filesystem_at, telling
 
@@ -33,7 +32,7 @@ MOST_PENDING = 64
 REMOVED_AT_ONCE = 500
 
 
-class ObjectStore(Store):
+class ObjectStore(FolderStore):
     """The object store at `url`, with the files in the folders `shared` of `folder`, named by their paths there."""
 
     copies = True
@@ -172,7 +171,7 @@ class ObjectStore(Store):
             for name in names:
                 with suppress(FileNotFoundError):  # taken in meanwhile
                     stored[folder / name.rpartition("/")[2]] = self._store.modified(name).timestamp()
-        here = {entry.path: entry.written_at for entry in entries_of(folder)}
+        here = {entry.path: entry.written_at for entry in super().entries(folder)}
         return [Entry(path, written_at) for path, written_at in {**here, **stored}.items()]
 
     def write(self, path: Path, content: bytes, *, drafts: Path) -> None:
