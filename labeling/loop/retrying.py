@@ -111,9 +111,7 @@ def ways_out(batch: Batch) -> list[WayOut]:
 
 @transaction.atomic
 def retry(*, batch: Batch, way: str = "again") -> None:
-    """Take a way out of a failed batch, by its name. Raises `BatchError` if the batch has not failed, or if the way
-    does not apply to it.
-    """
+    """Take a way out of a failed batch, by its name. Raises `BatchError` if it has not failed or has no such way."""
     batch = Batch.objects.select_related("project").get(pk=batch.pk)
     values = {"number": batch.number, "state": gettext(batch.state)}
     if batch.state != Batch.State.FAILED:

@@ -184,9 +184,7 @@ class TaskFacts:
         return {**facts, "stand_in": self._stand_in.get(row), **prompt}
 
     def _prompt(self, rank: int, *, is_known: bool, is_suggested: bool) -> dict[str, Any]:
-        """Return whether the task shows an answer, and its source: an imported suggestion takes precedence over the
-        model.
-        """
+        """Return whether the task shows an answer, and its source: a suggestion takes precedence over the model."""
         predicting = is_known and self._project.show_predictions
         if not self._shown[rank] or not (predicting or self._suggesting):
             return {"prompted": False, "prompted_by": ""}

@@ -97,9 +97,7 @@ class Change:
         return block
 
     def store(self, block: np.ndarray) -> None:
-        """Count the rows of a block that was appended. Call in a transaction. Raises `GaveWay` if the change was
-        withdrawn or carried out: the step begins again.
-        """
+        """Count the rows of an appended block, in a transaction. Raises `GaveWay` if the change is over."""
         start, stop = self._row.rows, self._row.rows + len(block)
         if not EncoderChange.objects.filter(pk=self._row.pk, rows=start).update(rows=stop):
             raise GaveWay
@@ -165,9 +163,7 @@ def begin_again(step: Step, change: EncoderChange) -> None:
 
 
 def ready_change(step: Step, project: Project) -> EncoderChange | None:
-    """Return the project's change if its files cover all rows and are whole; else None, and damaged files are made
-    again.
-    """
+    """Return the project's change if its files cover all rows and are whole; else None. Damaged ones are made again."""
     change = EncoderChange.objects.ready().filter(project=project).first()
     if change is None:
         return None

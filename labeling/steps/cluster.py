@@ -104,9 +104,7 @@ def reaches(clustering: Clustering, rows: int) -> bool:
 
 
 def build(step: Step, version: ModelVersion, rows: int, generation: int) -> dict[str, Any]:
-    """Cluster the version's embeddings of the first `rows` rows into new files, or of fewer rows if it predicts fewer;
-    return the row's values.
-    """
+    """Cluster the version's embeddings of up to `rows` rows into new files, and return the row's values."""
     project = step.job.project
     files = ProjectFiles(project)
     embeddings, begun = _embeddings_of(step, project, version, rows)

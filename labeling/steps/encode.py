@@ -93,9 +93,7 @@ def _go_on(project: Project) -> None:
 
 
 def _encode_new(step: Step, project: Project, encoder: Encoder, change: Change | None) -> bool:
-    """Encode the items that have no row; return False if the step has to give way first. Raises `SourceAway` after all
-    items whose files can be read.
-    """
+    """Encode items without a row; False if the step has to give way. Raises `SourceAway` after all readable items."""
     report = step.progress("encoding items")
     missing = project.items.unencoded().count()
     n_encoded = 0
@@ -139,9 +137,7 @@ def _begin_early(step: Step, project: Project) -> bool:
 
 
 def _store(step: Step, project: Project, encoded: Encoded, change: Change | None) -> None:
-    """Append the block to the file, then give its items their rows in one transaction; in both generations if the next
-    one covers all rows.
-    """
+    """Append the block to the file, then give its items their rows, in both generations if the next one is complete."""
     block, good, bad = encoded
     rows_before = project.encoded_rows
     also = change.block_of(step, good) if good and change is not None and change.is_ready else None
@@ -178,9 +174,7 @@ def _current_encoder(step: Step, project: Project, *, changing: bool) -> Encoder
 
 
 def _encoded_before(project: Project, rows: deque[list[int]]) -> Iterator[list[ItemColumns]]:
-    """Yield the items that have a row, in the order of their rows, in the chunks in which they were encoded, and append
-    the rows of each chunk to `rows`.
-    """
+    """Yield the items that have a row in the chunks in which they were encoded; append each chunk's rows to `rows`."""
     for start in range(0, project.encoded_rows, CHUNK):
         items = project.items.filter(row__gte=start, row__lt=start + CHUNK).order_by("row")
         if chunk := columns_of(items):

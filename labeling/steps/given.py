@@ -209,9 +209,7 @@ def _check_missing(project: Project, handed: PredictionSet, seen: np.ndarray) ->
 
 
 def _lacking(project: Project, handed: PredictionSet, missing: np.ndarray, *, of: int) -> str:
-    """Say that a file lacks the predictions of these rows, and what to do. Only the items behind the last predicted one
-    can be left out.
-    """
+    """Say that a file lacks these rows, and what to do. Only items behind the last one can be left out."""
     items = "item has" if len(missing) == 1 else "items have"
     what = f"{len(missing):,} {items} no prediction, the first is “{_name_of(project, missing)}”."
     if missing.min() < handed.rows:
@@ -238,9 +236,7 @@ def _fill(array: np.memmap, columns: int, seen: np.ndarray, features: Features |
 
 
 def _make_version(step: Step, handed: PredictionSet, read: _Read, *, own: bool) -> None:
-    """Measure the predictions on the control slice, compare them with the last version that passed the gate, and end
-    the step with the new version.
-    """
+    """Measure the predictions on the control slice and by the gate, and end the step with the new version."""
     project = handed.project
     n_classes = project.classes.count()
     version = ModelVersion(

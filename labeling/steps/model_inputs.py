@@ -104,9 +104,7 @@ def _propagated(project: Project, places: Mapping[int, int], sources: np.ndarray
 
 
 def _probable(project: Project, items: Any, rows: np.ndarray, labels: np.ndarray, n_classes: int) -> csr_array:
-    """Return the probability of each class (n, n_classes) for the items with these rows; 1 for the label of an item
-    without a distribution.
-    """
+    """Return the probability of each class (n, n_classes) for these rows; 1 for a label without a distribution."""
     several = dict(items.filter(label_distribution__isnull=False).values_list("row", "label_distribution"))
     cells: list[tuple[int, int, float]] = []
     for place, (row, label) in enumerate(zip(rows.tolist(), labels.tolist(), strict=True)):
@@ -239,9 +237,7 @@ def recipe_of(project: Project, encoder: Encoder, n_classes: int, *, seed: int) 
 
 
 def network_of(encoder: Encoder, n_classes: int) -> nn.Module | None:
-    """Return the network that the encoder provides for training, if any. Raises `StepFailed` if a library is
-    missing.
-    """
+    """Return the encoder's network for training, if any. Raises `StepFailed` if a library is missing."""
     try:
         return encoder.network(n_classes)
     except EncoderSetupError as error:

@@ -100,9 +100,7 @@ def _bring(run: PredictionRun, result: Path) -> None:
 
 
 def _all_parts(step: Step, run: PredictionRun, predictor: Predictor, source: Source, file: IO[bytes]) -> bool:
-    """Predict the file's chunks one after the other and write their rows. Return False if the step has to give way
-    first.
-    """
+    """Predict the file chunk by chunk, and write the rows. Return False if the step has to give way first."""
     report = step.progress("predicting", of=run.name)
     for chunk in predictor.chunks(source, skip=run.position):
         _write(step, run, chunk, file)

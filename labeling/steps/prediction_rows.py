@@ -74,9 +74,7 @@ class Predictor:
         self.shape = RowShape(project.asks, names if probabilities else ())
 
     def chunks(self, source: Source, *, skip: int = 0) -> Iterator[PredictedChunk]:
-        """Yield the predictions for all records of the file after the first `skip`, in order. Raises
-        `UnreadableFile`.
-        """
+        """Yield the predictions for the file's records after the first `skip`, in order. Raises `UnreadableFile`."""
         most = self._kind.chunk
         if self._probabilities:
             most = max(1, min(most, MOST_PROBABILITIES // len(self.rules.classes)))

@@ -197,9 +197,7 @@ def _prediction_row(project: Project, asked: _Task, result: Any) -> dict[str, An
 
 
 def _ask(place: _Place, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Send a request, GET without a body, and return the object that the server answers with. Raises `ServerAway` or
-    `StepFailed`.
-    """
+    """Send a request, GET without a body; return the answer's object. Raises `ServerAway` or `StepFailed`."""
     if body is not None:
         body = {**body, "project": place.project, "label_config": place.config}
     status, content = async_to_sync(_send)(place, path, body)

@@ -129,9 +129,7 @@ def rebuild_pool_array(version: ModelVersion, name: str, step: Step) -> None:
 
 
 def rebuild_clustering(step: Step) -> None:
-    """Cluster the pool again into new files, with the same version's embeddings, or the version in use if that one is
-    damaged.
-    """
+    """Cluster the pool again into new files, by the same version, or by the one in use if that one is damaged."""
     project = step.job.project
     clustering = Clustering.objects.select_related("project", "embedded_by").get(project=project)
     used = in_use(project)

@@ -59,9 +59,7 @@ def replace(step: Step) -> None:
 
 
 def _skipped(batch: Batch) -> TaskQuerySet:
-    """Return the skipped tasks of the batch without a replacement, except those of items that were excluded from the
-    pool.
-    """
+    """Return the batch's skipped tasks without a replacement, except those of excluded items."""
     kept = batch.tasks.filter(item__excluded_at=None, repeats__excluded_at=None)
     return kept.skipped().filter(replaced_by=None).order_by("pk")
 
@@ -175,9 +173,7 @@ def _keep_selections_off(project: Project) -> None:
 
 
 def _pick(project: Project, batch: Batch, skipped: list[Task]) -> Picked:
-    """Return a row of the pool for each skipped task, in the form of a selection; fewer if the pool does not
-    suffice.
-    """
+    """Return a row of the pool for each skipped task, as a selection does; fewer if the pool does not suffice."""
     version = batch.selected_by if batch.selected_by is None or not batch.selected_by.damaged else None
     pool_rows = _pool_rows(project, batch)
     margins = None if version is None else ProjectFiles(project).read(version, "margins", rows=pool_rows)
@@ -205,9 +201,7 @@ def _pick(project: Project, batch: Batch, skipped: list[Task]) -> Picked:
 
 
 def _clusters(project: Project, batch: Batch, pool_rows: int) -> np.ndarray | None:
-    """Cluster ids by row, at the cut of the batch's selection; None if the selection used no clusters, or a clustering
-    that the project has replaced.
-    """
+    """Return cluster ids by row at the selection's cut; None if it used none, or a clustering since replaced."""
     clustering = Clustering.objects.filter(project=project).first()
     if not batch.clusters or clustering is None or clustering.digest != batch.dendrogram_hash:
         return None

@@ -210,9 +210,7 @@ def _arrays_of(
 
 
 def seed_of(project: Project, number: int, selection: int = 1) -> int:
-    """Return the seed of a batch's selection, 63 bits: keyed by the project's secret, since it decides the order of
-    tasks.
-    """
+    """Return the seed of a selection, 63 bits, keyed by the project's secret: it decides the order of tasks."""
     subject = number if selection == 1 else f"{number}/{selection}"
     return int.from_bytes(project.keyed("select", subject)[:8], "big") >> 1
 
@@ -238,9 +236,7 @@ def _asked_rows(project: Project) -> np.ndarray:
 
 
 def _taken_rows(project: Project, pool: Pool, pool_rows: int) -> np.ndarray:
-    """Return the rows that a model learns from: labeled items, and items of tasks in open, ready and training
-    batches.
-    """
+    """Return the rows that a model learns from: of labeled items, and of open, ready and training batches."""
     learned = project.items.trainable() | project.items.filter(
         task__batch__state__in=[Batch.State.OPEN, Batch.State.READY, Batch.State.TRAINING], reserved=False
     )

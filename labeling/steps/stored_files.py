@@ -103,9 +103,7 @@ def _version(project: Project, version: ModelVersion) -> StoredFile:
 
 
 def _pool(project: Project) -> Iterator[StoredFile]:
-    """Yield the arrays of versions that picked a batch or embedded the clustering, and all other arrays in their
-    folders.
-    """
+    """Yield the arrays of versions that picked a batch or embedded the clustering, and all others in their folders."""
     files = ProjectFiles(project)
     looked = {batch.selected_by_id for batch in project.batches.exclude(selected_by=None)}
     looked |= set(Selection.objects.filter(batch__project=project).values_list("selected_by", flat=True))
@@ -160,9 +158,7 @@ def _clustering(project: Project) -> Iterator[StoredFile]:
 
 
 def _surveys(project: Project) -> Iterator[StoredFile]:
-    """Yield the files of forecasts and maps, if they exist. A damaged one is removed, and the next batch writes it
-    again.
-    """
+    """Yield the existing files of forecasts and maps. A damaged one is removed, and the next batch writes it again."""
     files = ProjectFiles(project)
     kinds: list[tuple[Path, type]] = [(files.sample, Sample), (files.baseline, Baseline)]
     kinds += [(files.map(number), PoolMap) for number in project.batches.values_list("number", flat=True)]

@@ -119,9 +119,7 @@ def draw_map(step: Step, project: Project, clustering: Clustering, batch: Batch)
 
 
 def _choose(project: Project, batch: Batch, covered: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Draw random rows (n,) of the batch, of items labeled before and of the rest; return them with their kinds
-    (n,).
-    """
+    """Draw random rows (n,) of the batch, of items labeled before and of the rest, with their kinds (n,)."""
     kinds: dict[int, int] = {}
     for row in _unlabeled(project, covered, POINTS, rng):
         kinds[row] = REST
@@ -162,9 +160,7 @@ def _tasks(
 
 
 def _embeddings(project: Project, clustering: Clustering, rows: np.ndarray) -> np.ndarray:
-    """Return the rows' embeddings (n, d) by the version that embedded the clustering: read for clustered rows, computed
-    for rows that joined later.
-    """
+    """Return embeddings (n, d) by the clustering's version: read for clustered rows, computed for later ones."""
     old, version, files = rows < clustering.rows, clustering.embedded_by, ProjectFiles(project)
     new = None if old.all() else embed_rows(project, version, rows[~old], None)
     width = None if new is None else new.shape[1]

@@ -108,9 +108,7 @@ def train(step: Step) -> None:
 
 
 def settle(step: Step) -> None:
-    """End a complete batch without a training, in a project that trains no models: settle its labels, and ask the
-    project's server for newer predictions, if it has one.
-    """
+    """End a complete batch without a training: settle its labels, and ask the project's server for new predictions."""
     batch, project = step.batch, step.job.project
     _settle_labels(step, batch)
     with step.finish():
@@ -162,9 +160,7 @@ def frozen_labels(step: Step, batch: Batch, n_classes: int) -> tuple[DatasetVers
 
 
 def labels_for(batch: Batch, n_classes: int, *, soft: bool) -> LabeledRows:
-    """Return the labels that the batch's version learns: of the items in `known_to(batch)`, and of their
-    near-copies.
-    """
+    """Return the labels that the batch's version learns: of the items in `known_to(batch)` and of near-copies."""
     items = known_to(batch).trainable()
     beside = batch_copies.learned_rows(batch.project, items)
     return read_labels(batch.project, items, n_classes, soft=soft, copies=beside)
@@ -265,9 +261,7 @@ def train_openly(step: Step, batch: Batch, training_set: TrainingSet, recipe: Re
 
 
 def _start(project: Project, parent: ModelVersion) -> Model | None:
-    """Return the model of a warm start: the parent, if it is a whole network of the same encoder that was trained here;
-    else None.
-    """
+    """Return the model of a warm start: the parent, if it is a whole network of the same encoder trained here."""
     if parent.damaged or is_outdated(project, parent) or parent.origin != ModelVersion.Origin.TRAINED:
         return None
     model = load_model(project, parent)

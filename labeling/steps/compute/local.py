@@ -68,9 +68,7 @@ class Local:
     def train_in_private(
         self, training_set: TrainingSet, config: PrivacyConfig, recipe: Recipe, *, progress: Progress
     ) -> Trained:
-        """Train a private model by `models_store.privacy.training.train_private`, with the recipe's seed, network and
-        layers.
-        """
+        """Train by `models_store.privacy.training.train_private`, with the recipe's seed, network and layers."""
         # Opacus takes seconds to load, and few projects need it.
         from models_store.privacy.training import train_private
 

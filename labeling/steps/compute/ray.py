@@ -55,9 +55,7 @@ class OnRay(Local):
 
     @contextmanager
     def _with_others(self, runtime: Runtime) -> Iterator[Runtime]:
-        """Give the caller the runtime with further training processes on the cluster, if COMPUTE_TRAINING_WORLD allows
-        any.
-        """
+        """Yield the runtime with further processes on the cluster, if COMPUTE_TRAINING_WORLD allows any."""
         others = TrainAlong(self.cluster, settings.COMPUTE_TRAINING_WORLD - 1)
         try:
             yield replace(runtime, others=others if others.most else None)

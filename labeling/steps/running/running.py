@@ -30,9 +30,7 @@ IDLE_SECONDS = 3.0
 
 
 def run(step: Step, run_step: Callable[[Step], None], stop: threading.Event) -> str:
-    """Run a step whose job this worker holds, and store the outcome on the job's row, also after an error. Return the
-    outcome: done, failed, put_off, gave_way or lost.
-    """
+    """Run a step whose job this worker holds; store and return the outcome: done, failed, put_off, gave_way or lost."""
     job = step.job
     started = time.monotonic()
     with (

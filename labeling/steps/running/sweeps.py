@@ -21,9 +21,7 @@ FEW = 1000
 
 
 class Recounts:
-    """Recounts every batch once a day and stores the label counts of done batches. Each call recounts at most two
-    batches, so that it does not delay the worker's other checks.
-    """
+    """Recounts every batch once a day, at most two at a call, and stores the label counts of done batches."""
 
     def __init__(self) -> None:
         self._due: list[int] = []

@@ -162,9 +162,7 @@ class ProjectFiles:
         return fitted(path, (load or load_array)(path), FORMS[name], rows=rows, width=width)
 
     def rows_picked_from(self, version: ModelVersion) -> int:
-        """Return the most rows of the pool that the version has picked a batch from: its arrays have them. Takes two
-        queries.
-        """
+        """Return the most rows that the version has picked a batch from: its arrays have them. Takes two queries."""
         tables = (version.batch_picks, version.selection_picks)
         return max(picks.aggregate(n=Max("pool_rows"))["n"] or 0 for picks in tables)
 
@@ -233,9 +231,7 @@ class Features:
         return self._brought(spans)[rows]
 
     def _brought(self, spans: Sequence[tuple[int, int]]) -> np.ndarray:
-        """Return a read-only memory map that contains the rows of these spans. Raises `FileDamaged` if some are
-        missing.
-        """
+        """Return a read-only memory map with the rows of these spans. Raises `FileDamaged` if some are missing."""
         row_bytes = self._shape[1] * self._dtype.itemsize
         try:
             for start, stop in spans:
@@ -290,9 +286,7 @@ class Features:
         return FileDamaged(self._path, f"the rows {parts}{more} are missing or do not match their sums")
 
     def _spans(self, rows: slice | np.ndarray) -> list[tuple[int, int]]:
-        """Return the spans [start, stop) of rows to fetch for these rows, in blocks of `BROUGHT_ROWS` for row
-        numbers.
-        """
+        """Return the spans [start, stop) to fetch for these rows, in blocks of `BROUGHT_ROWS` for row numbers."""
         if isinstance(rows, slice):
             start, stop, _ = rows.indices(len(self))
             return [(start, stop)] if start < stop else []
@@ -343,9 +337,7 @@ def save_array(path: Path, array: np.ndarray) -> None:
 
 @contextmanager
 def writing_array(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> Iterator[np.memmap]:
-    """Give the caller a new array on disk to fill, larger than memory if need be. On exit it is stored at `path` as
-    .npy.
-    """
+    """Yield a new array on disk to fill, perhaps larger than memory. On exit it is stored at `path` as .npy."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
     try:

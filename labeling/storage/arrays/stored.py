@@ -72,9 +72,7 @@ def save(path: Path, stored: Any) -> None:
 
 
 def load(path: Path, kind: type[Stored]) -> Stored | None:
-    """Return the stored dataclass `kind`; None if the file is missing or damaged, since a later step writes it
-    again.
-    """
+    """Return the stored dataclass; None if it is missing or damaged, since a later step writes it again."""
     try:
         return read_stored(path, kind)
     except FileMissing:

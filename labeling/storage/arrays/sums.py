@@ -12,9 +12,7 @@ PART = 8192
 
 
 def sums_of(project: Project, generation: int | None = None) -> list[RowSum]:
-    """Return the sums of the project's features, or those of another generation, in order. They cover all rows up to
-    `encoded_rows`.
-    """
+    """Return the sums of a generation of features, by default the present one, up to `encoded_rows`, in order."""
     return list(_covering(project, generation or project.features_generation))
 
 

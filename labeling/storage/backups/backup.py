@@ -124,9 +124,7 @@ def restore(folder: Path) -> dict[str, Any]:
 
 
 def _unpack(archive: Path, draft: Path) -> None:
-    """Unpack the files into the new folder `draft`. Raises `BackupRefused` for an archive that no backup writes, and
-    for one that the disk has no room for.
-    """
+    """Unpack into the new folder `draft`. Raises `BackupRefused` for what no backup has, or without room."""
     draft.mkdir(mode=0o700)
     room = shutil.disk_usage(draft).free
     names: set[str] = set()

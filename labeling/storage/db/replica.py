@@ -127,9 +127,7 @@ def reads() -> Iterator[None]:
 
 
 def streamed(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield the chunks, produced with reads from the replica. The consumer's reads between two chunks are not
-    affected.
-    """
+    """Yield the chunks, read from the replica. The consumer's reads between two chunks are not affected."""
     block = _Block.begin(EXPORT_WAIT)
     while True:
         with _entered(block):

@@ -240,9 +240,7 @@ class ObjectStore(FolderStore):
         return f"{self._root}/{relative.as_posix()}" if relative.parts[0] in self._shared else None
 
     def _stays(self, path: Path) -> bool:
-        """Return whether the file never changes. A file of vectors may be written again until its items are
-        imported.
-        """
+        """Return whether the file never changes. Vectors may be written again until their items are imported."""
         first = path.relative_to(self._folder).parts[0]
         return first == "uploads" or (first == "media" and path.suffix != ".npy")
 
