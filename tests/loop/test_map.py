@@ -14,8 +14,8 @@ from digits import annotator, answer_batch, digits_project
 
 from labeling.loop.step import GaveWay, Step
 from labeling.models import Batch, Clustering, Item, Job, Project
-from labeling.steps import draw_map as mapping
 from labeling.steps import layout
+from labeling.steps import survey as mapping
 from labeling.steps.cluster import clusters_at
 from labeling.steps.layout import FEW, lay_out
 from labeling.steps.registry import run_step

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from django.conf import settings
 
-from labeling.steps.compute.local import Local, Progress
+from labeling.steps.compute import Local, Progress
 from labeling.steps.compute.ray_cluster import RayCluster, Shared
 from models_store.encoders import Encoder
 from models_store.model import Model
