@@ -88,6 +88,7 @@ def _answers(
     project: Project, labeled: LabeledRows, sizes: list[int], n_classes: int, skip: int, watch: Callable[[float], None]
 ) -> Iterator[FoldPredictions]:
     encoder = load_encoder(project)
-    training_set = training_set_of(project, labeled, open_features(project, encoder), encoder, n_classes)
+    features = open_features(project, encoder)[labeled.rows]
+    training_set = training_set_of(project, labeled, features, encoder, n_classes)
     recipe = recipe_of(project, encoder, n_classes, seed=seed_for(project, "baseline", len(labeled.rows)))
     return cross_fit(training_set, sizes, recipe, skip=skip, progress=watch)

@@ -104,14 +104,15 @@ def calibration_figures(answers: ControlResults) -> dict[str, Any] | None:
 
 
 def gate(
-    project: Project, earlier: ModelVersion | None, answers: ControlResults, features: Features, control: LabeledRows
+    project: Project, since: int, answers: ControlResults, features: Features, control: LabeledRows
 ) -> tuple[dict[str, Any], bool]:
-    """Compare a new version, by its answers, with the last version that passed the gate.
+    """Compare a new version, by its answers, with the last version that passed the gate, from the number `since` on.
 
     Both versions predict the same control items, and neither has learned from them. Returns the figures for the
     version's row, and whether to hold the new version back because it is significantly worse. If there is no earlier
     version, or if its artifact is damaged, the new version passes: a damaged version could not pick a batch either.
     """
+    earlier = project.versions.filter(number__gte=since).readable().passed().newest()
     if earlier is None:
         return {}, False
     try:

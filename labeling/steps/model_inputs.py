@@ -186,14 +186,14 @@ def check_handed_in(version: ModelVersion) -> None:
 def training_set_of(
     project: Project,
     labeled: LabeledRows,
-    features: Features,
+    features: np.ndarray,
     encoder: Encoder,
     n_classes: int,
     representative: np.ndarray | None = None,
 ) -> TrainingSet:
-    """Return the training set of these labels and their features. `representative`: as in `TrainingSet`."""
+    """Return the training set of these labels and their features (n, …). `representative`: as in `TrainingSet`."""
     return TrainingSet(
-        features=features[labeled.rows],
+        features=features,
         targets=labeled.targets,
         question=project.question,
         n_classes=n_classes,

@@ -100,8 +100,7 @@ def _measured(registration: Registration, registered: Registered, features: Feat
     number = outside_versions.next_number(project)
     control = read_labels(project, project.items.measuring().filter(row__lt=len(features)), n_classes)
     answers = measure.control_results(project, registered.model, features, control)
-    earlier = project.versions.filter(number__gte=project.encoder_since).readable().passed().newest()
-    gate, held_back = measure.gate(project, earlier, answers, features, control)
+    gate, held_back = measure.gate(project, project.encoder_since, answers, features, control)
     return ModelVersion(
         project=project,
         number=number,

@@ -25,7 +25,7 @@ from labeling.projects.encoders.encoder_settings import reason_for_encoder
 from labeling.projects.privacy import ledger
 from labeling.projects.version_in_use import is_outdated
 from labeling.queue import deadlines
-from labeling.steps import batch_copies, measure
+from labeling.steps import batch_copies, measure, outside_versions
 from labeling.steps.change_encoder import ready_change
 from labeling.steps.compute import compute
 from labeling.steps.features import load_encoder
@@ -70,8 +70,7 @@ def train(step: Step) -> None:
     change = ready_change(step, project)
     encoder = load_encoder(project, change.generation if change else None)
     features = open_features(project, encoder, change.generation if change else None)
-    newest = project.versions.newest()
-    number = newest.number + 1 if newest else 1
+    number = outside_versions.next_number(project)
     seed = seed_for(project, "train", number)
     training_set = learned_from(batch, labeled, features, encoder, n_classes)
     in_ledger = None
@@ -87,9 +86,8 @@ def train(step: Step) -> None:
     control = read_labels(project, known_to(batch).measuring().filter(row__lt=len(features)), n_classes)
     answers = measure.control_results(project, trained.model, features, control)
     version.metrics = _measured(trained, answers, copies=labeled.copies, rows=len(features))
-    of_encoder = project.versions.filter(number__gte=number if change else project.encoder_since)
-    last_passed = of_encoder.readable().passed().newest()
-    version.gate, version.held_back = measure.gate(project, last_passed, answers, features, control)
+    since = number if change else project.encoder_since
+    version.gate, version.held_back = measure.gate(project, since, answers, features, control)
     version.digest = _store(version, trained, encoder, measure.calibration_figures(answers))
     version.seconds = step.seconds
     with step.finish():
@@ -193,7 +191,7 @@ def learned_from(
     """Return the training set of the batch's version."""
     drawn = known_to(batch).trainable().drawn().values_list("row", flat=True)
     representative = np.isin(labeled.rows, np.fromiter(drawn, np.int64))
-    return training_set_of(batch.project, labeled, features, encoder, n_classes, representative)
+    return training_set_of(batch.project, labeled, features[labeled.rows], encoder, n_classes, representative)
 
 
 def _store(version: ModelVersion, trained: Trained, encoder: Encoder, calibration: dict[str, Any] | None) -> str:
