@@ -13,18 +13,10 @@ from labeling.loop.step import ComputeAway, GaveWay, Step, StepFailed
 from labeling.models import EncoderChange, FeatureSum, Job, Project
 from labeling.projects.encoders.encoder_settings import encoder_with_options
 from labeling.projects.privacy import pretraining
-from labeling.steps.features import (
-    CHUNK,
-    ItemColumns,
-    columns_of,
-    encoded_chunks,
-    in_rows,
-    load_encoder,
-    sum_of_block,
-)
+from labeling.steps.features import CHUNK, ItemColumns, columns_of, encoded_chunks, in_rows, load_encoder
 from labeling.steps.fitting import fit_generation
-from labeling.storage.arrays.files import ProjectFiles, append_rows
-from labeling.storage.arrays.sums import store_sums, sums_of
+from labeling.storage.arrays.features import RowSum, append_rows, store_sums, sums_of
+from labeling.storage.arrays.files import ProjectFiles
 from labeling.storage.disk.files import FileDamaged
 from models_store.encoders import Encoder
 from models_store.training import forget
@@ -101,7 +93,7 @@ class Change:
         start, stop = self._row.rows, self._row.rows + len(block)
         if not EncoderChange.objects.filter(pk=self._row.pk, rows=start).update(rows=stop):
             raise GaveWay
-        store_sums(self._project, self._row.generation, [sum_of_block(start, block)])
+        store_sums(self._project, self._row.generation, [RowSum.of(start, block)])
         self._row.rows = stop
 
     def _set_up(self, step: Step) -> None:

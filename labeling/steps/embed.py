@@ -17,8 +17,8 @@ from labeling.steps.cluster import is_over, reaches
 from labeling.steps.compute import compute
 from labeling.steps.features import load_encoder
 from labeling.steps.model_inputs import check_handed_in, open_features, scorer_of
+from labeling.storage.arrays.features import store_sums, sums_of
 from labeling.storage.arrays.files import ProjectFiles, load_mapped, sha256_of, writing_array
-from labeling.storage.arrays.sums import store_sums, sums_of
 from labeling.storage.disk.files import FileDamaged
 from labeling.storage.shared_files import store
 from models_store.model import Model

@@ -41,11 +41,10 @@ from labeling.steps.features import (
     in_rows,
     load_encoder,
     sample_of,
-    sum_of_block,
 )
 from labeling.steps.fitting import fit_generation
-from labeling.storage.arrays.files import ProjectFiles, append_rows
-from labeling.storage.arrays.sums import store_sums
+from labeling.storage.arrays.features import RowSum, append_rows, store_sums
+from labeling.storage.arrays.files import ProjectFiles
 from labeling.storage.db.statements import change_each, update_numbers
 from models_store.encoders import Encoder
 from models_store.training import forget
@@ -149,7 +148,7 @@ def _store(step: Step, project: Project, encoded: Encoded, change: Change | None
         # Other writers wait for its end.
         update_numbers(Item, "row", {pk: rows_before + offset for offset, pk in enumerate(good)})
         if good:
-            store_sums(project, project.features_generation, [sum_of_block(rows_before, block)])
+            store_sums(project, project.features_generation, [RowSum.of(rows_before, block)])
         change_each("UPDATE labeling_item SET encode_error = %s WHERE id = %s", [(bad[pk][:300], pk) for pk in bad])
         Project.objects.filter(pk=project.pk).update(encoded_rows=F("encoded_rows") + len(good))
         if also is not None and change is not None:
@@ -221,7 +220,7 @@ def start_generation(step: Step, project: Project) -> Encoder:
         stop = min((places[-1] // CHUNK + 1) * CHUNK, project.encoded_rows)
         block = in_rows(encoder, encoded.block, places, start, stop)
         append_rows(path, rows_before=start, block=block)
-        sums.append(sum_of_block(start, block))
+        sums.append(RowSum.of(start, block))
         start = stop
         report(start / project.encoded_rows)
     if start < project.encoded_rows:

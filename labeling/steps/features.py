@@ -16,7 +16,7 @@ from labeling.models.items import ItemQuerySet
 from labeling.outside import references
 from labeling.steps.compute import compute
 from labeling.steps.endpoint import Asking
-from labeling.storage.arrays.files import ProjectFiles, RowSum, sum_of
+from labeling.storage.arrays.files import ProjectFiles
 from labeling.storage.disk.files import FileDamaged, reading
 from labeling.storage.shared_files import read_whole
 from models_store import encoders
@@ -201,7 +201,3 @@ def raw_contents(project: Project, items: Sequence[ItemColumns]) -> list[Any]:
         except (OSError, FileDamaged) as error:
             contents.append(error)
     return contents
-
-
-def sum_of_block(start: int, block: np.ndarray) -> RowSum:
-    return RowSum(start, start + len(block), sum_of(block))

@@ -23,7 +23,8 @@ from labeling.steps import measure, outside_versions
 from labeling.steps.features import load_encoder
 from labeling.steps.model_inputs import open_features, read_labels
 from labeling.steps.prediction_server import ServerAway, answers_of, file_of
-from labeling.storage.arrays.files import Features, ProjectFiles, writing_array
+from labeling.storage.arrays.features import Features
+from labeling.storage.arrays.files import ProjectFiles, writing_array
 from labeling.storage.disk import npy
 from labeling.storage.disk.files import FileDamaged, sha256_of_file
 from labeling.storage.shared_files import read_whole, store

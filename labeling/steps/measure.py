@@ -9,7 +9,8 @@ import numpy as np
 
 from labeling.models import ModelVersion, Project
 from labeling.steps.model_inputs import LabeledRows, VersionDamaged, scorer_of
-from labeling.storage.arrays.files import Features, ProjectFiles
+from labeling.storage.arrays.features import Features
+from labeling.storage.arrays.files import ProjectFiles
 from models_store import artifact, metrics
 from models_store.model import Model
 from models_store.paired import compare

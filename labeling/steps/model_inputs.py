@@ -17,7 +17,8 @@ from labeling.loop.step import GaveWay, StepFailed
 from labeling.models import ModelVersion, Project
 from labeling.projects.model_settings import learner_of
 from labeling.steps.features import load_encoder
-from labeling.storage.arrays.files import Features, ProjectFiles, check_array, load_mapped
+from labeling.storage.arrays.features import Features
+from labeling.storage.arrays.files import ProjectFiles, check_array, load_mapped
 from labeling.storage.arrays.forms import HANDED_IN, fitted
 from labeling.storage.db.statements import among
 from labeling.storage.disk.files import FileDamaged

@@ -20,7 +20,8 @@ from labeling.projects.privacy import ledger
 from labeling.steps import measure, outside_versions
 from labeling.steps.features import load_encoder
 from labeling.steps.model_inputs import open_features, read_labels, seed_for
-from labeling.storage.arrays.files import Features, ProjectFiles
+from labeling.storage.arrays.features import Features
+from labeling.storage.arrays.files import ProjectFiles
 from labeling.storage.shared_files import store
 from models_store import artifact, registering
 from models_store.encoders import Encoder, EncoderSetupError

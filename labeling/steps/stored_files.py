@@ -32,10 +32,10 @@ from labeling.steps.model_inputs import open_features
 from labeling.storage import media
 from labeling.storage.arrays import damage, stored
 from labeling.storage.arrays.batch_forecast import Sample
+from labeling.storage.arrays.features import sums_of
 from labeling.storage.arrays.files import ProjectFiles, load_checked
 from labeling.storage.arrays.forms import FORMS
 from labeling.storage.arrays.stored import Baseline, PoolMap
-from labeling.storage.arrays.sums import sums_of
 from labeling.storage.disk.files import FileDamaged, FileMissing, sha256_of_file
 from labeling.storage.shared_files import read_whole, store
 from models_store import artifact

@@ -40,7 +40,8 @@ from labeling.steps.model_inputs import (
     training_set_of,
 )
 from labeling.steps.resolve import resolve
-from labeling.storage.arrays.files import Features, ProjectFiles
+from labeling.storage.arrays.features import Features
+from labeling.storage.arrays.files import ProjectFiles
 from labeling.storage.disk.files import FileDamaged
 from models_store import artifact
 from models_store.encoders import Encoder
