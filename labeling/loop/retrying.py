@@ -57,10 +57,6 @@ def _forget_selection(batch: Batch) -> dict[str, Any]:
     }
 
 
-def _is_clustered(batch: Batch) -> bool:
-    return Clustering.objects.filter(project=batch.project).exists()
-
-
 WAYS = (
     WayOut(
         name="again",
@@ -74,7 +70,7 @@ WAYS = (
         title=gettext_lazy("Cluster again and retry"),
         meaning=gettext_lazy("The same, with new clusters. It helps if clustering failed."),
         prepare=_cluster_again,
-        applies=_is_clustered,
+        applies=lambda batch: Clustering.objects.filter(project=batch.project).exists(),
     ),
     WayOut(
         name="draw",

@@ -52,7 +52,8 @@ def _baseline(step: Step, project: Project, version: ModelVersion, first_picked:
     uniform = project.items.measuring() | drawn
     labeled = read_labels(project, uniform.filter(row__isnull=False), n_classes)
     sizes = sizes_for(len(labeled.rows))
-    if not sizes or _expected_seconds(version, sizes) > _granted_seconds(project, last):
+    expected_seconds = FOLDS * sum(sizes) * version.seconds / max(version.labels, 1)
+    if not sizes or expected_seconds > _granted_seconds(project, last):
         return
     partial = files.baseline.with_suffix(".partial.npz")
     baseline = _begin(labeled, sizes, version.number, stored.load(partial, Baseline))
@@ -72,11 +73,6 @@ def _begin(labeled: LabeledRows, sizes: list[int], version: int, earlier: Baseli
         return earlier
     answers = np.full((len(sizes), len(labeled.rows)), MISSING, np.int32)
     return Baseline(labeled.rows, np.array(sizes), answers, FOLDS, 0, version, labeled.hash)
-
-
-def _expected_seconds(version: ModelVersion, sizes: list[int]) -> float:
-    """Return the seconds that training the models takes, at the pace of the newest version's training."""
-    return FOLDS * sum(sizes) * version.seconds / max(version.labels, 1)
 
 
 def _granted_seconds(project: Project, last: Baseline | None) -> float:

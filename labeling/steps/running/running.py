@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
 import signal
@@ -20,11 +19,11 @@ from labeling.loop.step import ComputeAway, Step, StepFailed, StepLost
 from labeling.models import Job
 from labeling.observing import logs, traces
 from labeling.storage.db import outages
+from labeling.storage.disk.files import NO_ROOM
 from labeling.storage.shared_files import StoreAway
 
 logger = logging.getLogger(__name__)
 
-FULL = (errno.ENOSPC, errno.EDQUOT)
 # `prepare` runs after this time without a step, so that it does not delay steps that follow each other.
 IDLE_SECONDS = 3.0
 
@@ -74,7 +73,7 @@ def _run(step: Step, run_step: Callable[[Step], None]) -> str | Callable[[], str
     except outages.ERRORS as error:
         return _after_database_error(job, error)
     except Exception as error:  # a defect must not end the worker, and its reason belongs on the job's row
-        if isinstance(error, OSError) and error.errno in FULL:
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
             logger.error("%s is put off: the disk is full (%s).", job, error)
             return partial(endings.put_off, job, "The disk of the worker is full: free some space there.")
         logger.exception("%s failed.", job)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
-from labeling.storage.disk.files import FileDamaged, FileMissing, reading, replace_file
+from labeling.storage.disk.files import FileDamaged, FileMissing, reading, replacing
 from labeling.storage.shared_files import read_whole, store
 from models_store.encoders.base import NO_ARCHIVE
 
@@ -65,10 +64,7 @@ class PoolMap:
 
 def save(path: Path, stored: Any) -> None:
     """Write the dataclass in one atomic step."""
-    buffer = io.BytesIO()
-    np.savez(buffer, **{field.name: getattr(stored, field.name) for field in fields(stored)})
-    replace_file(path, buffer.getbuffer())
-    store().publish(path)
+    write_arrays(path, {field.name: getattr(stored, field.name) for field in fields(stored)})
 
 
 def load(path: Path, kind: type[Stored]) -> Stored | None:
@@ -95,6 +91,13 @@ def check_form(name: str, array: np.ndarray, dimensions: int, length: int) -> No
     """Raise ValueError unless the array of this name has so many dimensions, the first of this length."""
     if array.ndim != dimensions or len(array) != length:
         raise ValueError(f"its array “{name}” has the shape {array.shape}")
+
+
+def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
+    """Write an archive of arrays, for `read_arrays`, in one atomic step."""
+    with replacing(path) as file:
+        np.savez(file, **arrays)
+    store().publish(path)
 
 
 def read_arrays(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:

@@ -13,7 +13,7 @@ import uuid
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import cast
 
@@ -120,9 +120,7 @@ class ObjectStore(FolderStore):
             return int(self._store.size(key))
 
     def size_below(self, folder: Path) -> int:
-        key = self._key(folder)
-        assert key
-        with self._telling(key, "cannot be listed"):
+        with self._at(folder, "cannot be listed") as key:
             return int(self._store.du(key)) if self._store.exists(key) else 0
 
     def stamps(self, paths: Sequence[Path]) -> list[str | None]:
@@ -136,10 +134,7 @@ class ObjectStore(FolderStore):
         return None
 
     def link(self, old: Path, new: Path) -> None:
-        source, target = self._key(old), self._key(new)
-        assert source
-        assert target
-        with self._telling(source, "cannot be copied"):
+        with self._at(new, "cannot be copied") as target, self._at(old, "cannot be copied") as source:
             if not self._store.exists(target):
                 self._store.cp_file(source, target)
 
@@ -160,9 +155,7 @@ class ObjectStore(FolderStore):
         shutil.rmtree(folder, ignore_errors=True)
 
     def entries(self, folder: Path) -> list[Entry]:
-        key = self._key(folder)
-        assert key
-        with self._telling(key, "cannot be listed"):
+        with self._at(folder, "cannot be listed") as key:
             try:
                 names = [name for name in self._store.ls(key, detail=False) if name != key]
             except FileNotFoundError:
@@ -183,9 +176,7 @@ class ObjectStore(FolderStore):
         pending.append(self._threads.submit(self._write, path, content, drafts))
 
     def _write(self, path: Path, content: bytes, drafts: Path) -> None:
-        key = self._key(path)
-        assert key
-        with self._telling(key, "cannot be written"):
+        with self._at(path, "cannot be written") as key:
             if not self._store.exists(key):
                 self._store.pipe_file(key, content)
         # After the object: `exists` takes a copy as proof of the object.
@@ -206,16 +197,12 @@ class ObjectStore(FolderStore):
         return cast("deque[Future[None]]", self._of_thread.pending)
 
     def append(self, path: Path, *, rows_before: int, block: np.ndarray) -> None:
-        key, row_bytes = self._key(path), block.shape[1] * block.itemsize
-        assert key
-        with self._telling(key, "cannot be written"):
-            content = np.ascontiguousarray(block).tobytes()
-            self._rows.append(key, start=rows_before * row_bytes, content=content)
+        start, content = rows_before * block.shape[1] * block.itemsize, np.ascontiguousarray(block).tobytes()
+        with self._at(path, "cannot be written") as key:
+            self._rows.append(key, start=start, content=content)
 
     def rewrite(self, path: Path, *, start: int, content: bytes) -> None:
-        key = self._key(path)
-        assert key
-        with self._telling(key, "cannot be written"):
+        with self._at(path, "cannot be written") as key:
             self._rows.rewrite(key, start=start, content=content)
         self._cache.drop(path)
 
@@ -226,9 +213,7 @@ class ObjectStore(FolderStore):
         return True
 
     def bring_rows(self, path: Path, *, row_bytes: int, start: int, stop: int) -> None:
-        key = self._key(path)
-        assert key
-        with self._telling(key, "cannot be read"):
+        with self._at(path, "cannot be read") as key:
             self._cache.came(self._rows.bring(key, path, (start * row_bytes, stop * row_bytes)))
 
     def _key(self, path: Path) -> str | None:
@@ -247,6 +232,14 @@ class ObjectStore(FolderStore):
     def _mark(self, key: str) -> str:
         """Return a text that changes when the object is replaced. Raises `FileNotFoundError`."""
         return str(self._store.ukey(key))
+
+    @contextmanager
+    def _at(self, path: Path, problem: str) -> Iterator[str]:
+        """Yield the key of a shared file or folder, and name it if the store fails."""
+        key = self._key(path)
+        assert key
+        with self._telling(key, problem):
+            yield key
 
     def _telling(self, key: str, problem: str) -> AbstractContextManager[None]:
         return telling(f"{self._url.partition('://')[0]}://{key}" if key else self._url, problem)
