@@ -62,7 +62,8 @@ def select(step: Step) -> None:
             batches.advance(batch, BatchEvent.NOTHING_LEFT)
         return
     if pool_rows < project.encoded_rows and not project.items.unlabeled().filter(row__lt=pool_rows).exists():
-        _draw_at_random(step, batch)  # predictions from outside cover earlier items alone
+        # Drawn at random: predictions from outside cover earlier items alone.
+        _change(step, batch, {"selected_by": None, "strategy": SEED, "pool_rows": None})
         pool_rows = project.encoded_rows
     pool = read_pool(project, pool_rows, also=project.items.filter(pk__in=[draw.item for draw in draws]))
     seed = seed_of(project, batch.number)
@@ -122,14 +123,12 @@ def look_again(step: Step, batch: Batch) -> None:
             clustered = Clustered(step, batch, used.version, facts["pool_rows"])
             with step.write():
                 clustered.save()
+    _change(step, batch, facts)
+
+
+def _change(step: Step, batch: Batch, facts: dict[str, Any]) -> None:
     with step.write():
         Batch.objects.filter(pk=batch.pk).update(**facts)
-    batch.refresh_from_db()
-
-
-def _draw_at_random(step: Step, batch: Batch) -> None:
-    with step.write():
-        Batch.objects.filter(pk=batch.pk).update(selected_by=None, strategy=SEED, pool_rows=None)
     batch.refresh_from_db()
 
 

@@ -36,19 +36,15 @@ def run(step: Step, run_step: Callable[[Step], None], stop: threading.Event) -> 
         traces.job(f"job {job.kind}") as step.span,
         logs.about(job_id=job.pk, job_kind=job.kind, project_id=job.project_id, **traces.ids()),
     ):
-        ending = _run(step, run_step)
-        outcome = ending if isinstance(ending, str) else _written(ending, stop)
+        outcome = _run(step, run_step)
+        if not isinstance(outcome, str):
+            close_old_connections()
+            outcome = outages.until_answered(outcome, stop) or "lost"
         step.span.tell({"job.outcome": outcome})
         if outcome == "failed":
             step.span.fail(outcome)
         logger.info("%s took %.2f s.", job, time.monotonic() - started)
     return outcome
-
-
-def _written(ending: Callable[[], str], stop: threading.Event) -> str:
-    """Call `ending` until the database answers, and return its outcome; `lost` if `stop` is set before."""
-    close_old_connections()
-    return outages.until_answered(ending, stop) or "lost"
 
 
 def _run(step: Step, run_step: Callable[[Step], None]) -> str | Callable[[], str]:
