@@ -33,7 +33,7 @@ MIXED_SHARE = 0.25
 CLUSTERED = ("cluster-margin", AHEAD, LABELS_ALONE, MIXED)
 """Strategies that look at clusters."""
 COVERING_SHARE, MOST = 0.8, 200
-"""Of the product's first batch: tests hold them to labeling.steps.first_batch."""
+"""Of the product's first batch: tests hold them to labeling.steps.select."""
 FORMAT = 4
 
 

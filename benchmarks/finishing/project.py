@@ -24,7 +24,7 @@ from labeling.finishing.certifying.corrected_probabilities import (
     without_prior,
 )
 from labeling.labels.resolving.posterior import MOST_SURE, ModelVote
-from labeling.steps.stand_ins import stand_ins
+from labeling.steps.batch_tasks import stand_ins
 from labeling.storage.arrays.batch_forecast import split_batch
 from models_store.config import TrainConfig
 from models_store.model import Model
@@ -139,7 +139,7 @@ class Project:
 
     def _ask_control(self, rows: NDArray[np.int64], picked: NDArray[np.float64]) -> None:
         """Ask about control items, and one more person as often as about items picked with these confidences: the
-        prediction counts with a stand-in, in the decision to ask and not in the label (`labeling.steps.stand_ins`).
+        prediction counts with a stand-in, in the decision to ask and not in the label (`labeling.steps.batch_tasks`).
         """
         predicted, asking = self.predictions, {}
         if predicted is not None and self.pool.kind.shows_predictions:

@@ -43,7 +43,7 @@ def run_place(vectors: np.ndarray, args: argparse.Namespace) -> dict[str, Any]:
     import torch
 
     django.setup()
-    from labeling.steps.compute.local import Local
+    from labeling.steps.compute import Local
 
     torch.set_num_threads(1 if args.ray else args.cores)  # as a node's processes
     torch.manual_seed(0)

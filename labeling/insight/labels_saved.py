@@ -14,8 +14,8 @@ from labeling.models import ModelVersion, Project, Task
 from labeling.models.batches import IMPORTED
 from labeling.models.items import ItemQuerySet
 from labeling.storage.arrays import stored
-from labeling.storage.arrays.baseline import LEAST_CONTROL, MISSING, Baseline
 from labeling.storage.arrays.files import ProjectFiles
+from labeling.storage.arrays.stored import LEAST_CONTROL, MISSING, Baseline
 from models_store import metrics, payoff
 from models_store.payoff import Band, Measured, OpenEstimate
 

@@ -19,8 +19,8 @@ from labeling.insight.labels_saved import LabelsSpent, NoFigure, RowLabels, Save
 from labeling.insight.pace import pace_of
 from labeling.insight.payoff_facts import PayoffFacts, facts_of_payoff, stored_predictions
 from labeling.models import ModelVersion, Project
-from labeling.storage.arrays.baseline import LEAST_CONTROL, MISSING
 from labeling.storage.arrays.files import ProjectFiles
+from labeling.storage.arrays.stored import LEAST_CONTROL, MISSING
 from models_store import payoff
 from models_store.payoff import Measured, NextGain
 

@@ -73,9 +73,7 @@ def inside(jobs: JobQuerySet) -> JobQuerySet:
 
 
 def startable(due: JobQuerySet, *, without: Job | None = None) -> JobQuerySet:
-    """Return the due jobs whose steps ask servers outside, and whose person and server have few such steps now, the
-    step of the job `without` not counted.
-    """
+    """Return the due jobs outside whose person and server have few such steps now, that of `without` not counted."""
     others = Job.objects.running().exclude(pk=without.pk) if without else Job.objects.running()
     running = list(outside(others).values_list("asker", "source"))  # type: ignore[misc]
     persons = Counter(asker for asker, _ in running)

@@ -57,10 +57,6 @@ def _forget_selection(batch: Batch) -> dict[str, Any]:
     }
 
 
-def _is_clustered(batch: Batch) -> bool:
-    return Clustering.objects.filter(project=batch.project).exists()
-
-
 WAYS = (
     WayOut(
         name="again",
@@ -74,7 +70,7 @@ WAYS = (
         title=gettext_lazy("Cluster again and retry"),
         meaning=gettext_lazy("The same, with new clusters. It helps if clustering failed."),
         prepare=_cluster_again,
-        applies=_is_clustered,
+        applies=lambda batch: Clustering.objects.filter(project=batch.project).exists(),
     ),
     WayOut(
         name="draw",
@@ -111,9 +107,7 @@ def ways_out(batch: Batch) -> list[WayOut]:
 
 @transaction.atomic
 def retry(*, batch: Batch, way: str = "again") -> None:
-    """Take a way out of a failed batch, by its name. Raises `BatchError` if the batch has not failed, or if the way
-    does not apply to it.
-    """
+    """Take a way out of a failed batch, by its name. Raises `BatchError` if it has not failed or has no such way."""
     batch = Batch.objects.select_related("project").get(pk=batch.pk)
     values = {"number": batch.number, "state": gettext(batch.state)}
     if batch.state != Batch.State.FAILED:

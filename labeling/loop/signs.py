@@ -34,8 +34,6 @@ class Signs:
 
 
 def alive(now: datetime.datetime) -> int:
-    """Return the number of workers with a sign of life within a minute of `now`, before or after: clocks may be set
-    back.
-    """
+    """Return the number of workers with a sign within a minute of `now`, before or after: clocks may be set back."""
     missed = datetime.timedelta(seconds=MISSED_SECONDS)
     return WorkerSign.objects.filter(seen_at__gte=now - missed, seen_at__lte=now + missed).count()

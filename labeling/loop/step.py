@@ -148,9 +148,7 @@ class Step:
         return self._due().filter(urgent=True).exists()
 
     def urgent_work_is_due(self) -> bool:
-        """Return whether an urgent step is due or has just begun, or the worker is stopping. Patient steps then
-        stop.
-        """
+        """Return whether patient steps stop: an urgent step is due or has just begun, or the worker is stopping."""
         return self._stopping() or any(jobs.filter(urgent=True).exists() for jobs in (self._due(), self._beside()))
 
     def patiently(self, report: Callable[[], None]) -> bool:
@@ -168,9 +166,7 @@ class Step:
         return True
 
     def patient_progress(self, phase: str, *, start: float = 0.0, end: float = 1.0) -> Callable[[float], None]:
-        """Begin a phase of a patient step, and return a function that reports the finished share as `progress` does,
-        and gives way as `patiently` does.
-        """
+        """Begin a phase of a patient step; return a function that reports as `progress`, gives way as `patiently`."""
         report = self.progress(phase, start=start, end=end)
 
         def watch(share: float) -> None:
@@ -196,9 +192,7 @@ class Step:
         return alike.exclude(project__in=self._alike(busy).values("project"))
 
     def _beside(self) -> JobQuerySet:
-        """Return the jobs that this worker began in other processes within `QUICK_SECONDS`: they get the processor
-        first.
-        """
+        """Return the jobs that this worker began elsewhere within `QUICK_SECONDS`: they get the processor first."""
         since = timezone.now() - datetime.timedelta(seconds=QUICK_SECONDS)
         running = Job.objects.running().filter(worker=self.job.worker, started_at__gt=since)
         return self._alike(running.exclude(pk=self.job.pk))

@@ -18,8 +18,8 @@ from labeling.projects.privacy import ledger
 from labeling.steps.features import load_encoder
 from labeling.steps.model_inputs import LabeledRows, open_features, read_labels, recipe_of, seed_for, training_set_of
 from labeling.storage.arrays import stored
-from labeling.storage.arrays.baseline import LEAST_CONTROL, MISSING, Baseline
 from labeling.storage.arrays.files import ProjectFiles
+from labeling.storage.arrays.stored import LEAST_CONTROL, MISSING, Baseline
 from labeling.storage.shared_files import store
 from models_store.crossfit import FOLDS, FoldPredictions, cross_fit, sizes_for
 
@@ -52,7 +52,8 @@ def _baseline(step: Step, project: Project, version: ModelVersion, first_picked:
     uniform = project.items.measuring() | drawn
     labeled = read_labels(project, uniform.filter(row__isnull=False), n_classes)
     sizes = sizes_for(len(labeled.rows))
-    if not sizes or _expected_seconds(version, sizes) > _granted_seconds(project, last):
+    expected_seconds = FOLDS * sum(sizes) * version.seconds / max(version.labels, 1)
+    if not sizes or expected_seconds > _granted_seconds(project, last):
         return
     partial = files.baseline.with_suffix(".partial.npz")
     baseline = _begin(labeled, sizes, version.number, stored.load(partial, Baseline))
@@ -74,11 +75,6 @@ def _begin(labeled: LabeledRows, sizes: list[int], version: int, earlier: Baseli
     return Baseline(labeled.rows, np.array(sizes), answers, FOLDS, 0, version, labeled.hash)
 
 
-def _expected_seconds(version: ModelVersion, sizes: list[int]) -> float:
-    """Return the seconds that training the models takes, at the pace of the newest version's training."""
-    return FOLDS * sum(sizes) * version.seconds / max(version.labels, 1)
-
-
 def _granted_seconds(project: Project, last: Baseline | None) -> float:
     since = project.versions.trained().filter(number__gt=last.version if last else 0)
     return max(FREE_SECONDS, SHARE * sum(since.values_list("seconds", flat=True)))
@@ -88,6 +84,7 @@ def _answers(
     project: Project, labeled: LabeledRows, sizes: list[int], n_classes: int, skip: int, watch: Callable[[float], None]
 ) -> Iterator[FoldPredictions]:
     encoder = load_encoder(project)
-    training_set = training_set_of(project, labeled, open_features(project, encoder), encoder, n_classes)
+    features = open_features(project, encoder)[labeled.rows]
+    training_set = training_set_of(project, labeled, features, encoder, n_classes)
     recipe = recipe_of(project, encoder, n_classes, seed=seed_for(project, "baseline", len(labeled.rows)))
     return cross_fit(training_set, sizes, recipe, skip=skip, progress=watch)

@@ -30,9 +30,7 @@ def due_rows(project: Project) -> np.ndarray:
 
 
 def update_radius(project: Project) -> Radius:
-    """Learn from all checks under the project's dendrogram up to which height copies have their source's label, and
-    store that radius on all batches that the dendrogram picked.
-    """
+    """Learn from all checks to which height copies have their source's label; store it on the dendrogram's batches."""
     clustering = Clustering.objects.filter(project=project).first()
     if clustering is None or not Copy.objects.filter(batch__project=project).exists():
         return Radius(None, None)
@@ -122,9 +120,7 @@ def _show(step: Step, tasks: np.ndarray, numbers: np.ndarray) -> None:
 
 
 def _first(copies: NearCopies, asked: np.ndarray, rows: np.ndarray, numbers: np.ndarray) -> NearCopies:
-    """Return the nearest copies of the items with these rows, as many as `numbers` (k,) says; no copies of other
-    items.
-    """
+    """Return the nearest copies of the items with these rows, `numbers` (k,) each; of other items none."""
     most = np.zeros(len(asked), np.int64)
     known = np.isin(rows, asked)
     most[np.searchsorted(asked, rows[known])] = numbers[known]

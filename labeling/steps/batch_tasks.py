@@ -22,7 +22,6 @@ from labeling.models.batches import PROMPTED_SHARE
 from labeling.models.tasks import PromptedBy
 from labeling.queue.prompting import suggests
 from labeling.steps.further import Further
-from labeling.steps.stand_ins import stand_ins
 from labeling.storage.arrays.batch_plan import Plan
 from labeling.storage.arrays.files import ProjectFiles, load_mapped
 from labeling.storage.db.long_writes import in_parts
@@ -184,9 +183,7 @@ class TaskFacts:
         return {**facts, "stand_in": self._stand_in.get(row), **prompt}
 
     def _prompt(self, rank: int, *, is_known: bool, is_suggested: bool) -> dict[str, Any]:
-        """Return whether the task shows an answer, and its source: an imported suggestion takes precedence over the
-        model.
-        """
+        """Return whether the task shows an answer, and its source: a suggestion takes precedence over the model."""
         predicting = is_known and self._project.show_predictions
         if not self._shown[rank] or not (predicting or self._suggesting):
             return {"prompted": False, "prompted_by": ""}
@@ -222,41 +219,28 @@ def write_tasks(step: Step, batch: Batch, picked: Picked, further: Further) -> N
     ranks = np.concatenate([further.ranks_of_others(n), further.ranks])
     rng = np.random.default_rng(int.from_bytes(batch.project.keyed("task ids", batch.number), "big"))
     order = rng.permutation(n + m)
+    overlap = batch.project.overlap
+    fixed = {"batch": batch.pk, "free": overlap, "outstanding": overlap, "selection": 1}
     for part in in_parts(range(n + m), PART, uncontended=True):
         some = order[part.start : part.stop]
         # Picked and further tasks are computed apart, and written together in the random order.
         chosen, again = some[some < n], some[some >= n]
-        values = dict(zip(chosen.tolist(), _picked_values(facts_of, chosen, ranks[chosen]), strict=True))
-        values |= zip(again.tolist(), _further_values(facts_of, further, again - n), strict=True)
-        waited = further.items[again - n][~further.is_gold[again - n]].tolist()
+        items, rows, is_gold = (every[again - n].tolist() for every in (further.items, further.rows, further.is_gold))
+        facts = facts_of(chosen.tolist(), ranks[chosen].tolist()) + facts_of.of_further(rows, ranks[again].tolist())
+        repeated = [*((None, False) for _ in chosen), *zip(items, is_gold, strict=True)]
+        places = np.concatenate([chosen, again]).tolist()
+        values = {
+            place: (int(ranks[place]), *fixed.values(), *of_repeat, *(each[name] for name in TASK_FACTS))
+            for place, of_repeat, each in zip(places, repeated, facts, strict=True)
+        }
+        waited = [item for item, known in zip(items, is_gold, strict=True) if not known]
         with step.write():
-            _insert(batch, ranks[some].tolist(), [values[place] for place in some.tolist()])
+            columns = ("rank", *fixed, "repeats", "is_gold", *TASK_FACTS)
+            insert_many(Task, columns, [values[place] for place in some.tolist()])
             _insert_draws(batch, picked, chosen, ranks)
             if waited:
                 Item.objects.filter(pk__in=waited).update(again_at=None, sent_back=False)
         report(part.stop / (n + m))
-
-
-def _picked_values(facts_of: TaskFacts, places: np.ndarray, ranks: np.ndarray) -> list[tuple[Any, ...]]:
-    facts = facts_of(places.tolist(), ranks.tolist())
-    return [(None, False, *(each[name] for name in TASK_FACTS)) for each in facts]
-
-
-def _further_values(facts_of: TaskFacts, further: Further, places: np.ndarray) -> list[tuple[Any, ...]]:
-    facts = facts_of.of_further(further.rows[places].tolist(), further.ranks[places].tolist())
-    shown = zip(further.items[places].tolist(), further.is_gold[places].tolist(), facts, strict=True)
-    return [(item, is_gold, *(each[name] for name in TASK_FACTS)) for item, is_gold, each in shown]
-
-
-def _insert(batch: Batch, ranks: Sequence[int], values: Sequence[tuple[Any, ...]]) -> None:
-    """Insert tasks with these ranks. `values`, for each: the repeated item's key, whether it is gold, TASK_FACTS."""
-    overlap = batch.project.overlap
-    fixed = {"free": overlap, "outstanding": overlap, "selection": 1}
-    insert_many(
-        Task,
-        ("batch", "rank", *fixed, "repeats", "is_gold", *TASK_FACTS),
-        [(batch.pk, rank, *fixed.values(), *each) for rank, each in zip(ranks, values, strict=True)],
-    )
 
 
 def _insert_draws(batch: Batch, picked: Picked, places: np.ndarray, ranks: np.ndarray) -> None:
@@ -280,3 +264,46 @@ def next_rank(batch: Batch) -> int:
 
 def _known(value: np.integer) -> int | None:
     return int(value) if value >= 0 else None
+
+
+def stand_ins(own: np.ndarray, picked: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return the confidence with which a model's prediction counts when a rule decides whether one more person answers
+    a task.
+
+    The strategy picks tasks that the model doubts. Control tasks and gold tasks are not picked: the model's confidence
+    and accuracy on them are higher, so fewer of them would need a second person, and annotators who compare notes could
+    recognise them. Stand-ins have the distribution of confidence and accuracy of the picked tasks.
+
+    The tasks get confidences of picked tasks in the same order, highest to highest. A prediction with confidence p and
+    stand-in q keeps its answer with probability q / p, so that it is right with probability q if the model is
+    calibrated.
+
+    Parameters
+    ----------
+    own : ndarray of shape (m,), float
+        The model's confidence on these tasks, each greater than 0.
+    picked : ndarray of shape (n,), float
+        The model's confidence on picked tasks.
+    rng : Generator
+
+    Returns
+    -------
+    ndarray of shape (m,), float64
+        The stand-ins. Negative: the prediction counts for another answer than the model's. NaN: there are no picked
+        tasks, and the model's own confidence counts.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> np.abs(stand_ins(np.array([0.99, 0.9]), np.array([0.5, 0.5, 0.25, 0.25]), rng)).tolist()
+    [0.5, 0.25]
+    """
+    if not len(picked) or not len(own):
+        return np.full(len(own), np.nan)
+    places = np.empty(len(own), np.int64)
+    places[np.lexsort((rng.random(len(own)), own))] = np.arange(len(own))
+    at = (places + rng.random(len(own))) / len(own)
+    sure = np.sort(picked)[(at * len(picked)).astype(np.int64)]
+    keeps = rng.random(len(own)) * own < sure
+    result: np.ndarray = np.where(keeps, sure, -sure)
+    return result

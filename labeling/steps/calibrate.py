@@ -28,16 +28,7 @@ from models_store import artifact
 from models_store.folders import FolderError
 from models_store.model import Model
 from models_store.networks import Adaptive
-from models_store.training import (
-    Later,
-    Progress,
-    Recipe,
-    Runtime,
-    Stopped,
-    TrainConfig,
-    TrainingSet,
-    forget,
-)
+from models_store.training import Later, Progress, Recipe, Runtime, Stopped, TrainConfig, TrainingSet, forget
 
 
 class _NotAnyMore(Exception):

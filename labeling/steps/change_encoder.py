@@ -13,18 +13,10 @@ from labeling.loop.step import ComputeAway, GaveWay, Step, StepFailed
 from labeling.models import EncoderChange, FeatureSum, Job, Project
 from labeling.projects.encoders.encoder_settings import encoder_with_options
 from labeling.projects.privacy import pretraining
-from labeling.steps.features import (
-    CHUNK,
-    ItemColumns,
-    columns_of,
-    encoded_chunks,
-    in_rows,
-    load_encoder,
-    sum_of_block,
-)
+from labeling.steps.features import CHUNK, ItemColumns, columns_of, encoded_chunks, in_rows, load_encoder
 from labeling.steps.fitting import fit_generation
-from labeling.storage.arrays.files import ProjectFiles, append_rows
-from labeling.storage.arrays.sums import store_sums, sums_of
+from labeling.storage.arrays.features import RowSum, append_rows, store_sums, sums_of
+from labeling.storage.arrays.files import ProjectFiles
 from labeling.storage.disk.files import FileDamaged
 from models_store.encoders import Encoder
 from models_store.training import forget
@@ -97,13 +89,11 @@ class Change:
         return block
 
     def store(self, block: np.ndarray) -> None:
-        """Count the rows of a block that was appended. Call in a transaction. Raises `GaveWay` if the change was
-        withdrawn or carried out: the step begins again.
-        """
+        """Count the rows of an appended block, in a transaction. Raises `GaveWay` if the change is over."""
         start, stop = self._row.rows, self._row.rows + len(block)
         if not EncoderChange.objects.filter(pk=self._row.pk, rows=start).update(rows=stop):
             raise GaveWay
-        store_sums(self._project, self._row.generation, [sum_of_block(start, block)])
+        store_sums(self._project, self._row.generation, [RowSum.of(start, block)])
         self._row.rows = stop
 
     def _set_up(self, step: Step) -> None:
@@ -165,9 +155,7 @@ def begin_again(step: Step, change: EncoderChange) -> None:
 
 
 def ready_change(step: Step, project: Project) -> EncoderChange | None:
-    """Return the project's change if its files cover all rows and are whole; else None, and damaged files are made
-    again.
-    """
+    """Return the project's change if its files cover all rows and are whole; else None. Damaged ones are made again."""
     change = EncoderChange.objects.ready().filter(project=project).first()
     if change is None:
         return None

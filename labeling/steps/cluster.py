@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -104,9 +104,7 @@ def reaches(clustering: Clustering, rows: int) -> bool:
 
 
 def build(step: Step, version: ModelVersion, rows: int, generation: int) -> dict[str, Any]:
-    """Cluster the version's embeddings of the first `rows` rows into new files, or of fewer rows if it predicts fewer;
-    return the row's values.
-    """
+    """Cluster the version's embeddings of up to `rows` rows into new files, and return the row's values."""
     project = step.job.project
     files = ProjectFiles(project)
     embeddings, begun = _embeddings_of(step, project, version, rows)
@@ -154,16 +152,24 @@ def embed_rows(project: Project, version: ModelVersion, rows: np.ndarray, report
 
 
 def _write_embeddings(path: Path, project: Project, version: ModelVersion, rows: slice, report: Report | None) -> None:
-    """Write the version's embeddings of rows to a file: the embeddings of a whole pool may be larger than memory."""
     model, inputs = _scored(project, version, rows)
-    with ExitStack() as open_file:
-        array = None
-        for part in _predicted(model, inputs, report):
-            block = part.embeddings
-            if array is None:
-                shape = (len(inputs), block.shape[1])
-                array = open_file.enter_context(writing_array(path, shape, block.dtype))
-            array[part.start : part.start + len(block)] = block
+    write_predictions(_predicted(model, inputs, report), len(inputs), {"embeddings": path})
+
+
+def write_predictions(parts: Iterable[Prediction], rows: int, paths: Mapping[str, Path]) -> None:
+    """Write the predictions for `rows` rows, part by part, to an array for each field that `paths` names: together they
+    may be larger than memory.
+    """
+    arrays: dict[str, np.memmap] = {}
+    with ExitStack() as open_files:
+        for part in parts:
+            for name, path in paths.items():
+                block = getattr(part, name)
+                if name not in arrays:
+                    writing = writing_array(path, (rows, *block.shape[1:]), block.dtype)
+                    arrays[name] = open_files.enter_context(writing)
+                arrays[name][part.start : part.start + len(block)] = block
+                arrays[name].flush()  # part by part: other commits would wait for one large write
 
 
 def _scored(project: Project, version: ModelVersion, rows: slice | np.ndarray) -> tuple[Model, np.ndarray]:

@@ -66,9 +66,7 @@ class Tasks:
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
-    """The search for near-copies: among the free items (n,) bool of the dendrogram, up to the height `reach`, at most
-    `most` for an item.
-    """
+    """The search among free items (n,) bool of the dendrogram, up to the height `reach`: at most `most` for an item."""
 
     dendrogram: Dendrogram
     free: np.ndarray
@@ -80,9 +78,7 @@ class Neighbours:
         return near_copies(self.dendrogram, rows, self.free, radius=self.reach, most=self.most)
 
     def count(self, rows: np.ndarray, beside: np.ndarray) -> np.ndarray:
-        """Return the number of near-copies (k,) of the items with these rows, if the batch asked about them and
-        `beside`.
-        """
+        """Return the number of near-copies (k,) of each item, if the batch asked about these rows and `beside`."""
         n = len(self.free)
         together = np.union1d(rows[rows < n], beside)
         numbers = np.bincount(together[self.copies(together).owners], minlength=n)
@@ -90,9 +86,7 @@ class Neighbours:
 
 
 def unseen_tasks(batch: Batch) -> Tasks:
-    """Return the tasks that were never assigned, in the order of their keys. Annotators have seen the copies of all
-    others.
-    """
+    """Return the tasks that were never assigned, by key. Annotators have seen the copies of all others."""
     facts = batch.tasks.unseen().order_by("pk").values_list(
         "pk", Coalesce("item", "repeats"), Coalesce("item__row", "repeats__row"), Coalesce("copies_shown", MOST_COPIES),
         "is_gold", "repeats", "is_control", "audit_draw", "asked",

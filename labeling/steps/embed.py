@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,12 +13,12 @@ from labeling.loop.step import Step
 from labeling.loop.table import BatchEvent
 from labeling.models import Batch, Clustering, ModelVersion, Project
 from labeling.projects.version_in_use import InUse, in_use
-from labeling.steps.cluster import is_over, reaches
+from labeling.steps.cluster import is_over, reaches, write_predictions
 from labeling.steps.compute import compute
 from labeling.steps.features import load_encoder
 from labeling.steps.model_inputs import check_handed_in, open_features, scorer_of
-from labeling.storage.arrays.files import ProjectFiles, load_mapped, sha256_of, writing_array
-from labeling.storage.arrays.sums import store_sums, sums_of
+from labeling.storage.arrays.features import store_sums, sums_of
+from labeling.storage.arrays.files import ProjectFiles, load_mapped, sha256_of
 from labeling.storage.disk.files import FileDamaged
 from labeling.storage.shared_files import store
 from models_store.model import Model
@@ -151,24 +151,14 @@ def run_over_pool(
             assert row is not None
             assert index is not None
             proposed[row] = index
-    extras = [name for name in names if name in EXTRAS]
+    parts = compute.score(
+        model,
+        features,
+        proposed=proposed,
+        merged=project.merges,
+        extras=[name for name in names if name in EXTRAS],
+        embeddings="embeddings" in names,
+        progress=progress,
+    )
     files = ProjectFiles(project)
-    arrays: dict[str, np.memmap] = {}
-    with ExitStack() as open_files:
-        for part in compute.score(
-            model,
-            features,
-            proposed=proposed,
-            merged=project.merges,
-            extras=extras,
-            embeddings="embeddings" in names,
-            progress=progress,
-        ):
-            for name in names:
-                block = getattr(part, name)
-                if name not in arrays:
-                    shape = (len(features), *block.shape[1:])
-                    writing = writing_array(files.pool(version, name), shape, block.dtype)
-                    arrays[name] = open_files.enter_context(writing)
-                arrays[name][part.start : part.start + len(block)] = block
-                arrays[name].flush()  # part by part: other commits would wait for one large write
+    write_predictions(parts, len(features), {name: files.pool(version, name) for name in names})

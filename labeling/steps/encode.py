@@ -41,11 +41,10 @@ from labeling.steps.features import (
     in_rows,
     load_encoder,
     sample_of,
-    sum_of_block,
 )
 from labeling.steps.fitting import fit_generation
-from labeling.storage.arrays.files import ProjectFiles, append_rows
-from labeling.storage.arrays.sums import store_sums
+from labeling.storage.arrays.features import RowSum, append_rows, store_sums
+from labeling.storage.arrays.files import ProjectFiles
 from labeling.storage.db.statements import change_each, update_numbers
 from models_store.encoders import Encoder
 from models_store.training import forget
@@ -93,9 +92,7 @@ def _go_on(project: Project) -> None:
 
 
 def _encode_new(step: Step, project: Project, encoder: Encoder, change: Change | None) -> bool:
-    """Encode the items that have no row; return False if the step has to give way first. Raises `SourceAway` after all
-    items whose files can be read.
-    """
+    """Encode items without a row; False if the step has to give way. Raises `SourceAway` after all readable items."""
     report = step.progress("encoding items")
     missing = project.items.unencoded().count()
     n_encoded = 0
@@ -139,9 +136,7 @@ def _begin_early(step: Step, project: Project) -> bool:
 
 
 def _store(step: Step, project: Project, encoded: Encoded, change: Change | None) -> None:
-    """Append the block to the file, then give its items their rows in one transaction; in both generations if the next
-    one covers all rows.
-    """
+    """Append the block to the file, then give its items their rows, in both generations if the next one is complete."""
     block, good, bad = encoded
     rows_before = project.encoded_rows
     also = change.block_of(step, good) if good and change is not None and change.is_ready else None
@@ -153,7 +148,7 @@ def _store(step: Step, project: Project, encoded: Encoded, change: Change | None
         # Other writers wait for its end.
         update_numbers(Item, "row", {pk: rows_before + offset for offset, pk in enumerate(good)})
         if good:
-            store_sums(project, project.features_generation, [sum_of_block(rows_before, block)])
+            store_sums(project, project.features_generation, [RowSum.of(rows_before, block)])
         change_each("UPDATE labeling_item SET encode_error = %s WHERE id = %s", [(bad[pk][:300], pk) for pk in bad])
         Project.objects.filter(pk=project.pk).update(encoded_rows=F("encoded_rows") + len(good))
         if also is not None and change is not None:
@@ -178,9 +173,7 @@ def _current_encoder(step: Step, project: Project, *, changing: bool) -> Encoder
 
 
 def _encoded_before(project: Project, rows: deque[list[int]]) -> Iterator[list[ItemColumns]]:
-    """Yield the items that have a row, in the order of their rows, in the chunks in which they were encoded, and append
-    the rows of each chunk to `rows`.
-    """
+    """Yield the items that have a row in the chunks in which they were encoded; append each chunk's rows to `rows`."""
     for start in range(0, project.encoded_rows, CHUNK):
         items = project.items.filter(row__gte=start, row__lt=start + CHUNK).order_by("row")
         if chunk := columns_of(items):
@@ -227,7 +220,7 @@ def start_generation(step: Step, project: Project) -> Encoder:
         stop = min((places[-1] // CHUNK + 1) * CHUNK, project.encoded_rows)
         block = in_rows(encoder, encoded.block, places, start, stop)
         append_rows(path, rows_before=start, block=block)
-        sums.append(sum_of_block(start, block))
+        sums.append(RowSum.of(start, block))
         start = stop
         report(start / project.encoded_rows)
     if start < project.encoded_rows:

@@ -161,9 +161,7 @@ def _accepted(address: str, key: str, answer: _Answer) -> Any:
 
 
 def _explained(content: Any, key: str) -> tuple[str, str]:
-    """Return the code of the server's error, for a sentence that people keep, and its whole message, which may quote
-    the request. Neither has the key.
-    """
+    """Return the error's code, which people keep, and its message, which may quote texts; both without the key."""
     error = content.get("error") if isinstance(content, dict) else None
     error = error if isinstance(error, dict) else {"message": error}
     codes = [error.get("code"), error.get("type")]

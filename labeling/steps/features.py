@@ -16,7 +16,7 @@ from labeling.models.items import ItemQuerySet
 from labeling.outside import references
 from labeling.steps.compute import compute
 from labeling.steps.endpoint import Asking
-from labeling.storage.arrays.files import ProjectFiles, RowSum, sum_of
+from labeling.storage.arrays.files import ProjectFiles
 from labeling.storage.disk.files import FileDamaged, reading
 from labeling.storage.shared_files import read_whole
 from models_store import encoders
@@ -70,9 +70,7 @@ def fit_encoder(step: Step, project: Project, kind: type[Encoder], options: Mapp
 
 
 def sample_of(items: ItemQuerySet, project: Project, n: int) -> list[Any]:
-    """Return the raw contents of at most `n` of the project's items, drawn uniformly, without those that cannot be
-    read.
-    """
+    """Return the readable raw contents among at most `n` of the project's items, drawn uniformly."""
     # The front of the permutation is a uniform sample, also of an import that is sorted by class.
     chosen = items.filter(encode_error="").order_by("control_key")[:n]
     raws = raw_contents(project, columns_of(chosen)) if n else []
@@ -94,9 +92,7 @@ def columns_of(items: ItemQuerySet) -> list[ItemColumns]:
 
 
 def chunks_of(items: ItemQuerySet) -> list[list[ItemColumns]]:
-    """Return the items in chunks of `CHUNK`: the last bits of an item's features depend on the other items in its
-    chunk.
-    """
+    """Return the items in chunks of `CHUNK`, on which the last bits of their features depend."""
     every = columns_of(items)
     return [every[start : start + CHUNK] for start in range(0, len(every), CHUNK)]
 
@@ -136,9 +132,7 @@ def encoded_chunks(project: Project, encoder: Encoder, chunks: Iterable[Sequence
 def encode_items(
     project: Project, encoder: Encoder, items: ItemQuerySet, report: Callable[[float], object]
 ) -> np.ndarray:
-    """Return features (n, dim) of the items, in their order, from any encoder. Raises `StepFailed` if one cannot be
-    encoded.
-    """
+    """Return features (n, dim) of the items, in order. Raises `StepFailed` if one cannot be encoded."""
     chunks, blocks = chunks_of(items), []
     for encoded in encoded_chunks(project, encoder, chunks):
         if encoded.bad:
@@ -194,9 +188,7 @@ def _computed(
 
 
 def raw_contents(project: Project, items: Sequence[ItemColumns]) -> list[Any]:
-    """Return the encoder's input for each item, by the item's kind; an error object if its file is missing or
-    damaged.
-    """
+    """Return the encoder's input for each item, by its kind; an error object if its file is missing or damaged."""
     kind = kinds.of(project)
     blocks: dict[str, np.ndarray] = {}
     contents: list[Any] = []
@@ -209,7 +201,3 @@ def raw_contents(project: Project, items: Sequence[ItemColumns]) -> list[Any]:
         except (OSError, FileDamaged) as error:
             contents.append(error)
     return contents
-
-
-def sum_of_block(start: int, block: np.ndarray) -> RowSum:
-    return RowSum(start, start + len(block), sum_of(block))

@@ -22,9 +22,7 @@ from labeling.storage.db.statements import among
 
 @dataclass(frozen=True, slots=True)
 class Further:
-    """Items that are asked again: keys, rows and whether their answer is known, (m,) each; and the ranks of their
-    tasks, (m,) ascending.
-    """
+    """Items asked again: keys, rows, whether their answer is known, (m,) each; their tasks' ranks, (m,) ascending."""
 
     items: np.ndarray
     rows: np.ndarray

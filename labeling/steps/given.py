@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from django.utils import timezone
@@ -24,7 +23,8 @@ from labeling.steps import measure, outside_versions
 from labeling.steps.features import load_encoder
 from labeling.steps.model_inputs import open_features, read_labels
 from labeling.steps.prediction_server import ServerAway, answers_of, file_of
-from labeling.storage.arrays.files import Features, ProjectFiles, writing_array
+from labeling.storage.arrays.features import Features
+from labeling.storage.arrays.files import ProjectFiles, writing_array
 from labeling.storage.disk import npy
 from labeling.storage.disk.files import FileDamaged, sha256_of_file
 from labeling.storage.shared_files import read_whole, store
@@ -109,13 +109,6 @@ def _end(step: Step, handed: PredictionSet, reason: str) -> None:
         handed.step_failed(reason)
 
 
-class _Read(NamedTuple):
-    """What was read: whether each row of the pool has a prediction (rows,), and the number of ids without a row."""
-
-    seen: np.ndarray
-    without_row: int
-
-
 def _take(step: Step, handed: PredictionSet, path: Path, name: str) -> None:
     project = handed.project
     project.refresh_from_db(fields=["encoded_rows", "features_generation"])
@@ -129,13 +122,13 @@ def _take(step: Step, handed: PredictionSet, path: Path, name: str) -> None:
         quota.check_room(project, npy.file_bytes(4 * shape[0] * shape[1]))
         target = ProjectFiles(project).owned(handed)
         with writing_array(target, shape, np.dtype(np.float32)) as array:
-            read = _read(step, project, file, array)
-            _check_missing(project, handed, read.seen)
-            _fill(array, file.columns, read.seen, features if own else None)
+            seen, without_row = _read(step, project, file, array)
+            _check_missing(project, handed, seen)
+            _fill(array, file.columns, seen, features if own else None)
         handed.columns, handed.dim, handed.margins_only = file.columns, dim, file.margins_only
-    handed.items = int(read.seen.sum())
+    handed.items = int(seen.sum())
     handed.digest, handed.size = read_whole(target, sha256_of_file), store().size(target)
-    _make_version(step, handed, read, own=own)
+    _make_version(step, handed, without_row, own=own)
 
 
 def _expected(project: Project) -> Expected:
@@ -149,8 +142,10 @@ def _expected(project: Project) -> Expected:
     )
 
 
-def _read(step: Step, project: Project, file: PredictionFile, array: np.memmap) -> _Read:
-    """Write the predictions into the array, by row."""
+def _read(step: Step, project: Project, file: PredictionFile, array: np.memmap) -> tuple[np.ndarray, int]:
+    """Write the predictions into the array, by row. Return which rows have one (rows,), and the number of ids without a
+    row.
+    """
     report = step.progress("reading predictions", end=SHARE_READ)
     seen, without_row, n = np.zeros(len(array), bool), 0, 0
     for block in file.blocks():
@@ -169,7 +164,7 @@ def _read(step: Step, project: Project, file: PredictionFile, array: np.memmap) 
         seen[at] = True
         n += len(rows)
         report(n / max(n, len(array)))
-    return _Read(seen, without_row)
+    return seen, without_row
 
 
 def _rows_of(project: Project, file: PredictionFile, block: Block) -> np.ndarray:
@@ -209,9 +204,7 @@ def _check_missing(project: Project, handed: PredictionSet, seen: np.ndarray) ->
 
 
 def _lacking(project: Project, handed: PredictionSet, missing: np.ndarray, *, of: int) -> str:
-    """Say that a file lacks the predictions of these rows, and what to do. Only the items behind the last predicted one
-    can be left out.
-    """
+    """Say that a file lacks these rows, and what to do. Only items behind the last one can be left out."""
     items = "item has" if len(missing) == 1 else "items have"
     what = f"{len(missing):,} {items} no prediction, the first is “{_name_of(project, missing)}”."
     if missing.min() < handed.rows:
@@ -237,10 +230,8 @@ def _fill(array: np.memmap, columns: int, seen: np.ndarray, features: Features |
         array.flush()  # part by part: other commits would wait for one large write
 
 
-def _make_version(step: Step, handed: PredictionSet, read: _Read, *, own: bool) -> None:
-    """Measure the predictions on the control slice, compare them with the last version that passed the gate, and end
-    the step with the new version.
-    """
+def _make_version(step: Step, handed: PredictionSet, without_row: int, *, own: bool) -> None:
+    """Measure the predictions on the control slice and by the gate, and end the step with the new version."""
     project = handed.project
     n_classes = project.classes.count()
     version = ModelVersion(
@@ -265,13 +256,12 @@ def _make_version(step: Step, handed: PredictionSet, read: _Read, *, own: bool) 
         "given": {
             "name": handed.name,
             "items": handed.items,
-            "without_row": read.without_row,
+            "without_row": without_row,
             "left_out": handed.left_out,
             "embeddings": "features" if own else handed.dim,
         },
     }
-    readable = project.versions.filter(number__gte=project.encoder_since).readable()
-    version.gate, version.held_back = measure.gate(project, readable.passed().newest(), answers, features, control)
+    version.gate, version.held_back = measure.gate(project, project.encoder_since, answers, features, control)
     values = ("columns", "dim", "margins_only", "rows", "items", "left_out", "digest", "size", "reason")
     with step.finish():
         outside_versions.add(version)

@@ -9,7 +9,8 @@ import numpy as np
 
 from labeling.models import ModelVersion, Project
 from labeling.steps.model_inputs import LabeledRows, VersionDamaged, scorer_of
-from labeling.storage.arrays.files import Features, ProjectFiles
+from labeling.storage.arrays.features import Features
+from labeling.storage.arrays.files import ProjectFiles
 from models_store import artifact, metrics
 from models_store.model import Model
 from models_store.paired import compare
@@ -104,14 +105,15 @@ def calibration_figures(answers: ControlResults) -> dict[str, Any] | None:
 
 
 def gate(
-    project: Project, earlier: ModelVersion | None, answers: ControlResults, features: Features, control: LabeledRows
+    project: Project, since: int, answers: ControlResults, features: Features, control: LabeledRows
 ) -> tuple[dict[str, Any], bool]:
-    """Compare a new version, by its answers, with the last version that passed the gate.
+    """Compare a new version, by its answers, with the last version that passed the gate, from the number `since` on.
 
     Both versions predict the same control items, and neither has learned from them. Returns the figures for the
     version's row, and whether to hold the new version back because it is significantly worse. If there is no earlier
     version, or if its artifact is damaged, the new version passes: a damaged version could not pick a batch either.
     """
+    earlier = project.versions.filter(number__gte=since).readable().passed().newest()
     if earlier is None:
         return {}, False
     try:

@@ -21,13 +21,12 @@ from labeling.projects.encoders.encoder_comparison import Measured, own_choice
 from labeling.projects.encoders.encoder_settings import encoder_of, encoder_with_options
 from labeling.projects.privacy import ledger
 from labeling.steps.features import encode_items, fit_encoder, load_encoder
-from labeling.steps.model_inputs import LabeledRows, read_labels, recipe_of, seed_for
+from labeling.steps.model_inputs import LabeledRows, read_labels, recipe_of, seed_for, training_set_of
 from models_store import metrics
 from models_store.class_sets import ClassSets
 from models_store.crossfit import held_out_probabilities
 from models_store.encoders import Encoder
 from models_store.estimators import EstimatorError
-from models_store.training import TrainingSet
 
 MOST = 3000
 """The most labels in the sample."""
@@ -113,14 +112,7 @@ def _right(
 ) -> np.ndarray:
     """Return whether models that have not learned each label predict it, (n,) bool; of several classes, all of them."""
     n_classes = project.classes.count()
-    training_set = TrainingSet(
-        features=features,
-        targets=labeled.targets,
-        question=project.question,
-        n_classes=n_classes,
-        input_shape=encoder.input_shape,
-        proposed=labeled.proposed,
-    )
+    training_set = training_set_of(project, labeled, features, encoder, n_classes)
     recipe = recipe_of(project, encoder, n_classes, seed=seed_for(project, "encoders", len(labeled.rows)))
     plain = replace(recipe, config=replace(recipe.config, temperature="none", soft_labels=False))
     p = held_out_probabilities(training_set, plain, folds=FOLDS, progress=watch)

@@ -6,7 +6,7 @@ The question defines a doubt: `models_store.questions.Question.doubts`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -33,18 +33,10 @@ FEWEST = 200
 LEAST = 2 * FOLDS
 """The least number of labels of a class, for the same reason."""
 PART = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Doubt:
-    """A label that looks wrong. `likely`: the class that the models predict; for `verify` 1 for yes, for `multi` the
-    class that they doubt or miss.
-    """
-
-    row: int
-    label: Any
-    quality: float
-    likely: int
+Doubt = tuple[int, Any, float, int]
+"""A label that looks wrong: its row, itself, its quality, and the likely label. The latter is the class that the models
+predict; for `verify` 1 for yes, for `multi` the class that they doubt or miss.
+"""
 
 
 def mislabeled(step: Step) -> None:
@@ -70,7 +62,7 @@ def _look(step: Step, project: Project) -> list[Doubt]:
     doubts = questions.named(project.question).doubts(targets, p, least=LEAST)
     labels = [np.flatnonzero(each).tolist() if each.ndim else each.item() for each in targets[doubts.places]]
     rows = labeled.rows[doubts.places].tolist()
-    return [Doubt(*each) for each in zip(rows, labels, doubts.quality.tolist(), doubts.likely.tolist(), strict=True)]
+    return list(zip(rows, labels, doubts.quality.tolist(), doubts.likely.tolist(), strict=True))
 
 
 def _held_out(project: Project, labeled: LabeledRows, n_classes: int, watch: Callable[[float], object]) -> np.ndarray:
@@ -82,13 +74,14 @@ def _held_out(project: Project, labeled: LabeledRows, n_classes: int, watch: Cal
         max_steps=min(recipe.config.max_steps, MOST_STEPS),
         max_seconds=min(recipe.config.max_seconds or MOST_SECONDS, MOST_SECONDS),
     )
-    training_set = training_set_of(project, labeled, open_features(project, encoder), encoder, n_classes)
+    features = open_features(project, encoder)[labeled.rows]
+    training_set = training_set_of(project, labeled, features, encoder, n_classes)
     return held_out_probabilities(training_set, replace(recipe, config=short), folds=FOLDS, progress=watch)
 
 
 def _write(step: Step, project: Project, doubts: list[Doubt]) -> None:
     """Write the marks, in transactions of `PART` items. A label that changed since it was read gets no mark."""
-    doubted = {doubt.row for doubt in doubts}
+    doubted = {row for row, *_ in doubts}
     marked = project.items.filter(label_quality__isnull=False).values_list("pk", "row")
     over = [pk for pk, row in marked if row not in doubted]
     for part in in_parts(over, PART):
@@ -96,7 +89,5 @@ def _write(step: Step, project: Project, doubts: list[Doubt]) -> None:
             Item.objects.filter(pk__in=part).update(label_quality=None, likely_label=None)
     for some in in_parts(doubts, PART):
         with step.write():
-            for doubt in some:
-                project.items.filter(row=doubt.row, label=doubt.label).update(
-                    label_quality=doubt.quality, likely_label=doubt.likely
-                )
+            for row, label, quality, likely in some:
+                project.items.filter(row=row, label=label).update(label_quality=quality, likely_label=likely)

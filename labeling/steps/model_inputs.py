@@ -17,7 +17,8 @@ from labeling.loop.step import GaveWay, StepFailed
 from labeling.models import ModelVersion, Project
 from labeling.projects.model_settings import learner_of
 from labeling.steps.features import load_encoder
-from labeling.storage.arrays.files import Features, ProjectFiles, check_array, load_mapped
+from labeling.storage.arrays.features import Features
+from labeling.storage.arrays.files import ProjectFiles, check_array, load_mapped
 from labeling.storage.arrays.forms import HANDED_IN, fitted
 from labeling.storage.db.statements import among
 from labeling.storage.disk.files import FileDamaged
@@ -104,9 +105,7 @@ def _propagated(project: Project, places: Mapping[int, int], sources: np.ndarray
 
 
 def _probable(project: Project, items: Any, rows: np.ndarray, labels: np.ndarray, n_classes: int) -> csr_array:
-    """Return the probability of each class (n, n_classes) for the items with these rows; 1 for the label of an item
-    without a distribution.
-    """
+    """Return the probability of each class (n, n_classes) for these rows; 1 for a label without a distribution."""
     several = dict(items.filter(label_distribution__isnull=False).values_list("row", "label_distribution"))
     cells: list[tuple[int, int, float]] = []
     for place, (row, label) in enumerate(zip(rows.tolist(), labels.tolist(), strict=True)):
@@ -188,14 +187,14 @@ def check_handed_in(version: ModelVersion) -> None:
 def training_set_of(
     project: Project,
     labeled: LabeledRows,
-    features: Features,
+    features: np.ndarray,
     encoder: Encoder,
     n_classes: int,
     representative: np.ndarray | None = None,
 ) -> TrainingSet:
-    """Return the training set of these labels and their features. `representative`: as in `TrainingSet`."""
+    """Return the training set of these labels and their features (n, …). `representative`: as in `TrainingSet`."""
     return TrainingSet(
-        features=features[labeled.rows],
+        features=features,
         targets=labeled.targets,
         question=project.question,
         n_classes=n_classes,
@@ -239,9 +238,7 @@ def recipe_of(project: Project, encoder: Encoder, n_classes: int, *, seed: int) 
 
 
 def network_of(encoder: Encoder, n_classes: int) -> nn.Module | None:
-    """Return the network that the encoder provides for training, if any. Raises `StepFailed` if a library is
-    missing.
-    """
+    """Return the encoder's network for training, if any. Raises `StepFailed` if a library is missing."""
     try:
         return encoder.network(n_classes)
     except EncoderSetupError as error:

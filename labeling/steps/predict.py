@@ -1,4 +1,4 @@
-"""Predict the items of an uploaded file in the background.
+"""Predict the items of a file with the project's encoder and a model version, chunk by chunk.
 
 The step appends rows to a file and then records the file's size in a transaction. After a kill, the next attempt
 truncates the file to the recorded size and goes on from there.
@@ -6,30 +6,49 @@ truncates the file to the recorded size and goes on from there.
 
 from __future__ import annotations
 
+import datetime
 import os
+from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
+import numpy as np
 import orjson
 from django.db.models import F
 from django.utils import timezone
 
+from labeling import kinds
+from labeling.intake.checking import chunks
+from labeling.intake.drafts import Draft, Rejection
 from labeling.intake.readers import Source, UnreadableFile, open_source
+from labeling.intake.rules import Rules
+from labeling.intake.run import rules_of
 from labeling.loop.step import ComputeAway, Step, StepFailed, StepLost
-from labeling.models import PredictionRun
+from labeling.models import ModelVersion, PredictionRun, Project
 from labeling.outgoing import artifacts
+from labeling.outgoing.formats import Row
+from labeling.outgoing.predictions import RowShape
 from labeling.projects import quota
-from labeling.steps.model_inputs import VersionDamaged
-from labeling.steps.prediction_rows import PredictedChunk, Predictor
+from labeling.steps.features import encode_good, load_encoder
+from labeling.steps.model_inputs import VersionDamaged, load_model
 from labeling.storage.arrays.files import ProjectFiles
 from labeling.storage.disk.files import FileDamaged
 from labeling.storage.shared_files import store
+from models_store.encoders import Encoder
+from models_store.model import Model
+from models_store.prediction import Prediction
+from models_store.prediction import predict as predictions_of
 
 # The most rejected rows that the run lists.
 LISTED = 100
 # The largest result, which lies on the server's disk.
 MOST_BYTES = 2 << 30
+# The most probabilities in memory at once, as Python floats.
+MOST_PROBABILITIES = 1_000_000
+# The digits of a float32; as a Python float it would be written with twice as many.
+DIGITS = 7
 
 
 class _Refused(Exception):
@@ -100,9 +119,7 @@ def _bring(run: PredictionRun, result: Path) -> None:
 
 
 def _all_parts(step: Step, run: PredictionRun, predictor: Predictor, source: Source, file: IO[bytes]) -> bool:
-    """Predict the file's chunks one after the other and write their rows. Return False if the step has to give way
-    first.
-    """
+    """Predict the file chunk by chunk, and write the rows. Return False if the step has to give way first."""
     report = step.progress("predicting", of=run.name)
     for chunk in predictor.chunks(source, skip=run.position):
         _write(step, run, chunk, file)
@@ -149,3 +166,99 @@ def _count(step: Step, run: PredictionRun, chunk: PredictedChunk, size: int) -> 
 def _finish(step: Step, run: PredictionRun, **values: object) -> None:
     with step.finish():
         PredictionRun.objects.filter(pk=run.pk).update(finished_at=timezone.now(), **values)
+
+
+@dataclass(frozen=True, slots=True)
+class PredictedChunk:
+    """The predicted rows and the rejections of `records` consecutive records of the file."""
+
+    records: int
+    rows: list[Row]
+    rejections: list[Rejection]
+
+
+class Predictor:
+    """A model version and the project's encoder, loaded once for any number of chunks."""
+
+    def __init__(
+        self,
+        project: Project,
+        version: ModelVersion,
+        *,
+        probabilities: bool = False,
+        allow_files: bool = False,
+        at: datetime.datetime | None = None,
+    ) -> None:
+        """Load the encoder and the version.
+
+        `allow_files`: rows may name files beside the uploaded file. `at`: use the calibration of that moment. Raises
+        `StepFailed` if the version or the encoder cannot be loaded, or if the version learned from another encoder;
+        `FileDamaged` if the encoder's file is damaged.
+        """
+        self._kind = kinds.of(project)
+        self._encoder: Encoder = load_encoder(project)
+        self._model: Model = load_model(project, version, at=at)
+        taught = self._model.manifest.get("encoder", {}).get("digest")
+        if taught != self._encoder.digest:
+            raise StepFailed(
+                f"Model version {version.number} learned from the features of another encoder than the project has "
+                "now. Ask a version that was trained later."
+            )
+        self.rules: Rules = rules_of(project, allow_files=allow_files, with_truth=False)
+        self._indices = {name: index for index, name in enumerate(self.rules.classes)}
+        self._probabilities = probabilities
+        names: tuple[str, ...] = ("yes", "no") if self.rules.question.proposes else self.rules.classes
+        self.shape = RowShape(project.asks, names if probabilities else ())
+
+    def chunks(self, source: Source, *, skip: int = 0) -> Iterator[PredictedChunk]:
+        """Yield the predictions for the file's records after the first `skip`, in order. Raises `UnreadableFile`."""
+        most = self._kind.chunk
+        if self._probabilities:
+            most = max(1, min(most, MOST_PROBABILITIES // len(self.rules.classes)))
+        for places, checked, _ in chunks(source, self.rules, skip=skip, most=lambda: most):
+            drafts = [(place, draft) for place, draft in zip(places, checked, strict=True) if isinstance(draft, Draft)]
+            rejections = [each for each in checked if isinstance(each, Rejection)]
+            features, wrong = encode_good(
+                self._encoder, [self._kind.raw(draft.data, _stored(draft)) for _, draft in drafts]
+            )
+            rejections += [Rejection(drafts[at][0], f"{reason}.", "") for at, reason in wrong.items()]
+            good = [each for at, each in enumerate(drafts) if at not in wrong]
+            yield PredictedChunk(len(places), self._rows(good, features) if good else [], rejections)
+
+    def _rows(self, drafts: list[tuple[str, Draft]], features: np.ndarray) -> list[Row]:
+        proposed = None
+        if self.rules.question.proposes:
+            proposed = np.array([self._indices[str(draft.proposed)] for _, draft in drafts], np.int64)
+        extras = ["probabilities"] if self._probabilities else self.rules.question.predicts_from
+        prediction = next(predictions_of(self._model, features, proposed=proposed, extras=extras, chunk=len(features)))
+        return [self._row(where, draft, prediction, at) for at, (where, draft) in enumerate(drafts)]
+
+    def _row(self, where: str, draft: Draft, prediction: Prediction, at: int) -> Row:
+        row: Row = {"where": where, "external_id": draft.external_id}
+        if self.rules.question.proposes:
+            row["proposed"] = draft.proposed
+        probabilities = None if prediction.probabilities is None else prediction.probabilities[at]
+        value, confidence = self.rules.question.prediction(
+            int(prediction.best[at]), float(prediction.confidence[at]), probabilities
+        )
+        row["label"] = self.rules.question.show(value, self.rules.classes)
+        row["confidence"] = list(map(_number, confidence)) if isinstance(confidence, list) else _number(confidence)
+        row["margin"] = _number(prediction.margins[at])
+        if self._probabilities:
+            assert probabilities is not None
+            row["probabilities"] = self._by_name(probabilities)
+        return row
+
+    def _by_name(self, p: np.ndarray) -> dict[str, float]:
+        if self.rules.question.proposes:
+            return {"yes": _number(p), "no": _number(1 - p)}
+        return dict(zip(self.rules.classes, map(_number, p), strict=True))
+
+
+def _stored(draft: Draft) -> bytes | np.ndarray | None:
+    """Return the bytes or vector that an import would store for the item."""
+    return draft.vector if draft.file is None else draft.file
+
+
+def _number(value: Any) -> float:
+    return float(f"{value:.{DIGITS}g}")

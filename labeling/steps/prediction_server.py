@@ -107,11 +107,12 @@ def _ask_about_all(step: Step, handed: PredictionSet, place: _Place, file: IO[by
     report = step.progress("asking the server for predictions")
     items = project.items.kept().filter(row__isnull=False).order_by("row")
     while (chunk := _next_chunk(project, items.filter(row__gte=handed.asked))) is not None:
-        rows = _predictions(project, place, chunk.tasks) if chunk.tasks else []
+        tasks, stop = chunk
+        rows = _predictions(project, place, tasks) if tasks else []
         file.write(b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows))
         file.flush()
         os.fsync(file.fileno())
-        handed.asked, handed.answered, handed.failures = chunk.stop, file.tell(), 0
+        handed.asked, handed.answered, handed.failures = stop, file.tell(), 0
         with step.write():
             handed.save(update_fields=["asked", "answered", "failures"])
         report(handed.asked / project.encoded_rows)
@@ -122,28 +123,16 @@ def _ask_about_all(step: Step, handed: PredictionSet, place: _Place, file: IO[by
     return True
 
 
-class _Task(NamedTuple):
-    """An item that the server is asked about, with its task for the request."""
-
-    external_id: str
-    task: dict[str, Any]
-
-
-class _Chunk(NamedTuple):
-    """The tasks of one request, and the row behind its last item. Items whose files are lost have no task."""
-
-    tasks: list[_Task]
-    stop: int
-
-
-def _next_chunk(project: Project, items: ItemQuerySet) -> _Chunk | None:
-    """Return the first items, as many as fit into a request; None if there are none."""
+def _next_chunk(project: Project, items: ItemQuerySet) -> tuple[list[dict[str, Any]], int] | None:
+    """Return tasks of the first items, as many as fit into a request, and the row behind the last item; None without
+    items. Items whose files are lost have no task.
+    """
     kind = kinds.of(project)
     columns = (*ItemColumns._fields, "row", "external_id", "proposed")
     rows = list(items.values_list(*columns)[:CHUNK])
     names = project.class_names(proposed for *_, proposed in rows if proposed is not None)
     references.bring(media for _, _, media, *_ in rows)
-    tasks: list[_Task] = []
+    tasks: list[dict[str, Any]] = []
     size = stop = 0
     for *item, row, external_id, proposed in rows:
         columns_of_item = ItemColumns._make(item)
@@ -161,24 +150,27 @@ def _next_chunk(project: Project, items: ItemQuerySet) -> _Chunk | None:
         size += len(content)
         if tasks and size > CHUNK_BYTES:
             break
-        tasks.append(_Task(external_id, {"id": columns_of_item.pk, "data": data}))
+        tasks.append({"id": columns_of_item.pk, "data": data})
         stop = row + 1
-    return _Chunk(tasks, stop) if rows else None
+    return (tasks, stop) if rows else None
 
 
-def _predictions(project: Project, place: _Place, asked: list[_Task]) -> list[dict[str, Any]]:
+def _predictions(project: Project, place: _Place, asked: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Ask the server about these items. Return its predictions as rows of a file of predictions."""
-    results = _ask(place, "predict", {"tasks": [each.task for each in asked], "params": {}}).get("results")
+    results = _ask(place, "predict", {"tasks": asked, "params": {}}).get("results")
     if not isinstance(results, list) or len(results) != len(asked):
         n = len(results) if isinstance(results, list) else "no"
         raise StepFailed(f"The server was asked about {len(asked)} items, and answered with {n} results.")
-    return [_prediction_row(project, each, result) for each, result in zip(asked, results, strict=True)]
+    return [
+        _prediction_row(project, each["data"]["external_id"], result)
+        for each, result in zip(asked, results, strict=True)
+    ]
 
 
-def _prediction_row(project: Project, asked: _Task, result: Any) -> dict[str, Any]:
+def _prediction_row(project: Project, external_id: str, result: Any) -> dict[str, Any]:
     """Return the prediction of an item as a row of a file of predictions. Raises `StepFailed` if it is none."""
     several = result if isinstance(result, list) else [result]
-    item = f"The answer of the server for the item “{excerpt(asked.external_id)}”"
+    item = f"The answer of the server for the item “{excerpt(external_id)}”"
     try:
         first = several[0]
         part = next(each for each in first["result"] if each["type"] == "choices")
@@ -190,16 +182,14 @@ def _prediction_row(project: Project, asked: _Task, result: Any) -> dict[str, An
     if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
         raise StepFailed(f"{item} has no score from 0 to 1. Without it, nothing tells how sure the model is.")
     if project.asks.several:
-        return {"external_id": asked.external_id, "label": chosen, "confidence": score}
+        return {"external_id": external_id, "label": chosen, "confidence": score}
     if len(chosen) != 1:
         raise StepFailed(f"{item} has {len(chosen)} choices, and the question allows one.")
-    return {"external_id": asked.external_id, "label": chosen[0], "confidence": score}
+    return {"external_id": external_id, "label": chosen[0], "confidence": score}
 
 
 def _ask(place: _Place, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Send a request, GET without a body, and return the object that the server answers with. Raises `ServerAway` or
-    `StepFailed`.
-    """
+    """Send a request, GET without a body; return the answer's object. Raises `ServerAway` or `StepFailed`."""
     if body is not None:
         body = {**body, "project": place.project, "label_config": place.config}
     status, content = async_to_sync(_send)(place, path, body)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from labeling.loop.step import GaveWay, Step, StepFailed
-from labeling.models import ModelVersion, Project
+from labeling.models import DamagedFile, ModelVersion, Project
 from labeling.steps.model_inputs import VersionDamaged
 from labeling.steps.rebuild_files import rebuild_version
 from labeling.steps.stored_files import StoredFile, file_named
@@ -39,7 +39,7 @@ def mending(run: Callable[[Step], None], step: Step) -> None:
 def rebuild(step: Step) -> None:
     """Rebuild the project's files that are recorded as damaged, except those that only a backup can restore."""
     project = step.job.project
-    for name in [each.name for each in damage.standing_in(project)]:
+    for name in list(DamagedFile.objects.standing().filter(project=project).values_list("name", flat=True)):
         if step.urgent_work_is_due():
             raise GaveWay
         if name.startswith(NOT_REBUILT):

@@ -21,8 +21,8 @@ from labeling.steps.embed import ALWAYS, rows_predicted, run_over_pool
 from labeling.steps.encode import start_generation
 from labeling.steps.features import encode_rows, fit_encoder, load_encoder
 from labeling.steps.model_inputs import VersionDamaged, check_handed_in, open_features, scorer_of
-from labeling.storage.arrays.files import ProjectFiles, RowSum, rewrite_rows, sum_of, write_shape
-from labeling.storage.arrays.sums import store_sums, sums_of
+from labeling.storage.arrays.features import RowSum, rewrite_rows, store_sums, sums_of, write_shape
+from labeling.storage.arrays.files import ProjectFiles
 from labeling.storage.disk.files import make_room
 from labeling.storage.shared_files import store
 from models_store import artifact
@@ -76,7 +76,7 @@ def rebuild_features(step: Step) -> None:
         block = encode_rows(project, encoder, part.start, part.stop)
         rewrite_rows(path, start=part.start, block=block)
         with step.write():
-            store_sums(project, project.features_generation, [RowSum(part.start, part.stop, sum_of(block))])
+            store_sums(project, project.features_generation, [RowSum.of(part.start, block)])
         report((done + 1) / len(damaged))
 
 
@@ -129,9 +129,7 @@ def rebuild_pool_array(version: ModelVersion, name: str, step: Step) -> None:
 
 
 def rebuild_clustering(step: Step) -> None:
-    """Cluster the pool again into new files, with the same version's embeddings, or the version in use if that one is
-    damaged.
-    """
+    """Cluster the pool again into new files, by the same version, or by the one in use if that one is damaged."""
     project = step.job.project
     clustering = Clustering.objects.select_related("project", "embedded_by").get(project=project)
     used = in_use(project)

@@ -20,7 +20,8 @@ from labeling.projects.privacy import ledger
 from labeling.steps import measure, outside_versions
 from labeling.steps.features import load_encoder
 from labeling.steps.model_inputs import open_features, read_labels, seed_for
-from labeling.storage.arrays.files import Features, ProjectFiles
+from labeling.storage.arrays.features import Features
+from labeling.storage.arrays.files import ProjectFiles
 from labeling.storage.shared_files import store
 from models_store import artifact, registering
 from models_store.encoders import Encoder, EncoderSetupError
@@ -100,8 +101,7 @@ def _measured(registration: Registration, registered: Registered, features: Feat
     number = outside_versions.next_number(project)
     control = read_labels(project, project.items.measuring().filter(row__lt=len(features)), n_classes)
     answers = measure.control_results(project, registered.model, features, control)
-    earlier = project.versions.filter(number__gte=project.encoder_since).readable().passed().newest()
-    gate, held_back = measure.gate(project, earlier, answers, features, control)
+    gate, held_back = measure.gate(project, project.encoder_since, answers, features, control)
     return ModelVersion(
         project=project,
         number=number,

@@ -11,7 +11,6 @@ batch, those of earlier ones in rows of `Selection`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -35,17 +34,9 @@ from labeling.steps.select import make_plan, read_pool, seed_of
 from labeling.storage.db.long_writes import in_parts
 from labeling.storage.db.statements import change_each
 
-KEPT = [*((name, np.int64) for name in ("key", "rank", "row")), ("gold", bool), ("again", bool)]
+UNTOUCHED = [(name, np.int64) for name in ("key", "rank", "row")]
+KEPT = [*UNTOUCHED, ("gold", bool), ("again", bool)]
 FACTS = [field.attname for field in SelectionFacts._meta.fields]
-
-
-@dataclass(frozen=True, slots=True)
-class Untouched:
-    """The replaceable tasks of a batch: keys, ranks and rows of their items, (n,) int64 each, by rank."""
-
-    keys: np.ndarray
-    ranks: np.ndarray
-    rows: np.ndarray
 
 
 def repick(step: Step) -> None:
@@ -92,7 +83,7 @@ def _repick(step: Step, project: Project, batch: Batch, used: InUse, strategy: s
         clustered.clean_up()
     untouched = _untouched(batch)
     number = batch.selection + 1
-    if not len(untouched.keys):
+    if not len(untouched):
         return
     kept = _kept(batch)
     if project.show_predictions and (kept["row"][kept["gold"]] >= pool_rows).any():
@@ -101,7 +92,7 @@ def _repick(step: Step, project: Project, batch: Batch, used: InUse, strategy: s
         project,
         read_pool(project, pool_rows, also=project.items.filter(task__in=_replaceable(batch))),
         pool_rows=pool_rows,
-        batch_size=len(untouched.keys),
+        batch_size=len(untouched),
         strategy=strategy,
         version=used.version,
         seed=seed_of(project, batch.number, number),
@@ -112,7 +103,7 @@ def _repick(step: Step, project: Project, batch: Batch, used: InUse, strategy: s
     facts = {
         **look.facts,
         **picked.facts,
-        "kept": _ranges(next_rank(batch), untouched.ranks),
+        "kept": _ranges(next_rank(batch), untouched["rank"]),
         "control_tasks": batch.control_tasks,  # until the tasks are written
         "select_seconds": step.seconds,
         "selection": number,
@@ -132,10 +123,10 @@ def _repick(step: Step, project: Project, batch: Batch, used: InUse, strategy: s
     drop_wide_arrays(project, used.version)
 
 
-def _untouched(batch: Batch) -> Untouched:
+def _untouched(batch: Batch) -> np.ndarray:
+    """Return the replaceable tasks of the batch by rank, (n,) `UNTOUCHED`."""
     tasks = _replaceable(batch).order_by("rank").values_list("pk", "rank", "item__row")
-    values = np.fromiter(tasks.iterator(chunk_size=2000), [("key", np.int64), ("rank", np.int64), ("row", np.int64)])
-    return Untouched(values["key"], values["rank"], values["row"])
+    return np.fromiter(tasks.iterator(chunk_size=2000), UNTOUCHED)
 
 
 def _ranges(size: int, ranks: np.ndarray) -> list[list[int]]:
@@ -188,16 +179,16 @@ def _show(step: Step, batch: Batch, kept: np.ndarray, facts_of: TaskFacts) -> No
             _write(some["key"].tolist(), SHOWN, facts, batch.overlap)
 
 
-def _replace(step: Step, batch: Batch, picked: Picked, untouched: Untouched, facts_of: TaskFacts, number: int) -> None:
+def _replace(step: Step, batch: Batch, picked: Picked, untouched: np.ndarray, facts_of: TaskFacts, number: int) -> None:
     """Give the untouched tasks the items of the plan. An item of the batch that is picked again keeps its task."""
-    places = _places(picked.plan.rows, untouched.rows)
+    places = _places(picked.plan.rows, untouched["row"])
     report = step.progress("writing the batch", start=0.6)
     for part in in_parts(range(len(places)), PART):
         index = np.arange(part.start, part.stop)[places[part.start : part.stop] >= 0]
-        facts = facts_of(places[index].tolist(), untouched.ranks[index].tolist())
+        facts = facts_of(places[index].tolist(), untouched["rank"][index].tolist())
         with step.write():
             selected = [{**each, "selection": number} for each in facts]
-            _write(untouched.keys[index].tolist(), (*TASK_FACTS, "selection"), selected, batch.overlap)
+            _write(untouched["key"][index].tolist(), (*TASK_FACTS, "selection"), selected, batch.overlap)
         report(part.stop / len(places))
 
 

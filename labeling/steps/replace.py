@@ -10,6 +10,7 @@ Rows are locked in the usual order: tasks, items, the batch, the project.
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 
 import numpy as np
 from django.db.models import F
@@ -22,9 +23,8 @@ from labeling.steps import batch_copies
 from labeling.steps.batch_tasks import Picked, TaskFacts, next_rank
 from labeling.steps.cluster import clusters_at
 from labeling.steps.further import choose_gold
-from labeling.steps.replacing import choose_rows
 from labeling.steps.select import read_pool
-from labeling.storage.arrays.batch_plan import NOT_APPLICABLE, Plan
+from labeling.storage.arrays.batch_plan import NOT_APPLICABLE, Plan, Pool
 from labeling.storage.arrays.files import ProjectFiles
 
 # The largest share of a batch that is replaced: a person who skips every item must not drain the pool.
@@ -59,9 +59,7 @@ def replace(step: Step) -> None:
 
 
 def _skipped(batch: Batch) -> TaskQuerySet:
-    """Return the skipped tasks of the batch without a replacement, except those of items that were excluded from the
-    pool.
-    """
+    """Return the batch's skipped tasks without a replacement, except those of excluded items."""
     kept = batch.tasks.filter(item__excluded_at=None, repeats__excluded_at=None)
     return kept.skipped().filter(replaced_by=None).order_by("pk")
 
@@ -175,9 +173,7 @@ def _keep_selections_off(project: Project) -> None:
 
 
 def _pick(project: Project, batch: Batch, skipped: list[Task]) -> Picked:
-    """Return a row of the pool for each skipped task, in the form of a selection; fewer if the pool does not
-    suffice.
-    """
+    """Return a row of the pool for each skipped task, as a selection does; fewer if the pool does not suffice."""
     version = batch.selected_by if batch.selected_by is None or not batch.selected_by.damaged else None
     pool_rows = _pool_rows(project, batch)
     margins = None if version is None else ProjectFiles(project).read(version, "margins", rows=pool_rows)
@@ -205,12 +201,81 @@ def _pick(project: Project, batch: Batch, skipped: list[Task]) -> Picked:
 
 
 def _clusters(project: Project, batch: Batch, pool_rows: int) -> np.ndarray | None:
-    """Cluster ids by row, at the cut of the batch's selection; None if the selection used no clusters, or a clustering
-    that the project has replaced.
-    """
+    """Return cluster ids by row at the selection's cut; None if it used none, or a clustering since replaced."""
     clustering = Clustering.objects.filter(project=project).first()
     if not batch.clusters or clustering is None or clustering.digest != batch.dendrogram_hash:
         return None
     if clustering.joined_rows < pool_rows or batch.mean_cluster_size is None:
         return None
     return clusters_at(project, clustering, batch.mean_cluster_size)[0]
+
+
+def choose_rows(
+    pool: Pool,
+    skipped: Sequence[tuple[int, bool]],
+    *,
+    taken: np.ndarray,
+    has_control: bool,
+    margins: np.ndarray | None,
+    clusters: np.ndarray | None,
+) -> list[int]:
+    """Choose a row of the pool for each skipped task, in their order; fewer if the pool does not suffice.
+
+    The next item of the reserved items' permutation replaces a control task. The permutation was fixed before the first
+    answer, so the control slice stays a uniform draw. Skipped items give no label: the control slice measures the
+    accuracy on items that people can answer, and the skips count the others.
+
+    The item of the same cluster with the nearest margin replaces any other task; if the cluster is used up, an item of
+    the clusters with the fewest items in the batch, as in the next pass of the selection. Without margins no
+    model picked the batch, and the next item of the permutation is the replacement.
+
+    In a batch with control tasks, replacing ends when either kind of item runs out: whether a skip is replaced must
+    tell annotators nothing about the task.
+
+    Parameters
+    ----------
+    pool : Pool
+    skipped : sequence of (int, bool)
+        For each skipped task, its row and whether it is a control task.
+    taken : ndarray of shape (k,), int64
+        The rows of the batch.
+    has_control : bool
+        Whether the batch has control tasks.
+    margins : ndarray of shape (rows,), float, or None
+    clusters : ndarray of shape (rows,), int64, or None
+        The cluster of each row at the cut of the batch.
+    """
+    order = np.argsort(pool.control_keys, kind="stable")
+    control = pool.rows[order[pool.reserved[order]]].tolist()
+    others = pool.rows[order[~pool.reserved[order]]]
+    uses = np.bincount(clusters[taken], minlength=int(clusters.max()) + 1) if clusters is not None else None
+    chosen: list[int] = []
+    for row, is_control in skipped:
+        if not len(others) or (has_control and not control):
+            break
+        if is_control:
+            chosen.append(control.pop(0))
+            continue
+        at = _nearest(others, row, margins=margins, clusters=clusters, uses=uses)
+        chosen.append(int(others[at]))
+        if clusters is not None and uses is not None:
+            uses[clusters[others[at]]] += 1
+        others = np.delete(others, at)
+    return chosen
+
+
+def _nearest(
+    rows: np.ndarray, row: int, *, margins: np.ndarray | None, clusters: np.ndarray | None, uses: np.ndarray | None
+) -> int:
+    """Return the index in `rows` of the best replacement for `row`."""
+    if margins is None or row >= len(margins):  # a gold item encoded after the model's predictions
+        return 0
+    among = np.arange(len(rows))
+    if clusters is not None and uses is not None:
+        same = among[clusters[rows] == clusters[row]]
+        if len(same):
+            among = same
+        else:
+            often = uses[clusters[rows]]
+            among = among[often == often.min()]
+    return int(among[np.argmin(np.abs(margins[rows[among]] - margins[row]))])

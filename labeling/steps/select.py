@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 
 from labeling.finishing.advance import advance
 from labeling.loop import batches
@@ -25,16 +26,24 @@ from labeling.steps.batch_tasks import PICKING_SHARE, Picked, remove_tasks, writ
 from labeling.steps.cluster import Clustered, clusters_at
 from labeling.steps.compute import compute
 from labeling.steps.embed import look_at_pool
-from labeling.steps.first_batch import covering_rows
 from labeling.steps.further import choose_further
+from labeling.storage.arrays.batch_forecast import split_batch
 from labeling.storage.arrays.batch_plan import Guard, Pool, plan_batch
 from labeling.storage.arrays.damage import name_of, note_damage
 from labeling.storage.arrays.files import ProjectFiles, load_checked
 from labeling.storage.disk.files import FileDamaged
+from models_store.training.spreading import directions
+from selector.covering import CANDIDATES, covering
 from selector.strategies import STRATEGIES
 
 CHUNK = 2000
 POOL = [("row", np.int64), ("reserved", bool), ("key", np.float64)]
+COVERING_SHARE = 0.8
+"""Of the items that a model learns from and no manager asked for. The others are drawn at random: they calibrate the
+first versions.
+"""
+MOST_COVERING = 200
+"""A random sample of more items covers the pool as well, and from 200 random labels on, these alone calibrate."""
 
 
 def select(step: Step) -> None:
@@ -53,7 +62,8 @@ def select(step: Step) -> None:
             batches.advance(batch, BatchEvent.NOTHING_LEFT)
         return
     if pool_rows < project.encoded_rows and not project.items.unlabeled().filter(row__lt=pool_rows).exists():
-        _draw_at_random(step, batch)  # predictions from outside cover earlier items alone
+        # Drawn at random: predictions from outside cover earlier items alone.
+        _change(step, batch, {"selected_by": None, "strategy": SEED, "pool_rows": None})
         pool_rows = project.encoded_rows
     pool = read_pool(project, pool_rows, also=project.items.filter(pk__in=[draw.item for draw in draws]))
     seed = seed_of(project, batch.number)
@@ -113,14 +123,12 @@ def look_again(step: Step, batch: Batch) -> None:
             clustered = Clustered(step, batch, used.version, facts["pool_rows"])
             with step.write():
                 clustered.save()
+    _change(step, batch, facts)
+
+
+def _change(step: Step, batch: Batch, facts: dict[str, Any]) -> None:
     with step.write():
         Batch.objects.filter(pk=batch.pk).update(**facts)
-    batch.refresh_from_db()
-
-
-def _draw_at_random(step: Step, batch: Batch) -> None:
-    with step.write():
-        Batch.objects.filter(pk=batch.pk).update(selected_by=None, strategy=SEED, pool_rows=None)
     batch.refresh_from_db()
 
 
@@ -201,9 +209,7 @@ def _arrays_of(
 
 
 def seed_of(project: Project, number: int, selection: int = 1) -> int:
-    """Return the seed of a batch's selection, 63 bits: keyed by the project's secret, since it decides the order of
-    tasks.
-    """
+    """Return the seed of a selection, 63 bits, keyed by the project's secret: it decides the order of tasks."""
     subject = number if selection == 1 else f"{number}/{selection}"
     return int.from_bytes(project.keyed("select", subject)[:8], "big") >> 1
 
@@ -229,12 +235,36 @@ def _asked_rows(project: Project) -> np.ndarray:
 
 
 def _taken_rows(project: Project, pool: Pool, pool_rows: int) -> np.ndarray:
-    """Return the rows that a model learns from: labeled items, and items of tasks in open, ready and training
-    batches.
-    """
+    """Return the rows that a model learns from: of labeled items, and of open, ready and training batches."""
     learned = project.items.trainable() | project.items.filter(
         task__batch__state__in=[Batch.State.OPEN, Batch.State.READY, Batch.State.TRAINING], reserved=False
     )
     items = learned.filter(row__lt=pool_rows).order_by("row")
     rows = np.fromiter(items.values_list("row", flat=True).iterator(chunk_size=CHUNK), np.int64)
     return rows[~np.isin(rows, pool.rows)]
+
+
+def covering_rows(project: Project, pool: Pool, batch_size: int, seed: int) -> np.ndarray:
+    """Return the rows, in the order of the picks, that together are near most items of the pool. None if the project's
+    strategy draws at random, if the batch takes the whole pool, or if features are missing, damaged or not finite.
+
+    The features of a random sample decide. The seed and the pool determine the rows.
+    """
+    open_rows = pool.rows[~pool.reserved]
+    n_open, n_reserved = len(open_rows), len(pool.rows) - len(open_rows)
+    size, _ = split_batch(n_open, n_reserved, batch_size=batch_size, control_share=project.control_share)
+    asked = project.items.queued().filter(row__isnull=False, reserved=False).count()
+    count = min(round(COVERING_SHARE * (size - asked)), MOST_COVERING)
+    features = ProjectFiles(project).stored_features()
+    if STRATEGIES[project.strategy].fair or size == n_open or count <= 0 or features is None:
+        return np.empty(0, np.int64)
+    rng = np.random.default_rng((seed, 1))  # the plan draws from `seed` alone
+    sample = np.sort(rng.permutation(open_rows)[:CANDIDATES])
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            points = directions(features[sample]).numpy()
+    except (FileDamaged, ValueError):
+        return np.empty(0, np.int64)
+    rows: np.ndarray = sample[covering(points, count, rng)]
+    return rows

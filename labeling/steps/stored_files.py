@@ -31,12 +31,11 @@ from labeling.steps.features import load_encoder
 from labeling.steps.model_inputs import open_features
 from labeling.storage import media
 from labeling.storage.arrays import damage, stored
-from labeling.storage.arrays.baseline import Baseline
 from labeling.storage.arrays.batch_forecast import Sample
+from labeling.storage.arrays.features import sums_of
 from labeling.storage.arrays.files import ProjectFiles, load_checked
 from labeling.storage.arrays.forms import FORMS
-from labeling.storage.arrays.pool_map import PoolMap
-from labeling.storage.arrays.sums import sums_of
+from labeling.storage.arrays.stored import Baseline, PoolMap
 from labeling.storage.disk.files import FileDamaged, FileMissing, sha256_of_file
 from labeling.storage.shared_files import read_whole, store
 from models_store import artifact
@@ -104,9 +103,7 @@ def _version(project: Project, version: ModelVersion) -> StoredFile:
 
 
 def _pool(project: Project) -> Iterator[StoredFile]:
-    """Yield the arrays of versions that picked a batch or embedded the clustering, and all other arrays in their
-    folders.
-    """
+    """Yield the arrays of versions that picked a batch or embedded the clustering, and all others in their folders."""
     files = ProjectFiles(project)
     looked = {batch.selected_by_id for batch in project.batches.exclude(selected_by=None)}
     looked |= set(Selection.objects.filter(batch__project=project).values_list("selected_by", flat=True))
@@ -161,9 +158,7 @@ def _clustering(project: Project) -> Iterator[StoredFile]:
 
 
 def _surveys(project: Project) -> Iterator[StoredFile]:
-    """Yield the files of forecasts and maps, if they exist. A damaged one is removed, and the next batch writes it
-    again.
-    """
+    """Yield the existing files of forecasts and maps. A damaged one is removed, and the next batch writes it again."""
     files = ProjectFiles(project)
     kinds: list[tuple[Path, type]] = [(files.sample, Sample), (files.baseline, Baseline)]
     kinds += [(files.map(number), PoolMap) for number in project.batches.values_list("number", flat=True)]

@@ -25,7 +25,7 @@ from labeling.projects.encoders.encoder_settings import reason_for_encoder
 from labeling.projects.privacy import ledger
 from labeling.projects.version_in_use import is_outdated
 from labeling.queue import deadlines
-from labeling.steps import batch_copies, measure
+from labeling.steps import batch_copies, measure, outside_versions
 from labeling.steps.change_encoder import ready_change
 from labeling.steps.compute import compute
 from labeling.steps.features import load_encoder
@@ -40,7 +40,8 @@ from labeling.steps.model_inputs import (
     training_set_of,
 )
 from labeling.steps.resolve import resolve
-from labeling.storage.arrays.files import Features, ProjectFiles
+from labeling.storage.arrays.features import Features
+from labeling.storage.arrays.files import ProjectFiles
 from labeling.storage.disk.files import FileDamaged
 from models_store import artifact
 from models_store.encoders import Encoder
@@ -70,8 +71,7 @@ def train(step: Step) -> None:
     change = ready_change(step, project)
     encoder = load_encoder(project, change.generation if change else None)
     features = open_features(project, encoder, change.generation if change else None)
-    newest = project.versions.newest()
-    number = newest.number + 1 if newest else 1
+    number = outside_versions.next_number(project)
     seed = seed_for(project, "train", number)
     training_set = learned_from(batch, labeled, features, encoder, n_classes)
     in_ledger = None
@@ -87,9 +87,8 @@ def train(step: Step) -> None:
     control = read_labels(project, known_to(batch).measuring().filter(row__lt=len(features)), n_classes)
     answers = measure.control_results(project, trained.model, features, control)
     version.metrics = _measured(trained, answers, copies=labeled.copies, rows=len(features))
-    of_encoder = project.versions.filter(number__gte=number if change else project.encoder_since)
-    last_passed = of_encoder.readable().passed().newest()
-    version.gate, version.held_back = measure.gate(project, last_passed, answers, features, control)
+    since = number if change else project.encoder_since
+    version.gate, version.held_back = measure.gate(project, since, answers, features, control)
     version.digest = _store(version, trained, encoder, measure.calibration_figures(answers))
     version.seconds = step.seconds
     with step.finish():
@@ -108,9 +107,7 @@ def train(step: Step) -> None:
 
 
 def settle(step: Step) -> None:
-    """End a complete batch without a training, in a project that trains no models: settle its labels, and ask the
-    project's server for newer predictions, if it has one.
-    """
+    """End a complete batch without a training: settle its labels, and ask the project's server for new predictions."""
     batch, project = step.batch, step.job.project
     _settle_labels(step, batch)
     with step.finish():
@@ -162,9 +159,7 @@ def frozen_labels(step: Step, batch: Batch, n_classes: int) -> tuple[DatasetVers
 
 
 def labels_for(batch: Batch, n_classes: int, *, soft: bool) -> LabeledRows:
-    """Return the labels that the batch's version learns: of the items in `known_to(batch)`, and of their
-    near-copies.
-    """
+    """Return the labels that the batch's version learns: of the items in `known_to(batch)` and of near-copies."""
     items = known_to(batch).trainable()
     beside = batch_copies.learned_rows(batch.project, items)
     return read_labels(batch.project, items, n_classes, soft=soft, copies=beside)
@@ -197,7 +192,7 @@ def learned_from(
     """Return the training set of the batch's version."""
     drawn = known_to(batch).trainable().drawn().values_list("row", flat=True)
     representative = np.isin(labeled.rows, np.fromiter(drawn, np.int64))
-    return training_set_of(batch.project, labeled, features, encoder, n_classes, representative)
+    return training_set_of(batch.project, labeled, features[labeled.rows], encoder, n_classes, representative)
 
 
 def _store(version: ModelVersion, trained: Trained, encoder: Encoder, calibration: dict[str, Any] | None) -> str:
@@ -265,9 +260,7 @@ def train_openly(step: Step, batch: Batch, training_set: TrainingSet, recipe: Re
 
 
 def _start(project: Project, parent: ModelVersion) -> Model | None:
-    """Return the model of a warm start: the parent, if it is a whole network of the same encoder that was trained here;
-    else None.
-    """
+    """Return the model of a warm start: the parent, if it is a whole network of the same encoder trained here."""
     if parent.damaged or is_outdated(project, parent) or parent.origin != ModelVersion.Origin.TRAINED:
         return None
     model = load_model(project, parent)

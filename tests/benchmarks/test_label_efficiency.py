@@ -12,7 +12,7 @@ from benchmarks import label_efficiency
 from benchmarks.efficiency import compare, loop
 from benchmarks.efficiency.datasets import COPIES, DataError, Source
 from labeling.models import Project
-from labeling.steps import first_batch
+from labeling.steps import select
 from models_store.config import TrainConfig
 
 SMALL = ["--data", "digits", "--pool", "200", "--batch", "20", "--rounds", "2", "--seeds", "2", "--processes", "1"]
@@ -137,7 +137,7 @@ def test_defaults_are_those_of_a_new_project():
     project = Project()
     assert project.candidate_factor == label_efficiency.CANDIDATE_FACTOR
     assert project.mean_cluster_size == label_efficiency.MEAN_CLUSTER_SIZE
-    assert (loop.COVERING_SHARE, loop.MOST) == (first_batch.COVERING_SHARE, first_batch.MOST)
+    assert (loop.COVERING_SHARE, loop.MOST) == (select.COVERING_SHARE, select.MOST_COVERING)
     assert project.training == {}
 
 

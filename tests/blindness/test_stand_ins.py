@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import ks_2samp
 
-from labeling.steps.stand_ins import stand_ins
+from labeling.steps.batch_tasks import stand_ins
 
 SURE = st.floats(0.01, 1.0)
 

@@ -16,7 +16,7 @@ from labeling.models import Batch, Clustering, Project, Role, Task
 from labeling.storage.arrays import stored
 from labeling.storage.arrays.batch_forecast import draw_sample
 from labeling.storage.arrays.files import ProjectFiles
-from labeling.storage.arrays.pool_map import CONTROL, LABELED, PICKED, REST, PoolMap
+from labeling.storage.arrays.stored import CONTROL, LABELED, PICKED, REST, PoolMap
 from tests.extent import some
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

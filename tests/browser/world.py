@@ -43,7 +43,7 @@ from labeling.models.jobs import worker_name
 from labeling.projects.classes import guidelines
 from labeling.storage.arrays import stored
 from labeling.storage.arrays.files import ProjectFiles, save_array
-from labeling.storage.arrays.pool_map import LABELED, PICKED, REST, PoolMap
+from labeling.storage.arrays.stored import LABELED, PICKED, REST, PoolMap
 
 ACCURACY = [(0.72, 0.59, 0.82), (0.86, 0.75, 0.93), (0.93, 0.84, 0.97), (0.95, 0.86, 0.98)]
 ANIMALS = ["cat", "dog", "horse", "sheep", "mountain goat", "pig", "hen"]

@@ -17,7 +17,8 @@ from labeling.labels.items.filter import FilterError
 from labeling.labels.items.item_filters import matching, read_filter
 from labeling.labels.items.order import order_for, page_after
 from labeling.models import Batch, Clustering, Item, ModelVersion, Project, Role
-from labeling.storage.arrays.files import ProjectFiles, append_rows, save_array
+from labeling.storage.arrays.features import append_rows
+from labeling.storage.arrays.files import ProjectFiles, save_array
 
 PAGE, API = "/p/digits/items/", "/api/v1/projects/digits/items/"
 

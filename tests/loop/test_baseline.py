@@ -19,8 +19,8 @@ from labeling.steps.layout import FEW
 from labeling.steps.registry import run_step
 from labeling.steps.running.worker import Worker
 from labeling.storage.arrays import stored
-from labeling.storage.arrays.baseline import MISSING, Baseline
 from labeling.storage.arrays.files import ProjectFiles
+from labeling.storage.arrays.stored import MISSING, Baseline
 
 QUICK = {"epochs": 15, "min_steps": 100, "calibration_labels": 0, "learns_from": "labels"}
 

@@ -23,7 +23,7 @@ from labeling.projects.version_in_use import VersionOutdated, in_use, is_outdate
 from labeling.steps import features as encoding
 from labeling.steps import measure
 from labeling.steps.features import load_encoder
-from labeling.steps.prediction_rows import Predictor
+from labeling.steps.predict import Predictor
 from labeling.steps.registry import run_step
 from labeling.steps.running.worker import Worker
 from labeling.storage.arrays.files import ProjectFiles

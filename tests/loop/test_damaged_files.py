@@ -20,8 +20,8 @@ from labeling.steps.running.worker import Worker
 from labeling.steps.stored_files import files_of
 from labeling.storage import media
 from labeling.storage.arrays.damage import enqueue_rebuild, note_damage
+from labeling.storage.arrays.features import sums_of
 from labeling.storage.arrays.files import ProjectFiles, load_array
-from labeling.storage.arrays.sums import sums_of
 from labeling.storage.disk.files import FileDamaged, make_room
 from tests.extent import some
 

@@ -11,10 +11,9 @@ from django.utils import timezone
 
 from labeling.insight.labels_saved import _first_chosen
 from labeling.models import Batch, Project
-from labeling.steps.first_batch import covering_rows
 from labeling.steps.registry import run_step
 from labeling.steps.running.worker import Worker
-from labeling.steps.select import read_pool
+from labeling.steps.select import covering_rows, read_pool
 from labeling.storage.arrays.files import ProjectFiles
 from labeling.web.batches.reasons import reason
 
@@ -88,7 +87,7 @@ def test_the_same_pool_gives_the_same_rows(tmp_path: Path, monkeypatch: pytest.M
     assert not np.isin(rows, pool.rows[pool.reserved]).any()
     project.items.filter(row__in=pool.rows[~pool.reserved][:20].tolist()).update(queued_at=timezone.now())
     assert len(covering_rows(project, pool, 50, 5)) == 16, "chance draws a fifth beside what a manager asked for"
-    monkeypatch.setattr("labeling.steps.first_batch.MOST", 7)
+    monkeypatch.setattr("labeling.steps.select.MOST_COVERING", 7)
     assert len(covering_rows(project, pool, 50, 5)) == 7
     assert covering_rows(project, pool, 5000, 5).size == 0, "all items are taken in any case"
     features = np.random.default_rng(0).normal(size=(120, 3)).astype(np.float16)

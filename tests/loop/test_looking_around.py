@@ -21,7 +21,7 @@ from labeling.models import Batch, ItemImport, Job
 from labeling.queue import queue, submitting
 from labeling.queue.answer import Answer
 from labeling.steps.running import worker
-from labeling.steps.running.child import Child
+from labeling.steps.running.running import Child
 from labeling.steps.running.worker import Worker
 from labeling.storage.db import outages
 
@@ -78,7 +78,7 @@ def test_a_deadline_does_not_wait_for_the_step_of_another_project() -> None:
 
 
 def test_a_process_gets_ready_once_and_only_when_nothing_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("labeling.steps.running.child.IDLE_SECONDS", 0.1)
+    monkeypatch.setattr("labeling.steps.running.running.IDLE_SECONDS", 0.1)
     project, happened, is_ready = make_project("busy"), list[str](), threading.Event()
 
     def step(step: Step) -> None:

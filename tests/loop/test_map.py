@@ -14,8 +14,8 @@ from digits import annotator, answer_batch, digits_project
 
 from labeling.loop.step import GaveWay, Step
 from labeling.models import Batch, Clustering, Item, Job, Project
-from labeling.steps import draw_map as mapping
 from labeling.steps import layout
+from labeling.steps import survey as mapping
 from labeling.steps.cluster import clusters_at
 from labeling.steps.layout import FEW, lay_out
 from labeling.steps.registry import run_step
@@ -23,7 +23,7 @@ from labeling.steps.running.worker import Worker
 from labeling.storage.arrays import stored
 from labeling.storage.arrays.batch_forecast import Sample
 from labeling.storage.arrays.files import ProjectFiles
-from labeling.storage.arrays.pool_map import CONTROL, LABELED, PICKED, REST, PoolMap
+from labeling.storage.arrays.stored import CONTROL, LABELED, PICKED, REST, PoolMap
 from tests.extent import some
 
 

@@ -23,8 +23,8 @@ from labeling.models.jobs import worker_name
 from labeling.projects.create import create_project
 from labeling.steps import baseline
 from labeling.storage.arrays import stored
-from labeling.storage.arrays.baseline import Baseline
 from labeling.storage.arrays.files import ProjectFiles
+from labeling.storage.arrays.stored import Baseline
 from tests.extent import some
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -17,7 +17,7 @@ import torch
 
 from benchmarks.ray_nodes import ON_THIS_MACHINE, Nodes
 from labeling.loop.step import ComputeAway, StepFailed
-from labeling.steps.compute.local import Local
+from labeling.steps.compute import Local
 from labeling.steps.compute.ray import OnRay
 from labeling.steps.compute.ray_cluster import Traffic
 from labeling.storage.arrays.batch_plan import Pool, plan_batch

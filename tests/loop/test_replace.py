@@ -20,7 +20,7 @@ from labeling.models import Batch, Item, Job, Project, Task, User
 from labeling.queue import queue, submitting
 from labeling.queue.answer import Answer
 from labeling.steps.registry import run_step
-from labeling.steps.replacing import choose_rows
+from labeling.steps.replace import choose_rows
 from labeling.steps.running.worker import Worker
 from labeling.steps.select import _taken_rows
 from labeling.storage.arrays.batch_plan import Pool

@@ -36,7 +36,7 @@ from labeling.projects import lifecycle
 from labeling.projects.people import members
 from labeling.projects.privacy import ledger
 from labeling.queue import gold
-from labeling.steps import deliveries as looking
+from labeling.steps.running import sweeps as looking
 
 pytestmark = pytest.mark.django_db
 

@@ -45,13 +45,13 @@ print(len(answers))
 # Between the copy of the database and that of the files the loop turns once more.
 MEANWHILE = f"""
 from django.core.management import call_command
-from labeling.storage.backups import writing
-pack = writing._pack
+from labeling.storage.backups import backup
+pack = backup._pack
 def turned(*given):
     exec({LABEL.format(count=10)!r}, dict())
     call_command("worker", "--drain")
     pack(*given)
-writing._pack = turned
+backup._pack = turned
 call_command("backup", FOLDER)
 """
 

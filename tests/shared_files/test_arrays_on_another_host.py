@@ -14,7 +14,8 @@ from pages import make_version
 from labeling.models import Batch
 from labeling.steps.batch_tasks import Picked, TaskFacts
 from labeling.storage.arrays.batch_plan import Plan
-from labeling.storage.arrays.files import BROUGHT_ROWS, ProjectFiles, append_rows, save_array
+from labeling.storage.arrays.features import BROUGHT_ROWS, append_rows
+from labeling.storage.arrays.files import ProjectFiles, save_array
 
 pytestmark = pytest.mark.django_db
 

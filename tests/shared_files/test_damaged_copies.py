@@ -14,22 +14,14 @@ from labeling.models import Project
 from labeling.storage import media
 from labeling.storage.arrays import stored
 from labeling.storage.arrays.damage import name_of
-from labeling.storage.arrays.files import (
-    ProjectFiles,
-    RowSum,
-    append_rows,
-    check_array,
-    load_array,
-    rewrite_rows,
-    save_array,
-    sum_of,
-)
-from labeling.storage.arrays.pool_map import PoolMap
+from labeling.storage.arrays.features import RowSum, append_rows, rewrite_rows
+from labeling.storage.arrays.files import ProjectFiles, check_array, load_array, save_array
+from labeling.storage.arrays.stored import PoolMap
 from labeling.storage.disk.files import FileDamaged, FileMissing
 
 pytestmark = pytest.mark.django_db
 ROWS = np.arange(3000 * 4, dtype=np.float32).reshape(-1, 4)
-PARTS = [RowSum(start, start + 500, sum_of(ROWS[start : start + 500])) for start in range(0, 3000, 500)]
+PARTS = [RowSum.of(start, ROWS[start : start + 500]) for start in range(0, 3000, 500)]
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ from labeling.models import (
 from labeling.outgoing import predictions
 from labeling.projects import quota
 from labeling.steps import predict as predicting
-from labeling.steps.prediction_rows import PredictedChunk
+from labeling.steps.predict import PredictedChunk
 from labeling.storage import media
 from labeling.storage.arrays.files import ProjectFiles
 

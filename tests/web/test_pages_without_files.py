@@ -15,8 +15,9 @@ from labeling.outgoing import predictions
 from labeling.storage import media
 from labeling.storage.arrays import stored
 from labeling.storage.arrays.damage import mended, note_damage
-from labeling.storage.arrays.files import ProjectFiles, append_rows, save_array
-from labeling.storage.arrays.pool_map import PoolMap
+from labeling.storage.arrays.features import append_rows
+from labeling.storage.arrays.files import ProjectFiles, save_array
+from labeling.storage.arrays.stored import PoolMap
 from models_store.folders import folder_at
 from tests.extent import some
 

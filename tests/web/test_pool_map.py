@@ -12,7 +12,7 @@ from pages import make_history, manager, member, text_of
 from labeling.models import Batch, Job, Project, Role
 from labeling.storage.arrays import stored
 from labeling.storage.arrays.files import ProjectFiles
-from labeling.storage.arrays.pool_map import CONTROL, LABELED, PICKED, REST, PoolMap
+from labeling.storage.arrays.stored import CONTROL, LABELED, PICKED, REST, PoolMap
 from labeling.web.charts.pool_map import pool_map
 
 KINDS = np.array([PICKED, PICKED, REST, LABELED, CONTROL, REST, REST, PICKED], np.uint8)

@@ -29,7 +29,7 @@ from labeling.models.webhooks import TRIES
 from labeling.outside.outbound import validate_address
 from labeling.outside.webhooks import changing, delivering
 from labeling.projects import lifecycle
-from labeling.steps import deliveries as looking
+from labeling.steps.running import sweeps as looking
 
 pytestmark = pytest.mark.django_db
 

@@ -9,7 +9,7 @@ from receivers import Receiver
 
 from labeling.models import Event, EventType, Item, Project, Task
 from labeling.outside.webhooks import changing
-from labeling.steps import deliveries as looking
+from labeling.steps.running import sweeps as looking
 
 pytestmark = pytest.mark.django_db
 

@@ -10,8 +10,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from labeling.projects.quota import shown
+from labeling.storage.backups.backup import back_up
 from labeling.storage.backups.databases import BackupRefused
-from labeling.storage.backups.writing import back_up
 
 
 class Command(BaseCommand):

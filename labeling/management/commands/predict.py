@@ -18,7 +18,7 @@ from labeling.management.arguments import VersionCommand
 from labeling.management.output import format_of, to_standard_output, written_whole
 from labeling.outgoing.formats import DEFAULT, FORMATS, Page
 from labeling.outgoing.formats.csv import csv_lines
-from labeling.steps.prediction_rows import Predictor
+from labeling.steps.predict import Predictor
 
 SHOWN_REJECTIONS = 5
 

@@ -10,8 +10,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
+from labeling.storage.backups.backup import restore
 from labeling.storage.backups.databases import BackupRefused
-from labeling.storage.backups.restoring import restore
 
 
 class Command(BaseCommand):

@@ -32,12 +32,11 @@ from labeling.projects.erasing_items import erase_items
 from labeling.projects.erasing_projects import erase_projects
 from labeling.queue import gold, removing
 from labeling.steps.compute import compute
-from labeling.steps.deliveries import Messenger
 from labeling.steps.registry import run_step
-from labeling.steps.running.child import Child
 from labeling.steps.running.lanes import Lanes, StepLimits
 from labeling.steps.running.meanwhile import Meanwhile
-from labeling.steps.running.sweeps import Recounts, refresh_statistics
+from labeling.steps.running.running import Child
+from labeling.steps.running.sweeps import Messenger, Recounts, refresh_statistics
 from labeling.steps.running.worker import LOOK_AROUND_SECONDS, Worker
 from labeling.storage.arrays import embedded
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from django.conf import settings
 
-from labeling.steps.compute.local import Local, Progress
+from labeling.steps.compute import Local, Progress
 from labeling.steps.compute.ray_cluster import RayCluster, Shared
 from models_store.encoders import Encoder
 from models_store.model import Model
@@ -55,9 +55,7 @@ class OnRay(Local):
 
     @contextmanager
     def _with_others(self, runtime: Runtime) -> Iterator[Runtime]:
-        """Give the caller the runtime with further training processes on the cluster, if COMPUTE_TRAINING_WORLD allows
-        any.
-        """
+        """Yield the runtime with further processes on the cluster, if COMPUTE_TRAINING_WORLD allows any."""
         others = TrainAlong(self.cluster, settings.COMPUTE_TRAINING_WORLD - 1)
         try:
             yield replace(runtime, others=others if others.most else None)

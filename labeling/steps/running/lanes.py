@@ -31,9 +31,9 @@ from labeling.models.jobs import HEARTBEAT_SECONDS, JobQuerySet
 from labeling.observing import logs
 from labeling.observing.metrics import JOB_SECONDS
 from labeling.steps.running import memory
-from labeling.steps.running.child import Child
 from labeling.steps.running.forks import ForkServer
 from labeling.steps.running.meanwhile import Meanwhile
+from labeling.steps.running.running import Child
 from labeling.steps.running.step_settings import settings_for, unchanged
 from labeling.storage.db import outages
 
@@ -66,9 +66,7 @@ class StepLimits:
 
     @classmethod
     def of(cls, *, seconds: float, megabytes: int) -> StepLimits:
-        """Return the limits of a step. `megabytes` is the memory limit; 0 stands for three quarters of the machine's or
-        container's memory.
-        """
+        """Return the limits. `megabytes` 0 stands for three quarters of the machine's or container's memory."""
         return cls(seconds, megabytes * MB or int(memory.there_is() * SHARE_OF_MEMORY))
 
 
@@ -181,9 +179,7 @@ class Lanes:
         return due.exclude(deaths__gt=0, run_after__gt=timezone.now() - ALONE) if beside else due
 
     def start(self, job: Job, *, is_outside: bool) -> None:
-        """Start the step of a job that this worker has taken and whose project is loaded. `is_outside`: as
-        `startable` returned it.
-        """
+        """Start the step of a job that this worker has taken, project loaded. `is_outside`: from `startable`."""
         running = sum(not other.facts.waits_outside for _, other in self._running())
         order = {
             "job": job.pk,

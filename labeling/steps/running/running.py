@@ -1,13 +1,16 @@
-"""Run one step in this process, and store its outcome."""
+"""The process of a lane: it runs the steps that the worker sends, one after the other, and stores their outcomes."""
 
 from __future__ import annotations
 
-import errno
+import json
 import logging
+import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from functools import partial
+from multiprocessing.connection import Connection
 
 from django.db import close_old_connections
 
@@ -16,36 +19,32 @@ from labeling.loop.step import ComputeAway, Step, StepFailed, StepLost
 from labeling.models import Job
 from labeling.observing import logs, traces
 from labeling.storage.db import outages
+from labeling.storage.disk.files import NO_ROOM
 from labeling.storage.shared_files import StoreAway
 
 logger = logging.getLogger(__name__)
 
-FULL = (errno.ENOSPC, errno.EDQUOT)
+# `prepare` runs after this time without a step, so that it does not delay steps that follow each other.
+IDLE_SECONDS = 3.0
 
 
 def run(step: Step, run_step: Callable[[Step], None], stop: threading.Event) -> str:
-    """Run a step whose job this worker holds, and store the outcome on the job's row, also after an error. Return the
-    outcome: done, failed, put_off, gave_way or lost.
-    """
+    """Run a step whose job this worker holds; store and return the outcome: done, failed, put_off, gave_way or lost."""
     job = step.job
     started = time.monotonic()
     with (
         traces.job(f"job {job.kind}") as step.span,
         logs.about(job_id=job.pk, job_kind=job.kind, project_id=job.project_id, **traces.ids()),
     ):
-        ending = _run(step, run_step)
-        outcome = ending if isinstance(ending, str) else _written(ending, stop)
+        outcome = _run(step, run_step)
+        if not isinstance(outcome, str):
+            close_old_connections()
+            outcome = outages.until_answered(outcome, stop) or "lost"
         step.span.tell({"job.outcome": outcome})
         if outcome == "failed":
             step.span.fail(outcome)
         logger.info("%s took %.2f s.", job, time.monotonic() - started)
     return outcome
-
-
-def _written(ending: Callable[[], str], stop: threading.Event) -> str:
-    """Call `ending` until the database answers, and return its outcome; `lost` if `stop` is set before."""
-    close_old_connections()
-    return outages.until_answered(ending, stop) or "lost"
 
 
 def _run(step: Step, run_step: Callable[[Step], None]) -> str | Callable[[], str]:
@@ -70,7 +69,7 @@ def _run(step: Step, run_step: Callable[[Step], None]) -> str | Callable[[], str
     except outages.ERRORS as error:
         return _after_database_error(job, error)
     except Exception as error:  # a defect must not end the worker, and its reason belongs on the job's row
-        if isinstance(error, OSError) and error.errno in FULL:
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
             logger.error("%s is put off: the disk is full (%s).", job, error)
             return partial(endings.put_off, job, "The disk of the worker is full: free some space there.")
         logger.exception("%s failed.", job)
@@ -97,3 +96,51 @@ def _facts(job: Job) -> traces.Attributes:
         "project.id": job.project_id,
     }
     return facts | {"batch.number": job.batch.number} if job.batch else facts
+
+
+@dataclass(frozen=True)
+class Child:
+    """The configuration of a lane's process.
+
+    Parameters
+    ----------
+    run_step: runs one step.
+    kinds: the kinds of steps that the worker runs.
+    prepare: called once, when no step has come for `IDLE_SECONDS`.
+    use_threads: sets the number of threads that a step may compute with.
+    traced: whether the process sends traces.
+    """
+
+    run_step: Callable[[Step], None]
+    kinds: Collection[str] = tuple(Job.Kind)
+    prepare: Callable[[], None] | None = None
+    use_threads: Callable[[int], None] = lambda _: None
+    traced: bool = False
+
+    def serve(self, line: Connection) -> None:
+        """Run the steps that the worker orders on `line`, and answer each with its outcome, until the line closes."""
+        stop = threading.Event()
+        # The worker handles Ctrl-C and then ends this process.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, lambda *_: stop.set())
+        if self.traced:
+            traces.start("marginalia-worker")
+        prepare = self.prepare
+        try:
+            while True:
+                if prepare is not None and not line.poll(IDLE_SECONDS):
+                    prepare()
+                    prepare = None
+                order = json.loads(line.recv_bytes())
+                line.send_bytes(self._run(order, stop).encode())
+        except (EOFError, OSError):
+            traces.finish()
+
+    def _run(self, order: dict[str, str | int], stop: threading.Event) -> str:
+        close_old_connections()
+        held = Job.objects.running().filter(pk=order["job"], worker=order["worker"], attempts=order["attempt"])
+        job = outages.until_answered(held.first, stop)
+        if job is None:
+            return "lost"
+        self.use_threads(int(order["threads"]))
+        return run(Step(job, stopping=stop.is_set, kinds=self.kinds), self.run_step, stop)

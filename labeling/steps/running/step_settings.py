@@ -37,9 +37,7 @@ def _read(name: str, value: Any) -> Any:
 
 
 def unchanged(job: Job, settings: dict[str, Any]) -> bool:
-    """Return whether the job's project still has these settings and is neither archived nor deleted. Takes one
-    query.
-    """
+    """Return whether the project is at work and still has these settings. Takes one query."""
     at_work = Project.objects.filter(pk=job.project_id, archived_at=None, deleted_at=None)
     project = at_work.only("privacy_epsilon", *job.facts.settings).first()
     if project is None:

@@ -15,14 +15,13 @@ import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 from types import FrameType
-from typing import TypeVar
 
 from django.utils import timezone
 
 from labeling.loop import endings
 from labeling.loop.step import Step
 from labeling.models import Job
-from labeling.models.jobs import HEARTBEAT_SECONDS, MAX_ATTEMPTS, JobQuerySet, worker_name
+from labeling.models.jobs import HEARTBEAT_SECONDS, MAX_ATTEMPTS, worker_name
 from labeling.observing.metrics import JOB_SECONDS, WEBHOOK_TRIES
 from labeling.queue import deadlines
 from labeling.queue.rechecking import close_unanswerable
@@ -32,8 +31,6 @@ from labeling.steps.running.meanwhile import Meanwhile
 from labeling.storage.db import outages
 
 logger = logging.getLogger(__name__)
-
-Result = TypeVar("Result")
 
 POLL_SECONDS = 0.2
 LOOK_AROUND_SECONDS = 5.0
@@ -89,7 +86,7 @@ class Worker:
         for kind in Job.Kind:  # begin at 0: an alert on a rise would miss a first failure that begins the metric at 1
             JOB_SECONDS.labels(kind, "failed")
         WEBHOOK_TRIES.labels("dead")
-        self._until_answered(self.look_around)
+        outages.until_answered(self.look_around, self._stop)
         if self._stop.is_set():  # before the database answered
             return
         logger.info("Worker %s is ready.", self.name)
@@ -108,9 +105,9 @@ class Worker:
     def _work(self, wait: Callable[[], object]) -> None:
         """Run due jobs, and call `wait` when no job can begin."""
         while not self._stop.is_set():
-            if self._until_answered(self.run_next):
+            if outages.until_answered(self.run_next, self._stop):
                 continue
-            if self.drain and not self._jobs() and not self._until_answered(self._is_anything_left):
+            if self.drain and not self._jobs() and not outages.until_answered(self._is_anything_left, self._stop):
                 return
             wait()
 
@@ -120,7 +117,7 @@ class Worker:
         # This cheap query runs five times a second and mostly finds no job; the ordered query costs ten times as much.
         if not Job.objects.waiting().filter(run_after__lte=now).exists():
             return False
-        due = self._mine(Job.objects.due(now).select_related("project"))
+        due = Job.objects.due(now).filter(kind__in=self._kinds).select_related("project")
         for jobs, is_outside in [(due, False)] if self._lanes is None else self._lanes.startable(due):
             for job in jobs[:5]:
                 project = job.project
@@ -173,13 +170,7 @@ class Worker:
         return [] if self._lanes is None else self._lanes.jobs
 
     def _is_anything_left(self) -> bool:
-        return self._mine(Job.objects.startable()).unfinished().exists()
-
-    def _mine(self, jobs: JobQuerySet) -> JobQuerySet:
-        return jobs.filter(kind__in=self._kinds)
-
-    def _until_answered(self, ask: Callable[[], Result]) -> Result | None:
-        return outages.until_answered(ask, self._stop)
+        return Job.objects.startable().filter(kind__in=self._kinds).unfinished().exists()
 
     def _is_dead_neighbour(self, worker: str) -> bool:
         host, pid, _ = worker.split(":")

@@ -216,9 +216,7 @@ def expected_draws(sizes: np.ndarray, n: int) -> np.ndarray:
 
 
 def _sufficient(sample: Sample, clusters: np.ndarray | None, picked: int) -> int:
-    """Return the number of candidates in the whole pool that fall in `picked` clusters: clusters are whole in the
-    sample.
-    """
+    """Return the candidates in the pool that fall in `picked` clusters: clusters are whole in the sample."""
     if clusters is None:
         return picked
     share = len(sample.margins) / sample.open
@@ -228,9 +226,7 @@ def _sufficient(sample: Sample, clusters: np.ndarray | None, picked: int) -> int
 
 
 def _candidates_in_sample(sample: Sample, candidates: int) -> int:
-    """Return the number of the sample's items that are candidates: up to the largest margin of a candidate in the
-    pool.
-    """
+    """Return the number of candidates in the sample: up to the largest margin of a candidate in the pool."""
     m = len(sample.margins)
     if sample.exact:
         return candidates

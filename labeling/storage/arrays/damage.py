@@ -64,8 +64,3 @@ def enqueue_rebuild(project: Project) -> None:
     """Enqueue a rebuild of the project's damaged files, unless a rebuild is waiting already."""
     if not project.jobs.waiting().filter(kind=Job.Kind.REBUILD).exists():
         Job.objects.enqueue(Job.Kind.REBUILD, project=project)
-
-
-def standing_in(project: Project) -> list[DamagedFile]:
-    """Return the project's damaged files, by name. Takes one query."""
-    return list(DamagedFile.objects.standing().filter(project=project))

@@ -13,14 +13,13 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
 
 from labeling.models import Item, ItemImport, Project
 from labeling.storage.arrays.files import ProjectFiles
-from labeling.storage.arrays.stored import read_arrays
-from labeling.storage.disk.files import FileDamaged, FileMissing, make_room, replacing
+from labeling.storage.arrays.stored import read_arrays, write_arrays
+from labeling.storage.disk.files import FileDamaged, FileMissing
 from labeling.storage.shared_files import read_whole, store
 
 MOST_BYTES = 2 << 30
@@ -83,7 +82,7 @@ class Embedded:
         if self._bytes + size > MOST_BYTES:
             return
         path = self._folder / f"{self._name}-{uuid.uuid4().hex}.npz"
-        _write_archive(path, content)
+        write_arrays(path, content)
         self._bytes += size
         # After the write: of an item that is erased meanwhile, either this or the erasing finds the file.
         present = set(Item.objects.filter(pk__in=items).values_list("pk", flat=True))
@@ -115,7 +114,7 @@ def _take_out(path: Path, gone: Collection[int]) -> None:
     kept = _read_archive(path, "items", "texts", "rows")
     stays = ~np.isin(kept["items"], list(gone)) if kept else np.zeros(0, bool)
     if stays.any():
-        _write_archive(path, {name: array[stays] for name, array in kept.items()})
+        write_arrays(path, {name: array[stays] for name, array in kept.items()})
     else:
         store().remove(path)
 
@@ -138,13 +137,6 @@ def _read_archive(path: Path, *names: str) -> Kept:
         return read_whole(path, lambda here: read_arrays(here, names))
     except (FileDamaged, FileMissing):
         return {}
-
-
-def _write_archive(path: Path, content: Kept) -> None:
-    make_room(path)
-    with replacing(path) as file:
-        np.savez(file, **cast(dict[str, Any], content))
-    store().publish(path)
 
 
 def _padded(text: bytes) -> bytes:

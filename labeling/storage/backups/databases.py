@@ -103,6 +103,3 @@ def _run(program: str, arguments: list[str], *, target: str = "", connects: bool
     )
     if done.returncode:
         raise BackupRefused(f"{program} failed: {' '.join(done.stderr.split())}")
-
-
-"""The error of backups and of restores."""

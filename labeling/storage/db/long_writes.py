@@ -31,9 +31,7 @@ def in_parts(rows: Sequence[Any], size: int, *, uncontended: bool = False) -> It
 
 
 def held_seconds(began: float) -> float:
-    """Return how long the transaction that has just ended may have kept others waiting: since `began`, on the monotonic
-    clock. On SQLite the waits for its own turn and for the disk are left out.
-    """
+    """Return how long the transaction since `began` held others up; on SQLite without its own waits."""
     elapsed = time.monotonic() - began
     # Within a longer transaction `turn_seconds` is the turn of an earlier transaction.
     return min(elapsed, getattr(connection, "turn_seconds", elapsed))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any
 
@@ -122,25 +122,20 @@ def _lack(seconds: float) -> str:
 @contextmanager
 def reads() -> Iterator[None]:
     """Read from the replica within the block. Also a decorator, for functions that only read."""
-    with _entered(_Block.begin(PAGE_WAIT)):
+    block = _Block.begin(PAGE_WAIT)
+    with block.entered() if block else nullcontext():
         yield
 
 
 def streamed(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield the chunks, produced with reads from the replica. The consumer's reads between two chunks are not
-    affected.
-    """
+    """Yield the chunks, read from the replica. The consumer's reads between two chunks are not affected."""
     block = _Block.begin(EXPORT_WAIT)
     while True:
-        with _entered(block):
+        with block.entered() if block else nullcontext():
             chunk = next(chunks, None)
         if chunk is None:
             return
         yield chunk
-
-
-def _entered(block: _Block | None) -> AbstractContextManager[None]:
-    return block.entered() if block else nullcontext()
 
 
 def reading() -> BaseDatabaseWrapper:

@@ -104,9 +104,7 @@ def converted(model: type[Model], names: Sequence[str], values: Iterable[Sequenc
 
 
 def _as_stored(field: Field[Any, Any], column: Sequence[Any]) -> list[Any]:
-    """Return the values of a column, converted for the database. Consecutive repeats of an object, and all repeats of a
-    number or a time, are converted once.
-    """
+    """Return a column's values as the database stores them. Repeats that are cheap to find are converted once."""
     if isinstance(field.target_field if isinstance(field, ForeignKey) else field, AS_THEY_ARE):
         return list(column)
     database = connections[DEFAULT_DB_ALIAS]  # `connection` looks it up again at each step
@@ -153,9 +151,7 @@ def analyze(table: str) -> None:
 
 
 def among(numbers: Iterable[int]) -> RawSQL:
-    """Return the numbers for an `__in` lookup, as one parameter: thousands of placeholders take longer than the
-    statement.
-    """
+    """Return the numbers for `__in` as one parameter: thousands of placeholders take longer than the statement."""
     if connection.vendor == "postgresql":
         return RawSQL("SELECT unnest(%s::bigint[])", [list(numbers)])
     return RawSQL("SELECT value FROM json_each(%s)", [str(list(numbers))])
@@ -204,18 +200,14 @@ def later(column: str, by: datetime.timedelta) -> tuple[str, Any]:
 
 
 def as_uuid_text(value: Any) -> str:
-    """Return the usual text of a UUID that was read from the database: 32 hex digits on SQLite, a UUID on
-    PostgreSQL.
-    """
+    """Return the usual text of a UUID from the database: 32 hex digits on SQLite, a UUID on PostgreSQL."""
     if isinstance(value, str):
         return f"{value[:8]}-{value[8:12]}-{value[12:16]}-{value[16:20]}-{value[20:]}"
     return str(value)
 
 
 def several_write() -> bool:
-    """Return whether several transactions can write at the same time, so that rows must be locked. SQLite has one
-    writer.
-    """
+    """Return whether several transactions write at a time, so that rows must be locked. SQLite has one writer."""
     return bool(connection.features.has_select_for_update)
 
 

@@ -14,18 +14,17 @@ from typing import TypeVar
 from django.conf import settings
 
 from labeling.storage.disk.files import FileDamaged, FileMissing
-from labeling.storage.shared_files.base import Store
 from labeling.storage.shared_files.folder import FolderStore
 from models_store.folders import StoreAway
 
-__all__ = ["FolderStore", "Store", "StoreAway", "read_whole", "store"]
+__all__ = ["FolderStore", "StoreAway", "read_whole", "store"]
 
 Contents = TypeVar("Contents")
 
 SHARED = ("media", "uploads", "projects")
 
 
-def store() -> Store:
+def store() -> FolderStore:
     """Return the store of shared files that the settings name."""
     return _store(settings.OBJECT_STORE, Path(settings.DATA_DIR), settings.OBJECT_CACHE_MB)
 
@@ -53,7 +52,7 @@ def _read(path: Path, read: Callable[[Path], Contents]) -> Contents:
 
 
 @lru_cache(maxsize=4)
-def _store(url: str, folder: Path, cache_mb: int) -> Store:
+def _store(url: str, folder: Path, cache_mb: int) -> FolderStore:
     if not url:
         return FolderStore()
     from labeling.storage.shared_files.objects import ObjectStore  # imports fsspec, which most installations do not use

@@ -13,16 +13,15 @@ import uuid
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 
 from labeling.storage.disk.files import make_room, replace_file
-from labeling.storage.shared_files.base import Entry, Store
 from labeling.storage.shared_files.cache import Cache
-from labeling.storage.shared_files.folder import entries_of
+from labeling.storage.shared_files.folder import Entry, FolderStore
 from labeling.storage.shared_files.rows import StoredRows
 from models_store.folders import StoreAway, filesystem_at, telling
 
@@ -33,7 +32,7 @@ MOST_PENDING = 64
 REMOVED_AT_ONCE = 500
 
 
-class ObjectStore(Store):
+class ObjectStore(FolderStore):
     """The object store at `url`, with the files in the folders `shared` of `folder`, named by their paths there."""
 
     copies = True
@@ -121,9 +120,7 @@ class ObjectStore(Store):
             return int(self._store.size(key))
 
     def size_below(self, folder: Path) -> int:
-        key = self._key(folder)
-        assert key
-        with self._telling(key, "cannot be listed"):
+        with self._at(folder, "cannot be listed") as key:
             return int(self._store.du(key)) if self._store.exists(key) else 0
 
     def stamps(self, paths: Sequence[Path]) -> list[str | None]:
@@ -137,10 +134,7 @@ class ObjectStore(Store):
         return None
 
     def link(self, old: Path, new: Path) -> None:
-        source, target = self._key(old), self._key(new)
-        assert source
-        assert target
-        with self._telling(source, "cannot be copied"):
+        with self._at(new, "cannot be copied") as target, self._at(old, "cannot be copied") as source:
             if not self._store.exists(target):
                 self._store.cp_file(source, target)
 
@@ -161,9 +155,7 @@ class ObjectStore(Store):
         shutil.rmtree(folder, ignore_errors=True)
 
     def entries(self, folder: Path) -> list[Entry]:
-        key = self._key(folder)
-        assert key
-        with self._telling(key, "cannot be listed"):
+        with self._at(folder, "cannot be listed") as key:
             try:
                 names = [name for name in self._store.ls(key, detail=False) if name != key]
             except FileNotFoundError:
@@ -172,7 +164,7 @@ class ObjectStore(Store):
             for name in names:
                 with suppress(FileNotFoundError):  # taken in meanwhile
                     stored[folder / name.rpartition("/")[2]] = self._store.modified(name).timestamp()
-        here = {entry.path: entry.written_at for entry in entries_of(folder)}
+        here = {entry.path: entry.written_at for entry in super().entries(folder)}
         return [Entry(path, written_at) for path, written_at in {**here, **stored}.items()]
 
     def write(self, path: Path, content: bytes, *, drafts: Path) -> None:
@@ -184,9 +176,7 @@ class ObjectStore(Store):
         pending.append(self._threads.submit(self._write, path, content, drafts))
 
     def _write(self, path: Path, content: bytes, drafts: Path) -> None:
-        key = self._key(path)
-        assert key
-        with self._telling(key, "cannot be written"):
+        with self._at(path, "cannot be written") as key:
             if not self._store.exists(key):
                 self._store.pipe_file(key, content)
         # After the object: `exists` takes a copy as proof of the object.
@@ -207,16 +197,12 @@ class ObjectStore(Store):
         return cast("deque[Future[None]]", self._of_thread.pending)
 
     def append(self, path: Path, *, rows_before: int, block: np.ndarray) -> None:
-        key, row_bytes = self._key(path), block.shape[1] * block.itemsize
-        assert key
-        with self._telling(key, "cannot be written"):
-            content = np.ascontiguousarray(block).tobytes()
-            self._rows.append(key, start=rows_before * row_bytes, content=content)
+        start, content = rows_before * block.shape[1] * block.itemsize, np.ascontiguousarray(block).tobytes()
+        with self._at(path, "cannot be written") as key:
+            self._rows.append(key, start=start, content=content)
 
     def rewrite(self, path: Path, *, start: int, content: bytes) -> None:
-        key = self._key(path)
-        assert key
-        with self._telling(key, "cannot be written"):
+        with self._at(path, "cannot be written") as key:
             self._rows.rewrite(key, start=start, content=content)
         self._cache.drop(path)
 
@@ -227,9 +213,7 @@ class ObjectStore(Store):
         return True
 
     def bring_rows(self, path: Path, *, row_bytes: int, start: int, stop: int) -> None:
-        key = self._key(path)
-        assert key
-        with self._telling(key, "cannot be read"):
+        with self._at(path, "cannot be read") as key:
             self._cache.came(self._rows.bring(key, path, (start * row_bytes, stop * row_bytes)))
 
     def _key(self, path: Path) -> str | None:
@@ -241,15 +225,21 @@ class ObjectStore(Store):
         return f"{self._root}/{relative.as_posix()}" if relative.parts[0] in self._shared else None
 
     def _stays(self, path: Path) -> bool:
-        """Return whether the file never changes. A file of vectors may be written again until its items are
-        imported.
-        """
+        """Return whether the file never changes. Vectors may be written again until their items are imported."""
         first = path.relative_to(self._folder).parts[0]
         return first == "uploads" or (first == "media" and path.suffix != ".npy")
 
     def _mark(self, key: str) -> str:
         """Return a text that changes when the object is replaced. Raises `FileNotFoundError`."""
         return str(self._store.ukey(key))
+
+    @contextmanager
+    def _at(self, path: Path, problem: str) -> Iterator[str]:
+        """Yield the key of a shared file or folder, and name it if the store fails."""
+        key = self._key(path)
+        assert key
+        with self._telling(key, problem):
+            yield key
 
     def _telling(self, key: str, problem: str) -> AbstractContextManager[None]:
         return telling(f"{self._url.partition('://')[0]}://{key}" if key else self._url, problem)

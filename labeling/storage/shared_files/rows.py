@@ -126,9 +126,7 @@ class StoredRows:
         raise FileNotFoundError(f"{folder} has not the bytes from {start} to {stop}")
 
     def _pieces(self, folder: str) -> list[_Piece]:
-        """Return the pieces in order. Where two pieces overlap, the earlier one has all valid bytes of the later
-        one.
-        """
+        """Return the pieces in order. Where two overlap, the earlier one has all valid bytes of the later one."""
         try:
             listed = self._store.ls(folder, detail=True)
         except FileNotFoundError:

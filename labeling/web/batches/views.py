@@ -25,7 +25,7 @@ from labeling.models import Ability, Batch, Job, Membership, Project
 from labeling.queue import deadlines, rechecking
 from labeling.storage.arrays import stored
 from labeling.storage.arrays.files import ProjectFiles
-from labeling.storage.arrays.pool_map import PoolMap
+from labeling.storage.arrays.stored import PoolMap
 from labeling.web.batches.batch_rows import STATES, answered_of, batch_rows, left_out, picked_by, picked_row, stretch
 from labeling.web.batches.running_batch import assigned, running, step_line
 from labeling.web.charts.balance import class_balance

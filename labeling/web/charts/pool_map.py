@@ -8,7 +8,7 @@ import numpy as np
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_noop as _
 
-from labeling.storage.arrays.pool_map import CONTROL, LABELED, PICKED, REST, PoolMap
+from labeling.storage.arrays.stored import CONTROL, LABELED, PICKED, REST, PoolMap
 from labeling.web.charts.drawing import Dots, Drawing, Figure, Group, Link, Text
 from labeling.web.shared.words import count, number
 

@@ -11,7 +11,7 @@ from labeling.insight.pace import Pace
 from labeling.insight.payoff import LEAST_VERSIONS, WORTH, Advice, Payoff
 from labeling.models import Project
 from labeling.questions import Question
-from labeling.storage.arrays.baseline import LEAST_CONTROL
+from labeling.storage.arrays.stored import LEAST_CONTROL
 from labeling.web.charts.payoff import about
 from labeling.web.settings.standing import person_hours
 from labeling.web.shared.words import HOUR, count, duration, localized, money, number, span
