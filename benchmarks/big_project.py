@@ -1,7 +1,5 @@
 """A large project for measurements of pages, inserted in bulk without files, worker or training."""
 
-from __future__ import annotations
-
 import datetime
 import random
 import uuid

@@ -10,8 +10,6 @@ before (which compiles, or loads compiled code). faiss searches with inverted li
 are looked at are chosen on a sample so that it is as quick as it can be at the recall that our graph has.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys

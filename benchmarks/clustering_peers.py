@@ -10,8 +10,6 @@ purity (Heller and Ghahramani 2005) is the mean share of a pair's class in the s
 10,000 pairs of one class.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys

@@ -26,8 +26,6 @@ Reported by seed: seconds as a share of those of one by one, and the share of th
 wrong.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

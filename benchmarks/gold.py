@@ -11,8 +11,6 @@ take one class for another, and good ones. After each answer `labeling.queue.gol
 asks it. Reported: how many spammers and confusers are paused within 30 gold items, and how many good people within 200.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

@@ -17,8 +17,6 @@ seeds: the seconds until the accuracy that `uniform` ends with, and the share of
 model learns. No seconds are counted for waiting, reading guidelines, or breaks.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

@@ -10,8 +10,6 @@ compared: the next batch is picked ahead, and each batch waits for the newest mo
 minute is answered beforehand but for its last minute, so that its end comes soon; the share is of the whole batch.
 """
 
-from __future__ import annotations
-
 import argparse
 import http.client
 import json

@@ -10,8 +10,6 @@ the next item, with its image decoded. Chromium paints a frame every 16.7 ms: ha
 Measure on a machine that does nothing else. Exit status: 1 if a 95th percentile is above 100 ms.
 """
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import json

@@ -18,8 +18,6 @@ Each result goes to a file in --out as soon as it is there: a run that was kille
 taken up again only if data and settings are the same. The code is not compared: name another folder after a change.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

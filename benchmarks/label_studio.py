@@ -4,8 +4,6 @@ The benchmark calls its HTTP API (https://api.labelstud.io). It starts as its do
 start`, with SQLite.
 """
 
-from __future__ import annotations
-
 import contextlib
 import http.cookiejar
 import json

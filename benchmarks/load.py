@@ -3,8 +3,6 @@
 A `Client` defines how tasks are claimed and answers submitted.
 """
 
-from __future__ import annotations
-
 import http.client
 import json
 import multiprocessing

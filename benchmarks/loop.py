@@ -10,8 +10,6 @@ run in this process, one after the other. Beside it another process labels in a 
 longest claim or answer during each step is how long anybody else was made to wait.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

@@ -10,8 +10,6 @@ what runs in the page, with the layout that follows from it, but without paintin
 Measure on a machine that does nothing else. Exit status: 1 beyond 300 ms to be ready, or 16 ms a key of the tree.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import statistics

@@ -1,7 +1,5 @@
 """Helpers of the selector's benchmarks: generated pools, and measurements in a process of its own."""
 
-from __future__ import annotations
-
 import json
 import multiprocessing
 import os

@@ -14,8 +14,6 @@ process.
 Measure on a machine that does nothing else. Exit status: 1 if a page takes longer than the limit (median).
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

@@ -13,8 +13,6 @@ Reported: how often the interval of the random labels needed, and of the gain, h
 was too high; and how the lower end and the estimate compare with the truth, in the median.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys

@@ -9,8 +9,6 @@ each; they claim one task, and send one answer, without a pause: first one perso
 request for items with one label each, JSON lines or JSON. Times are of whole requests.
 """
 
-from __future__ import annotations
-
 import argparse
 import http.client
 import json

@@ -9,8 +9,6 @@ one connection that stays open, and claims and answers over HTTP with a token. `
 `paced` one answer a second. Times are wall times of whole requests, from the first byte sent to the last one read.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

@@ -1,7 +1,5 @@
 """A Ray cluster on this machine whose nodes, with one core each, can be killed and added."""
 
-from __future__ import annotations
-
 import os
 import random
 import signal

@@ -11,8 +11,6 @@ counting and reading the items. Indexing is timed as the worker does it, without
 Exit status: 1 if a search takes longer than the limit (median).
 """
 
-from __future__ import annotations
-
 import argparse
 import datetime
 import json

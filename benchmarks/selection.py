@@ -10,8 +10,6 @@ the margins of a pool from a network of so many classes. Each is measured in a p
 inputs and made one small call before (which compiles or loads compiled code, and is told apart).
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

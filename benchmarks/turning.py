@@ -3,8 +3,6 @@
 For benchmarks of big batches. Answers are written by plain SQL, as if people had given them.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import sys

@@ -1,7 +1,5 @@
 """How django-allauth is set up: it carries sign-ins, sessions and second factors. Pure values, without Django."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from typing import Any

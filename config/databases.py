@@ -1,7 +1,5 @@
 """The connection settings of the main database and a read replica."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Keep the files of an installation unreadable for other users of the machine."""
 
-from __future__ import annotations
-
 import os
 import stat
 import sys

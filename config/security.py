@@ -1,7 +1,5 @@
 """The security headers for browsers, and the parsing of trusted networks. Pure values, without Django."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from urllib.parse import urlsplit

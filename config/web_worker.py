@@ -8,8 +8,6 @@ are too many connections, the loop closes the one whose request has taken longes
 From gunicorn, this module uses the base class of workers, the parser, and the WSGI environment and response.
 """
 
-from __future__ import annotations
-
 import errno
 import os
 import resource

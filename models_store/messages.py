@@ -2,8 +2,6 @@
 alone would copy each byte five times.
 """
 
-from __future__ import annotations
-
 import mmap
 import os
 import pickle

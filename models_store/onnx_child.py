@@ -13,8 +13,6 @@ The last answer may be {"error": one line}, or {"missing": the package that is n
 without an answer ran out of memory or time.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import resource

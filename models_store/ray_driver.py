@@ -3,8 +3,6 @@
 Ray ends a process without an exception if its node or the head is gone. The worker survives that.
 """
 
-from __future__ import annotations
-
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress

@@ -6,8 +6,6 @@
 Exit status: 0 if every check passed, 1 otherwise.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import signal

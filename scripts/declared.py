@@ -4,8 +4,6 @@ They are declared once, in English, for pages, the API and commands. Pages trans
 `gettext(setting.label)` or `{% translate row.state %}`, so the declarations need no marks.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import fields
 

@@ -7,8 +7,6 @@
 It has a data folder of its own and a free port; nothing of an installation in `var/` is touched.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import socket

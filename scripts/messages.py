@@ -6,8 +6,6 @@ New texts are added with an empty translation, texts that are gone are removed, 
 Needs Babel, which `make setup` installs; GNU gettext is not needed.
 """
 
-from __future__ import annotations
-
 import ast
 import datetime
 import io

@@ -8,8 +8,6 @@ Run `.venv/bin/python scripts/reference.py` after a change of a setting, a filte
 loop's table.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import sys

@@ -5,8 +5,6 @@
 Needs Chromium and the requirements of the tests. Each picture is a PNG below 200 kB.
 """
 
-from __future__ import annotations
-
 import io
 import shutil
 import sqlite3

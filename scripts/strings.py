@@ -7,8 +7,6 @@ Texts of the templates are what stands between tags and in the attributes that a
 JavaScript are the strings with a space in them, but for docstrings and SQL.
 """
 
-from __future__ import annotations
-
 import ast
 import re
 import sys

@@ -1,7 +1,5 @@
 """The names of all URL patterns, for tests that check tables of pages for completeness."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from django.urls import URLPattern, URLResolver, get_resolver

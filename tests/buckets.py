@@ -1,7 +1,5 @@
 """A server of S3's protocol for tests of sources."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Container
 from pathlib import Path

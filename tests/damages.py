@@ -1,7 +1,5 @@
 """Functions that damage a file."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Answers of a server for embeddings in OpenAI's form: how often each of some words occurs in a text."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """How many cases tests try: a selection in `make test`, all in `make test-long`."""
 
-from __future__ import annotations
-
 import itertools
 import os
 from collections.abc import Iterable, Sequence

@@ -2,8 +2,6 @@
 images.
 """
 
-from __future__ import annotations
-
 import io
 from collections.abc import Mapping, Sequence
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """ONNX graphs and archives with models, whole and broken."""
 
-from __future__ import annotations
-
 import io
 import json
 import zipfile

@@ -1,7 +1,5 @@
 """Hosts with a data folder each, simulated by one process."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 from typing import Any

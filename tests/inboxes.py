@@ -1,7 +1,5 @@
 """An SMTP server on this machine, for tests of e-mail."""
 
-from __future__ import annotations
-
 import email
 import email.policy
 import os

@@ -1,7 +1,5 @@
 """Items whose files stay in a bucket."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Helpers for tests of pages: a project with signed-in members of every role, and functions that read a page."""
 
-from __future__ import annotations
-
 import html
 import re
 from typing import Any

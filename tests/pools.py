@@ -1,7 +1,5 @@
 """A project with a model that is right as often as it says, and a certificate's rows, for tests of finishing."""
 
-from __future__ import annotations
-
 import hashlib
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Real processes on the test database: workers and commands that tests can kill."""
 
-from __future__ import annotations
-
 import os
 import signal
 import socket

@@ -1,7 +1,5 @@
 """A real HTTP receiver on this machine that answers as a test says, and remembers what it got."""
 
-from __future__ import annotations
-
 import ssl
 import threading
 import time

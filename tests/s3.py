@@ -1,7 +1,5 @@
 """A server of S3's protocol for tests, in its own process on a free port."""
 
-from __future__ import annotations
-
 import os
 import socket
 import subprocess

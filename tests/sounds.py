@@ -1,7 +1,5 @@
 """Generated recordings: tones whose pitch may be the class."""
 
-from __future__ import annotations
-
 import io
 from functools import cache
 

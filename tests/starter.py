@@ -6,8 +6,6 @@ is also the program that is forked: it has one thread, and is asked over a socke
 because each would load the modules for seconds, and keep them in memory.
 """
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import gc

@@ -4,8 +4,6 @@ A curve is accuracy (points,) over labels (points,); a strategy has a curve for 
 are paired: with the same seed, strategies share the data, the first batch and the initial weights.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The data sets of the benchmarks: a pool, and test items that no model learns from."""
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 import io

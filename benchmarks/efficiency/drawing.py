@@ -1,7 +1,5 @@
 """Draws the learning curves of a data set as SVG."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from textwrap import fill
 

@@ -1,7 +1,5 @@
 """A simulated project: the product's own training, clustering and selection, with known answers."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import time

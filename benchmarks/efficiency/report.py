@@ -1,7 +1,5 @@
 """Summarises the saved curves: one JSON object, a table, a drawing for each data set."""
 
-from __future__ import annotations
-
 import os
 import platform
 from dataclasses import asdict

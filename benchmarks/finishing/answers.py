@@ -4,8 +4,6 @@ An answer is one whole number, its key: the class, or, of several classes, a num
 applies.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar

@@ -4,8 +4,6 @@ The choice takes the way with the fewest expected seconds, where a wrong label c
 one elsewhere. Pace and errors are those that a project has measured.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import IntEnum
 

@@ -1,7 +1,5 @@
 """Near-copies beside the picked items, as the product shows them: people take out those that differ."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

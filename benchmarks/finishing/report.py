@@ -1,7 +1,5 @@
 """Summarises the finished pools: one JSON object and a table."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Ways to a label for every item of a pool."""
 
-from __future__ import annotations
-
 import sys
 from dataclasses import dataclass, field
 from typing import Any

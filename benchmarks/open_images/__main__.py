@@ -14,8 +14,6 @@ A folder stands in for the object store, and before each step all local copies o
 each step ran on a host that has none: "from the store" is what such a host has to be sent, the egress.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import math

@@ -7,8 +7,6 @@ has both this mean (679 a class) and this share of classes from 100 labels on (3
 It gives the most frequent class 0.6 million labels, and a third of the classes fewer than 20.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from statistics import NormalDist
 

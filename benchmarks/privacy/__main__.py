@@ -29,8 +29,6 @@ The JSON names noise, sampling rate and steps of every phase, n and delta of eve
 epsilon. Private runs differ from time to time: their noise comes from the operating system, not from the seed.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

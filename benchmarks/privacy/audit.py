@@ -7,8 +7,6 @@ better the guesses, the larger ε must be.
 An audit that finds little says something only if it would find mistakes: `FAULTS` are trainings with one each.
 """
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Iterator

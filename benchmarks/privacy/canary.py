@@ -4,8 +4,6 @@ Exposure (Carlini et al. 2019, 1802.08232): of all numbers with as many digits, 
 secret one?
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The entries of an English dictionary, GCIDE, as the Debian package dict-gcide installs it (GPL-2+)."""
 
-from __future__ import annotations
-
 import gzip
 import re
 import string

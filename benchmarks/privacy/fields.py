@@ -2,8 +2,6 @@
 texts, from which trainings fine-tune the encoder itself.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path

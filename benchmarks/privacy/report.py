@@ -1,7 +1,5 @@
 """Summarises the trainings."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

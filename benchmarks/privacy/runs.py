@@ -1,7 +1,5 @@
 """Single trainings: without privacy, with a growing mega-batch, with a usual batch, and those to attack."""
 
-from __future__ import annotations
-
 import math
 import time
 import warnings

@@ -4,8 +4,6 @@ All trainings learn from equally many examples, so that larger batches take fewe
 Or all take equally many steps, so that larger batches learn from more examples: what a budget of privacy allows.
 """
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Iterable, Mapping, Sequence

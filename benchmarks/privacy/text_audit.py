@@ -1,7 +1,5 @@
 """Canary texts for the audit of private pre-training: each repeats a word piece of its own."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from numpy.typing import NDArray

@@ -29,8 +29,6 @@ and the accuracy of the last model on test items. `cost` is the share of fixed 3
 `--curve`, a last row says what the adaptive rule takes for fixed 3's label error, and at which confidence.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys

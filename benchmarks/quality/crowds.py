@@ -1,7 +1,5 @@
 """Simulated crowds of ten annotators with known mistakes."""
 
-from __future__ import annotations
-
 import numpy as np
 
 CROWDS = {

@@ -1,7 +1,5 @@
 """Formats the figures of all runs as rows, and the rows as text."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 

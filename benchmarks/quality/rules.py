@@ -1,7 +1,5 @@
 """Rules that decide whom to ask about an item, when to stop, and which label follows from the answers."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple

@@ -1,7 +1,5 @@
 """One run: ask by a rule, batch by batch, and train after each batch, until the budget of answers is spent."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

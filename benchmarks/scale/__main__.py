@@ -11,8 +11,6 @@ A training is shared by as many processes as there are nodes, the worker among t
 bits: its accuracy is told. It is cut off after `--steps` steps, and shared however little that is worth.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

@@ -1,7 +1,5 @@
 """The measured steps, each a function of a place to compute and of rows."""
 
-from __future__ import annotations
-
 import argparse
 import hashlib
 from collections.abc import Callable

@@ -6,8 +6,6 @@ Interaction", 1983): people who know the task and the page, are not tired, do no
 from studies of other tasks, cited beside each number, and not from measurements on this product's pages.
 """
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

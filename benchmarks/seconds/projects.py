@@ -1,7 +1,5 @@
 """Simulated projects: the same pool, people and first batch, labeled in each of the ways."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Summarises the simulated projects: one JSON object and a table."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any

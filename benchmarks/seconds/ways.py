@@ -1,7 +1,5 @@
 """Ways of asking people for the labels of a batch."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -18,8 +18,6 @@ A hundredth of the labels change between the dataset versions.
 To measure something else, add its function to `MEASURED`, with the preparation that it needs.
 """
 
-from __future__ import annotations
-
 import argparse
 import gc
 import json

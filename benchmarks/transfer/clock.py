@@ -1,7 +1,5 @@
 """Measure the seconds and the memory of a transfer."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterable
 from typing import Any

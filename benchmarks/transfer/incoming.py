@@ -1,7 +1,5 @@
 """Imports of texts and of labels: by a worker, by command and by the Python client."""
 
-from __future__ import annotations
-
 import contextlib
 import csv
 import json

@@ -1,7 +1,5 @@
 """Exports in all formats, and dataset versions."""
 
-from __future__ import annotations
-
 import os
 import random
 import tempfile

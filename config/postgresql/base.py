@@ -7,8 +7,6 @@
   0.5 and 1.7 s at a million items; the counts themselves take less than 0.1 s.
 """
 
-from __future__ import annotations
-
 import select
 
 from django.db.backends.postgresql import base

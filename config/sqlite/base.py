@@ -11,8 +11,6 @@ Django's backend, with two changes for transactions that write:
 See docs/decisions/04-claims-in-few-statements.md.
 """
 
-from __future__ import annotations
-
 import fcntl
 import os
 import threading

@@ -15,8 +15,6 @@ small pieces, so that other commits get to the disk between two pieces:
 See docs/explanation/group-commit.md.
 """
 
-from __future__ import annotations
-
 import ctypes
 import os
 import sqlite3

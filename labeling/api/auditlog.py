@@ -1,7 +1,5 @@
 """Endpoints for the audit log of a project, and of the server."""
 
-from __future__ import annotations
-
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from rest_framework import serializers

@@ -1,7 +1,5 @@
 """Endpoints for batches, and for parts of a batch: tasks that managers reserve for a member or a group."""
 
-from __future__ import annotations
-
 from django.db.models import Prefetch, QuerySet
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound, ValidationError

@@ -1,7 +1,5 @@
 """Endpoints of files out: the export, and dataset versions. `export/?dataset=NAME` downloads the rows of one."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any

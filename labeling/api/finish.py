@@ -1,7 +1,5 @@
 """Endpoints that finish a project: the forecast for a goal, its start and stop, and the certificates."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

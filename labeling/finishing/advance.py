@@ -1,7 +1,5 @@
 """Advance a project towards its goal: read what people answered, prove, certify, and plan the next audit."""
 
-from __future__ import annotations
-
 import logging
 import math
 from dataclasses import asdict, fields

@@ -1,7 +1,5 @@
 """The draws of audits: the next ones to ask people about, and the outcomes of those that were asked."""
 
-from __future__ import annotations
-
 import operator
 from collections import Counter, defaultdict
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence, Set

@@ -4,8 +4,6 @@ Labels are written in parts, and count once the certificate has its digest. The 
 killed one wrote.
 """
 
-from __future__ import annotations
-
 import json
 from collections import defaultdict
 from collections.abc import Iterator

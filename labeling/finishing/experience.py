@@ -1,7 +1,5 @@
 """Correct the probabilities of a model's labels by people's answers about items that versions had predicted before."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field

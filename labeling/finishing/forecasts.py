@@ -3,8 +3,6 @@
 It reads a sample of the pool, so that a page shows it for any error and confidence.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import lru_cache
 

@@ -1,7 +1,5 @@
 """Plan the audits of the rest of the pool: candidates, targets and orders, and the rows that fix them."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any

@@ -1,7 +1,5 @@
 """How far a pool is from finished: labels, their error, and people's time to the end."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

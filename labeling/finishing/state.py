@@ -1,7 +1,5 @@
 """The state of a project's goal, its audits and its certificates, for pages and programs."""
 
-from __future__ import annotations
-
 import datetime
 from dataclasses import asdict, dataclass
 from typing import Any

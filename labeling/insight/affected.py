@@ -1,7 +1,5 @@
 """Count the rows, files and versions that a change affects: of a whole project, or of one of its classes."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple

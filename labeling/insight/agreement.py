@@ -3,8 +3,6 @@
 The answers to the same items are compared with user keys and class indices in place of names, which may change.
 """
 
-from __future__ import annotations
-
 import datetime
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence

@@ -4,8 +4,6 @@ The tasks that show a prediction are drawn at random (docs/decisions/07-nothing-
 groups differ in nothing else.
 """
 
-from __future__ import annotations
-
 import datetime
 import math
 from collections import Counter

@@ -1,7 +1,5 @@
 """The amount, the pace and the quality of each annotator's work."""
 
-from __future__ import annotations
-
 import datetime
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """The items that wait for a manager's decision."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The frequency of each class among the labels, and its share of the pool as the control slice estimates it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import lru_cache
 

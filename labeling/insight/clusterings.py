@@ -1,7 +1,5 @@
 """Measure how well a project's clustering still fits, and record a manager's request to rebuild it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from django.db import transaction

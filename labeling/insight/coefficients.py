@@ -1,7 +1,5 @@
 """Coefficients of agreement beyond chance, each as sums over items for `bootstrap`. Arrays in, values out."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

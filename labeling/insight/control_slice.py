@@ -5,8 +5,6 @@ their figures can be compared. A version's predictions for the pool are stored w
 the best class is stored, which does not decide whether a set of classes is right.
 """
 
-from __future__ import annotations
-
 import datetime
 import math
 from dataclasses import dataclass

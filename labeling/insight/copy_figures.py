@@ -1,7 +1,5 @@
 """Figures of near-copies: how many people saw and confirmed, and how often checks confirm their labels."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass
 

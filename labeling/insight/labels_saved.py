@@ -1,7 +1,5 @@
 """The labels that picking has saved: the further labels that uniform labeling would need for the same accuracy."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum

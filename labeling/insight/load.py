@@ -4,8 +4,6 @@ Each scrape reads them, so they come from indexes, counters and tables with few 
 return the same figures.
 """
 
-from __future__ import annotations
-
 import datetime
 import shutil
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,7 +1,5 @@
 """Measure the time per answer, for estimates of hours and costs."""
 
-from __future__ import annotations
-
 import datetime
 import statistics
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ A version's labels are the labels that it learned from. The labels spent include
 uniform labeling is not charged for control items.
 """
 
-from __future__ import annotations
-
 import datetime
 from dataclasses import asdict, dataclass
 from enum import StrEnum

@@ -1,7 +1,5 @@
 """Read the facts of a payoff with a few queries, so that the payoff is computed again only when they change."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from django.db.models import Sum

@@ -1,7 +1,5 @@
 """List a batch's tasks with the reason of each pick, in pages by key: the last page is as quick as the first."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass

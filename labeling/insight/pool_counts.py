@@ -1,7 +1,5 @@
 """Count the items that the next batch can be picked from, without reading the pool."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The progress of a project's loop, for annotators, managers and commands."""
 
-from __future__ import annotations
-
 import datetime
 import math
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 The endpoint needs no login, so the details go to the log only.
 """
 
-from __future__ import annotations
-
 import datetime
 import logging
 import shutil

@@ -4,8 +4,6 @@ An item waits if it has all its answers, has no correction, and one of the reaso
 sends it back removes it from the queue for all reasons.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce

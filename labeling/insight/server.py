@@ -1,7 +1,5 @@
 """The state of the server for its operators: versions, workers, people, projects by size, failed steps, backups."""
 
-from __future__ import annotations
-
 import datetime
 import platform
 from collections import Counter

@@ -1,7 +1,5 @@
 """Confidence intervals of shares."""
 
-from __future__ import annotations
-
 from models_store import metrics
 
 # The share with the widest interval: the assumption while no share is known.

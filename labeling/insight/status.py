@@ -4,8 +4,6 @@ The numbers agree with the exports to the row: an export has `items.labeled` row
 and the export's option `skipped` adds `items.skipped` rows.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.db.models import Count, F, OuterRef, Q, QuerySet, Sum

@@ -4,8 +4,6 @@
 and yes (1). For `multi` only the best class of an item is stored, so there is no comparison on control items.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Find the reasons why the remaining tasks of an open batch are not served."""
 
-from __future__ import annotations
-
 import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The times of people's answers, and each person's work in a batch."""
 
-from __future__ import annotations
-
 import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass

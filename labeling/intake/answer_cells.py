@@ -1,7 +1,5 @@
 """Read answers in rows: class names, lists of class names, yes or no, as the project's question requires."""
 
-from __future__ import annotations
-
 import json
 from typing import Any, NamedTuple
 

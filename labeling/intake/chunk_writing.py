@@ -2,8 +2,6 @@
 that the import has reached.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple

@@ -5,8 +5,6 @@ The media of a part are stored before the transaction that writes the part. A ki
 written item. Labels are imported like those of a file, and the copies get their own ids and control keys.
 """
 
-from __future__ import annotations
-
 import time
 from collections import defaultdict
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Check a record against the project's rules: the result is the draft of an item, or a rejection."""
 
-from __future__ import annotations
-
 import hashlib
 import unicodedata
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Import example items into a project, as a file that its manager could have sent."""
 
-from __future__ import annotations
-
 import random
 
 import orjson

@@ -2,8 +2,6 @@
 or stay there.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Callable
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """Guess the layout of a file: encoding and delimiter, and the columns of content, id and label. No database."""
 
-from __future__ import annotations
-
 import codecs
 import hashlib
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Drafts as rows of the table of items."""
 
-from __future__ import annotations
-
 import datetime
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """Write imported items: each labeled item has its label, a task without open places, and its answers."""
 
-from __future__ import annotations
-
 import datetime
 import uuid
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Look into an open file before its import: its first rows as items, and the labels that it has. Changes nothing."""
 
-from __future__ import annotations
-
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping

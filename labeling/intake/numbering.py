@@ -4,8 +4,6 @@ Annotators see item numbers, and files are often sorted by class: numbers in fil
 import reserves a block of numbers and assigns them by a permutation keyed with the project's secret.
 """
 
-from __future__ import annotations
-
 import math
 from functools import lru_cache
 from hashlib import blake2b

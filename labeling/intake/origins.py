@@ -5,8 +5,6 @@ importing project then shares the privacy ledger of the sources. An untraced lab
 ledger's knowledge, so untraced labels are counted.
 """
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """Uploads that wait for a person: who sees their first rows as items, says what columns and labels are, and begins."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """Receive predictions that were made outside, or have a worker ask the project's server for them."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Make the smaller pictures of images that an earlier release imported without them."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass

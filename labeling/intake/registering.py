@@ -3,8 +3,6 @@
 `labeling.steps.register` reads the file; web processes only store it.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.db import transaction

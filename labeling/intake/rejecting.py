@@ -1,7 +1,5 @@
 """Record the rejected rows of an import, count them by reason, and decide when to stop the import."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """Read the label of a row, with its answers if the row has them, as rows of exports do."""
 
-from __future__ import annotations
-
 import datetime
 import math
 import re

@@ -1,7 +1,5 @@
 """The rules of a project for the rows of a file."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property

@@ -4,8 +4,6 @@ An upload lies in one folder from its first byte until the end of its import. Ev
 removes the files that killed processes or broken connections have left in the folder.
 """
 
-from __future__ import annotations
-
 import datetime
 import hashlib
 import logging

@@ -1,7 +1,5 @@
 """The registry of the kinds of item. To add a kind, write it in this folder and list an instance in `KINDS`."""
 
-from __future__ import annotations
-
 from typing import Protocol
 
 from labeling.kinds.audio import Audio

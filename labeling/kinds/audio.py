@@ -1,7 +1,5 @@
 """Audio: files of sound that browsers play, recognised by their bytes."""
 
-from __future__ import annotations
-
 from importlib.util import find_spec
 from types import MappingProxyType
 from typing import Any

@@ -4,8 +4,6 @@ To add a kind, subclass `Kind` (or `FileKind` if an item is a file) in a new fil
 `kinds/__init__.py` (docs/how-to/add-a-kind.md shows the steps).
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -15,8 +15,6 @@ If an answer is missing, the process has ended: by itself with exit status 0, or
 time.
 """
 
-from __future__ import annotations
-
 import fcntl
 import resource
 import select

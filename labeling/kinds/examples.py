@@ -4,8 +4,6 @@ Each function takes the number of an example and returns its content, always the
 classes: what an example shows is drawn at random.
 """
 
-from __future__ import annotations
-
 import io
 import struct
 import wave

@@ -1,7 +1,5 @@
 """The base of kinds whose items are files: read a file from a row, and open untrusted bytes."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 from collections.abc import Iterator, Mapping, Sequence

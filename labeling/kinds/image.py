@@ -1,7 +1,5 @@
 """Images: files that browsers show, recognised by their bytes."""
 
-from __future__ import annotations
-
 from types import MappingProxyType
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Open untrusted files, one after the other, in a separate process that runs `child.py`."""
 
-from __future__ import annotations
-
 import os
 import struct
 import subprocess

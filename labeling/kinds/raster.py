@@ -3,8 +3,6 @@
 Only `child.py` runs this module, in a separate process.
 """
 
-from __future__ import annotations
-
 import io
 import struct
 import zlib

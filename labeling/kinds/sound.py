@@ -3,8 +3,6 @@
 Only `child.py` runs this module, in a separate process. The sound is decoded to its end, one block in memory at a time.
 """
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable
 

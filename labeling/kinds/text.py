@@ -1,7 +1,5 @@
 """Texts: the column `text` of a row."""
 
-from __future__ import annotations
-
 import unicodedata
 from collections.abc import Mapping
 from typing import Any, SupportsBytes

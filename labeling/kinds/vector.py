@@ -1,7 +1,5 @@
 """Vectors: numbers in the column `vector`, in columns of their own, or in a `.npy` file."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The errors of a row, and the texts of values and sizes, in the same words for all kinds."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Mapping

@@ -5,8 +5,6 @@ labels are corrected than may be wrong. The items of a
 suspended certificate are in the pool again at once; the step `finish` removes its labels.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 
 from django.db.models import F, Max, QuerySet

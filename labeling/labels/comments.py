@@ -4,8 +4,6 @@ An annotator sees the annotator's own comments and the replies to them, but no c
 fact about the item.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 

@@ -7,8 +7,6 @@ Rows are locked in the queue's order, the task first, so that corrections and un
 other.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.db import transaction

@@ -1,7 +1,5 @@
 """Resolve a task's answers to a label, and write the label to the task's item."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """The number of labels of each class, counted once per batch: only corrections change the labels of a done batch."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

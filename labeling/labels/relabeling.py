@@ -1,7 +1,5 @@
 """Settle labels again after a merge or a split of classes, or after its undo."""
 
-from __future__ import annotations
-
 from array import array
 from collections.abc import Callable
 from contextlib import AbstractContextManager

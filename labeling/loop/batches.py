@@ -8,8 +8,6 @@ assignment are picked again. No annotator answers a batch of items imported with
 Each function is one transaction (or joins its caller's).
 """
 
-from __future__ import annotations
-
 import datetime
 from collections.abc import Callable, Mapping
 from contextlib import suppress

@@ -4,8 +4,6 @@ Each function changes the job only if this attempt still holds it, and returns t
 functions from `too_long` on are for a step whose process has ended.
 """
 
-from __future__ import annotations
-
 import datetime
 import logging
 import signal

@@ -5,8 +5,6 @@ worker, and never hold those of other steps, also of the same project. Of these 
 that ask one server, have few, on all workers together. A long step gives its place to the next one.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 
 from django.db.models import BigIntegerField, BooleanField, Case, CharField, Exists, F, OuterRef, Q, Subquery, When

@@ -1,7 +1,5 @@
 """The ways out of a failed batch. Pages show a button for each way that applies, and the API takes its name."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Signs of life of workers, by which pages and monitors see whether any worker runs."""
 
-from __future__ import annotations
-
 import datetime
 
 from labeling.models import WorkerSign

@@ -4,8 +4,6 @@ Every step has the same shape: read, pure call, one write transaction, enqueue t
 any instruction and started again has the same result, because its writes count only with `finish`.
 """
 
-from __future__ import annotations
-
 import datetime
 import logging
 import time

@@ -4,8 +4,6 @@ This module decides and does nothing: `labeling.loop.batches.advance` carries th
 are those of docs/explanation/loop.md, whose picture `scripts/reference.py` makes from the table.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any

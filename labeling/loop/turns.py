@@ -7,8 +7,6 @@ turns. A moved step starts from its beginning, so each of its turns is twice as 
 the work is lost.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

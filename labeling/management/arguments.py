@@ -1,7 +1,5 @@
 """Projects and model versions that the arguments of commands name."""
 
-from __future__ import annotations
-
 from argparse import ArgumentParser
 from typing import Any
 

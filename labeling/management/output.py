@@ -1,7 +1,5 @@
 """The output of commands that write tables: a complete file or standard output."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Collection, Iterable, Iterator

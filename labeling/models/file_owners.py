@@ -1,7 +1,5 @@
 """Rows that own a file. The quota, the checks of files, monitors and pages treat all such tables alike."""
 
-from __future__ import annotations
-
 from pathlib import PurePosixPath
 from typing import Any, ClassVar
 

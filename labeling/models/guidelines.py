@@ -1,7 +1,5 @@
 """The versions of a project's guidelines, and the images in them."""
 
-from __future__ import annotations
-
 from django.conf import settings
 from django.db import models
 

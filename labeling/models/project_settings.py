@@ -1,7 +1,5 @@
 """The settings of a project. A change applies to the next batch; each batch records its own settings."""
 
-from __future__ import annotations
-
 import datetime
 import math
 

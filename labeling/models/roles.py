@@ -1,7 +1,5 @@
 """The table of roles and their abilities, which pages, endpoints, navigation and queries read."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

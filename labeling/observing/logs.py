@@ -1,7 +1,5 @@
 """Write the lines of the log as JSON, with fields that name the request or the background step."""
 
-from __future__ import annotations
-
 import datetime
 import json
 import logging

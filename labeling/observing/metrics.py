@@ -3,8 +3,6 @@
 The values of labels come from the code, never from requests: Prometheus keeps a series for each value.
 """
 
-from __future__ import annotations
-
 from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server

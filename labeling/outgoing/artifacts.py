@@ -1,7 +1,5 @@
 """Read a model version's files and manifest, and pack them into a zip."""
 
-from __future__ import annotations
-
 import json
 import tempfile
 import zipfile

@@ -4,8 +4,6 @@ Certificates and the manifests of dataset versions and model versions are such d
 further files. Whoever knows a digest can verify its document without this server.
 """
 
-from __future__ import annotations
-
 import hashlib
 from functools import lru_cache
 from pathlib import Path

@@ -4,8 +4,6 @@ A file is Parquet. The first version writes a file with all rows; each later one
 with a row without digest for each item that is no longer in the set.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass

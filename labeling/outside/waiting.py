@@ -6,8 +6,6 @@ a server. A short question runs in a thread of its own (`Questions`): a web thre
 most, and the person asks again.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from collections import Counter

@@ -4,8 +4,6 @@ The worker goes through the items in the order of their ids, up to the last item
 interrupted part is repeated: to change an item a second time has no effect.
 """
 
-from __future__ import annotations
-
 import datetime
 import time
 from collections.abc import Mapping

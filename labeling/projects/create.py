@@ -1,7 +1,5 @@
 """Create a project: check what its creator entered, and store it with its classes and its first manager."""
 
-from __future__ import annotations
-
 import re
 import secrets
 from collections import Counter

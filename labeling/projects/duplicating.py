@@ -5,8 +5,6 @@ A complete copy does not depend on the original: either can be deleted. Projects
 ledger (`labeling.projects.privacy.families`).
 """
 
-from __future__ import annotations
-
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext

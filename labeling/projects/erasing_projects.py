@@ -5,8 +5,6 @@ single writer. Each part reads from the database what is left to remove, so the 
 work.
 """
 
-from __future__ import annotations
-
 import datetime
 import logging
 import time

@@ -5,8 +5,6 @@ An archived project can be read and exported, but not changed: pages and API ref
 For 30 days its managers can restore it; then `labeling.projects.erasing_projects` removes it for good.
 """
 
-from __future__ import annotations
-
 import datetime
 
 from django.core.exceptions import ValidationError

@@ -1,7 +1,5 @@
 """The limits on what a project, a person and the server may have. Each is a setting; a project may have its own."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from django.conf import settings

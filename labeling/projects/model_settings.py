@@ -2,8 +2,6 @@
 without loading a model. An empty choice is the network.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

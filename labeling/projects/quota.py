@@ -5,8 +5,6 @@ of rows.
 file is removed before its count, so a killed process leaves no file that is not counted.
 """
 
-from __future__ import annotations
-
 import datetime
 from collections.abc import Mapping
 from pathlib import Path

@@ -4,8 +4,6 @@ Each choice is a new row, and the newest row counts, from the next selection on.
 it.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from django.db import transaction

@@ -5,8 +5,6 @@ The files of other items would reveal how tasks are picked, and what other peopl
 request for them as for an item that does not exist.
 """
 
-from __future__ import annotations
-
 import hmac
 
 from labeling.models import Ability, Membership, Project, User

@@ -7,8 +7,6 @@
 A new kind needs a file here, a file in `models_store/questions/`, and a line in both tables.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, cast
 

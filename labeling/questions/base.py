@@ -3,8 +3,6 @@
 `models_store.questions` has a class of the same name for each question: its logits, losses and margins.
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Any number of classes."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence

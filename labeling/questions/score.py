@@ -1,7 +1,5 @@
 """A score on a scale, for example 1 to 5: the classes are the points of the scale in order."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

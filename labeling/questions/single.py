@@ -1,7 +1,5 @@
 """One class of many."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Yes or no on one proposed class."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The answers of a request, and their outcome."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -8,8 +8,6 @@ Every request locks rows in the same order (membership, tasks, assignments, batc
 moves assignments from one annotator to another skips rows that another request has locked.
 """
 
-from __future__ import annotations
-
 import datetime
 from collections import Counter
 from collections.abc import Sequence

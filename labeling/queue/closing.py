@@ -1,7 +1,5 @@
 """Close open tasks before they have all answers: at an early end of their batch, or because an item was excluded."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from django.db.models import Exists, OuterRef, Q, QuerySet

@@ -4,8 +4,6 @@ Control, gold and ordinary tasks all show copies of their item, in similar numbe
 the copies do not identify the kind of a task.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 

@@ -5,8 +5,6 @@ with those. The end itself is one small transaction. The training step that it e
 tasks, in parts.
 """
 
-from __future__ import annotations
-
 import datetime
 import logging
 import time

@@ -4,8 +4,6 @@ An annotator with too many wrong answers is paused until a manager lets the anno
 every few seconds (`Watch`), not the request that stores an answer: a slower reply would identify gold tasks.
 """
 
-from __future__ import annotations
-
 import datetime
 import math
 from collections.abc import Iterable

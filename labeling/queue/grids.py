@@ -4,8 +4,6 @@ Only facts that the annotator sees decide which tasks a grid holds, so a grid do
 docs/decisions/27-labeling-screen.md.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 
 from labeling.models import Project

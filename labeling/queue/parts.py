@@ -5,8 +5,6 @@ hold control tasks. All annotators get the tasks outside parts, and tasks added 
 part takes no held task from an annotator.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 

@@ -2,8 +2,6 @@
 may get, and how long the annotator waits for them.
 """
 
-from __future__ import annotations
-
 import datetime
 import math
 import uuid

@@ -1,7 +1,5 @@
 """The answer that a task shows to annotators: the item's own suggestion, or the model's prediction."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from labeling.models import Project

@@ -3,8 +3,6 @@
 `assignments` decides who may take which task.
 """
 
-from __future__ import annotations
-
 import datetime
 import uuid
 from collections.abc import Sequence

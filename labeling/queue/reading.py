@@ -1,7 +1,5 @@
 """Read answer values that clients send."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any
 

@@ -6,8 +6,6 @@ applies only to batches with `overlap_max`. What annotators may learn:
 docs/decisions/10-overlap-and-resolving.md.
 """
 
-from __future__ import annotations
-
 import datetime
 import logging
 import math

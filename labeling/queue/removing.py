@@ -9,8 +9,6 @@ Rows are locked in the queue's order: tasks, assignments, the batch. Tasks of a 
 because the selection counts its own tasks; `close_left_over` closes them once the batch is open.
 """
 
-from __future__ import annotations
-
 import datetime
 import time
 from collections.abc import Callable, Mapping, Sequence

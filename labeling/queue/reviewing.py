@@ -4,8 +4,6 @@ Two reviewers never settle the same item: a conditional update gives the item to
 item's tasks and then checks that the item still waits for review.
 """
 
-from __future__ import annotations
-
 import datetime
 from typing import Any
 

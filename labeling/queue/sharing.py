@@ -5,8 +5,6 @@ end, those beyond an annotator's fair share. Counts and the order of the claims 
 others. The task on an annotator's screen, the oldest assignment, stays until its lease has run out.
 """
 
-from __future__ import annotations
-
 import datetime
 from functools import partial, reduce
 from operator import or_

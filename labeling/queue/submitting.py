@@ -1,7 +1,5 @@
 """Accept or refuse the answers and skips of one request, each on its own."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """Tasks, their items and batches, with only the columns that annotators' requests need."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from enum import StrEnum
 from typing import NamedTuple

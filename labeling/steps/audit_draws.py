@@ -5,8 +5,6 @@ annotators see one (`batch_tasks.prompted`). On these ranks a decoy takes the pl
 of the order. So tasks with and without a shown answer are equally often of an audit.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 

@@ -5,8 +5,6 @@ divides them into folds; for each fold and a few sizes it trains a model on labe
 fold's items. It stores the predictions and discards the models: no version learns from control items.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """The near-copies of a batch's items: chosen by the dendrogram, and trusted up to the height that checks confirm."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

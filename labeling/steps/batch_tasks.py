@@ -3,8 +3,6 @@
 A batch may have a million tasks, which are written in parts. They are served only after the batch opens.
 """
 
-from __future__ import annotations
-
 from array import array
 from collections.abc import Mapping, Sequence
 from contextlib import suppress

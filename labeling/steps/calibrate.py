@@ -6,8 +6,6 @@ calibrated by then stays so. Selections use the network's own probabilities, so 
 when, its version was calibrated.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from django.utils import timezone

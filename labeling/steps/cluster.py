@@ -1,7 +1,5 @@
 """Cluster the pool, once or when a manager asks; join later items to the cluster of their nearest neighbour."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path

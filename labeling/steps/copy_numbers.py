@@ -5,8 +5,6 @@ clusters, while random items such as control and gold items lie in larger ones. 
 kind with the fewest: docs/decisions/09-near-copies.md.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum

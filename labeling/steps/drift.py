@@ -9,8 +9,6 @@ distances, as in the clustering. Both means are estimated from random pairs; two
 the same pairs.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

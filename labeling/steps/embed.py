@@ -1,7 +1,5 @@
 """Embed: run the version in use over the whole pool, for the selection of the next batch."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple

@@ -5,8 +5,6 @@ the next generation. Once these cover all rows, new items get their features of 
 Only this step writes the numbers of rows of both, and a project has one such step at a time.
 """
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Iterator
 from typing import Any

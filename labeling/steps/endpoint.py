@@ -4,8 +4,6 @@ Each answer is stored with its items (`storage.arrays.embedded`) before the next
 another encoding of the same items sends their texts again.
 """
 
-from __future__ import annotations
-
 import re
 import time
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Features of a project's items: its encoder, loaded or fitted, and what the encoder computes of items."""
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Fit encoders to a project's items: on a sample, or by a private pre-training on all texts."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 

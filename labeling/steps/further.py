@@ -3,8 +3,6 @@
 Their tasks are added to the picked ones at random places, so that annotators cannot recognise them.
 """
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Hashable, Sequence

@@ -4,8 +4,6 @@ The step writes one array, with a row for each row of the pool, and ends with on
 again; the answers of a server are kept, and asking goes on behind them (`labeling.steps.prediction_server`).
 """
 
-from __future__ import annotations
-
 import datetime
 from pathlib import Path
 

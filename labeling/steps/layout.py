@@ -5,8 +5,6 @@ As a program, it runs in a process of its own, which the caller can kill at any 
     python -m labeling.steps.layout embeddings.npy out.npy SEED
 """
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Measure a new version on the control slice, by itself and against the last version that passed the gate."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 

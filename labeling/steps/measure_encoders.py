@@ -4,8 +4,6 @@ Control items take no part: their labels must not choose what they measure. Mode
 other folds, and are tested on labels of random batches alone if there are enough of these.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace

@@ -3,8 +3,6 @@
 The question defines a doubt: `models_store.questions.Question.doubts`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any

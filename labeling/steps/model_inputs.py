@@ -1,7 +1,5 @@
 """Read the inputs of several steps: labels as arrays, training sets, recipes, features, a version's model, seeds."""
 
-from __future__ import annotations
-
 import datetime
 import hashlib
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """Add versions that no training here made: registered models, and predictions from outside."""
 
-from __future__ import annotations
-
 from labeling.loop import batches
 from labeling.loop.step import GaveWay
 from labeling.models import Event, EventType, Job, ModelVersion, Project

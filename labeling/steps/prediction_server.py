@@ -5,8 +5,6 @@ is recorded in a transaction: after a kill, the next attempt truncates the file 
 The protocol: https://github.com/HumanSignal/label-studio-ml-backend
 """
 
-from __future__ import annotations
-
 import os
 from contextlib import suppress
 from pathlib import Path

@@ -3,8 +3,6 @@
 The log and the project's pages name each damaged file: `labeling.storage.arrays.damage`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from labeling.loop.step import GaveWay, Step, StepFailed

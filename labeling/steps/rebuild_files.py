@@ -4,8 +4,6 @@ Whole data stays untouched: files are replaced in one atomic step, and of the fe
 sums are rewritten.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import suppress
 

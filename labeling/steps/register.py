@@ -3,8 +3,6 @@
 The version is measured on the control items and compared with the last version that passed the gate, as a trained one.
 """
 
-from __future__ import annotations
-
 import datetime
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """The steps by name, and the shortest of them. Importing this module loads torch: only the worker imports it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from django.conf import settings

@@ -8,8 +8,6 @@ then it stays as it was. Each task records the selection that picked it. The fac
 batch, those of earlier ones in rows of `Selection`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -7,8 +7,6 @@ the batch's size tells an annotator nothing. `queue.undo` of a skip deletes a re
 Rows are locked in the usual order: tasks, items, the batch, the project.
 """
 
-from __future__ import annotations
-
 import datetime
 from collections.abc import Sequence
 

@@ -4,8 +4,6 @@ Only answers of closed batches take part, which cannot change any more: a run af
 Labels that a manager has corrected stay as they are.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field

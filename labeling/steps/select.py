@@ -4,8 +4,6 @@ The step writes up to a million tasks in parts. They are served only after the l
 The next attempt after a kill removes the tasks written so far, and plans the batch again.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 

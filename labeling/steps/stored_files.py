@@ -4,8 +4,6 @@ The project's rows say which files it must have. Checksums are in the .npy files
 versions, in the names of items' files, and for the features in rows.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial

@@ -3,8 +3,6 @@
 A survey gives way to the loop's own steps, and begins again later.
 """
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import tempfile

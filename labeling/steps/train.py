@@ -3,8 +3,6 @@
 The step `calibrate` runs the further trainings that only calibrate the version.
 """
 
-from __future__ import annotations
-
 import logging
 from dataclasses import asdict, replace
 from functools import partial

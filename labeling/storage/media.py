@@ -1,7 +1,5 @@
 """Store and read the files of items, and the files (blocks) with their vectors. Writes are atomic, files constant."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import time

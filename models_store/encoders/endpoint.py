@@ -3,8 +3,6 @@
 The encoder sends nothing itself: it makes the requests and checks the answers, and `ask` sends them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self
 

@@ -1,7 +1,5 @@
 """Options of encoders and estimators, by name, which are checked when a manager sets them."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Mapping

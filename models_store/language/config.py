@@ -1,7 +1,5 @@
 """The shape of a language model and the settings of its private pre-training. This module does not import torch."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from models_store.privacy.accounting import Phase, least_noise

@@ -1,7 +1,5 @@
 """Texts to the mean of their hidden states."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A small BERT (Devlin et al. 2019, 1810.04805) with normalised inputs of each layer, which train without tuning."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import torch

@@ -5,8 +5,6 @@ The code reads texts only through sums that the accountant counts: no early stop
 is reported.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial

@@ -1,7 +1,5 @@
 """Texts to word pieces of a public vocabulary, which tells nothing of the texts."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

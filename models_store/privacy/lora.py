@@ -2,8 +2,6 @@
 layers, so that less noise is added in all.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

@@ -1,7 +1,5 @@
 """The steps of DP-AdamW, which pre-training and fine-tuning share: clipped sums of many chunks, noise, one step."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 
 import torch

@@ -2,8 +2,6 @@
 (Li et al. 2022, 2110.05679; Yu et al. 2022, 2110.06500).
 """
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable, Iterator
 from functools import partial

@@ -5,8 +5,6 @@ many columns decide. Held-out labels choose how much each counts (stacking: Wolp
 control item takes part, so that control items measure the model as before.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple

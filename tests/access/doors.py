@@ -16,8 +16,6 @@ another method                 405                         405
 =============================  ==========================  ====================
 """
 
-from __future__ import annotations
-
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple

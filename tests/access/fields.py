@@ -6,8 +6,6 @@ for a role that reads more or less than the table says. Nested fields are named 
 Annotators must not be able to tell control tasks from others: docs/decisions/07-nothing-tells-a-task.md.
 """
 
-from __future__ import annotations
-
 from labeling.projects.settings import SETTINGS
 
 # The names of the fields by the ability that opens them.

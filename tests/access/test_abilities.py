@@ -1,7 +1,5 @@
 """Test the table of roles against the copy in `doors.py`, and the texts and choices made from the table."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -3,8 +3,6 @@
 Every address of `doors.py` is asked. A new one that changes something has one entry, or gets a line here.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, NamedTuple
 

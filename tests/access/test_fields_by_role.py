@@ -1,7 +1,5 @@
 """Test that each role reads exactly the fields of the API that the table in `fields.py` allows."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

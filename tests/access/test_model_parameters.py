@@ -1,7 +1,5 @@
 """Test that pages, API and commands check a model's parameters against their bounds before any training reads them."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

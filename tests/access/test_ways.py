@@ -1,7 +1,5 @@
 """Test that pages show each user exactly the links and forms that the user may use."""
 
-from __future__ import annotations
-
 import html
 import re
 from collections.abc import Iterator

@@ -4,8 +4,6 @@ methods.
 The table in `doors.py` says how to add an address.
 """
 
-from __future__ import annotations
-
 import re
 
 import pytest

@@ -1,7 +1,5 @@
 """Two projects with one of each kind of row, and a user in each role."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Callable
 from typing import Any

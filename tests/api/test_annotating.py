@@ -1,7 +1,5 @@
 """Test claim, annotations, skip and undo over HTTP, with valid and hostile requests."""
 
-from __future__ import annotations
-
 import uuid
 from typing import Any
 

@@ -3,8 +3,6 @@
 Every project here shows predictions and asks to verify, where these take more queries.
 """
 
-from __future__ import annotations
-
 import uuid
 from datetime import timedelta
 from pathlib import Path

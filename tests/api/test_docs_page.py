@@ -1,7 +1,5 @@
 """Test that the API's page shows every endpoint, that its links work, and that its curl commands are correct."""
 
-from __future__ import annotations
-
 import re
 import shlex
 from typing import Any

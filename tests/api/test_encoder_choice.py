@@ -1,7 +1,5 @@
 """Test that the API lists the encoders, and refuses another choice once an item is encoded."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Test the goal of a project and its certificates over the API."""
 
-from __future__ import annotations
-
 import hashlib
 
 import pytest

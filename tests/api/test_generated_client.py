@@ -1,7 +1,5 @@
 """Test that a client that openapi-python-client generates from the published schema goes through the label loop."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

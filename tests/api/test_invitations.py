@@ -1,7 +1,5 @@
 """Test that managers, and no other roles, create, list and withdraw invitations over the API."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

@@ -1,7 +1,5 @@
 """Test that each setting of a project can be set, read and changed over HTTP, and that errors name the setting."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

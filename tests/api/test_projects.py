@@ -1,7 +1,5 @@
 """Test which projects and images each user sees over HTTP, and who can create projects."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

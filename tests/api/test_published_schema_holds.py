@@ -4,8 +4,6 @@ schemathesis generates valid and invalid requests from the schema, and compares 
 meets the same two projects, because its changes are rolled back.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from shutil import copytree

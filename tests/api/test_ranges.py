@@ -1,7 +1,5 @@
 """Test requests for a byte range of an item's file, as media players send them to seek."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Test that the published schema is complete, names the errors of each endpoint, and has valid examples."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Test model versions over the API: their metrics, lineage and number of queries."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

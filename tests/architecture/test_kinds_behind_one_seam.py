@@ -1,7 +1,5 @@
 """Test that no code outside a kind's own files depends on the kind of an item."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 from pathlib import Path

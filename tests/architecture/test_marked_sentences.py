@@ -3,8 +3,6 @@
 Declarations are not marked: pages translate them where they show them, and `scripts/declared.py` lists them.
 """
 
-from __future__ import annotations
-
 import ast
 import re
 import sys

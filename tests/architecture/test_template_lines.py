@@ -1,7 +1,5 @@
 """Test that templates have no long lines, because logic belongs in views and tags."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 MOST = 160

@@ -1,7 +1,5 @@
 """Test that the pages which are said to be translated are, in every language."""
 
-from __future__ import annotations
-
 import re
 import sys
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Each change by Django's admin is in the audit log, with who gave what to whom."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

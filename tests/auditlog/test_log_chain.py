@@ -1,7 +1,5 @@
 """The audit log's chains: each removed or changed entry shows, and many writers make no forks."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from io import StringIO

@@ -1,7 +1,5 @@
 """Django's commands about accounts are recorded, too."""
 
-from __future__ import annotations
-
 import getpass
 
 import pytest

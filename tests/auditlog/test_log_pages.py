@@ -1,7 +1,5 @@
 """The pages and files of the audit log: filters, other projects, hostile texts, and a proof of an export."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """Old entries of the audit log are removed, and the rest stays provable; a removed person leaves a pseudonym."""
 
-from __future__ import annotations
-
 import datetime
 import json
 import logging

@@ -1,7 +1,5 @@
 """Test the benchmark of finishing: its result, its people and its ways, on a pool that takes seconds."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 

@@ -2,8 +2,6 @@
 classes.
 """
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """Test the output and errors of `python -m benchmarks.human_seconds`, and its simulated people."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Test that the payoff benchmark runs on user's arrays, and refuses invalid ones in one line."""
 
-from __future__ import annotations
-
 import json
 from functools import partial
 from pathlib import Path

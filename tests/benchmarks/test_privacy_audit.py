@@ -1,7 +1,5 @@
 """Test the audit of private training: its bound, the mistakes that it finds, and its output."""
 
-from __future__ import annotations
-
 import json
 import math
 from fractions import Fraction

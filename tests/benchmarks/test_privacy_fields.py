@@ -1,7 +1,5 @@
 """Test `python -m benchmarks.privacy --fields`: private classifiers on a sentence encoder, or of all its layers."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Test `python -m benchmarks.privacy --text`: language models on the lines of a file, and the entries of GCIDE."""
 
-from __future__ import annotations
-
 import gzip
 import json
 import math

@@ -1,7 +1,5 @@
 """Test `python -m benchmarks.transfer` with few items."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

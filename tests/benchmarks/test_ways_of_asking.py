@@ -1,7 +1,5 @@
 """Test how simulated people are asked: the way that is chosen."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

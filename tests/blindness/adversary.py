@@ -6,8 +6,6 @@ of the time of a request they record its database statements, and the files that
 tries to tell the kinds of tasks apart.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence

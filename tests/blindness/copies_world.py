@@ -3,8 +3,6 @@
 Records which near-copies people see, by the kind of the task.
 """
 
-from __future__ import annotations
-
 import uuid
 from dataclasses import dataclass, field
 

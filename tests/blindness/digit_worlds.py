@@ -1,7 +1,5 @@
 """Projects of noisy digits, whose batches the steps of the loop pick and truthful people answer."""
 
-from __future__ import annotations
-
 import io
 import json
 import uuid

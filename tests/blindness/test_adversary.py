@@ -1,7 +1,5 @@
 """Test that colluding annotators cannot recognise gold and control tasks, and that they can without each safeguard."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any

@@ -2,8 +2,6 @@
 where predictions from outside pick it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path

@@ -3,8 +3,6 @@
 It matters on PostgreSQL, whose rows come in no order of their own: `scripts/check.py` runs it there, too.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any

@@ -2,8 +2,6 @@
 near-copies that were shown to them, and no other file.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Test that gold tasks show predictions as other tasks do, whenever the items and the predictions come."""
 
-from __future__ import annotations
-
 import uuid
 from typing import Any
 

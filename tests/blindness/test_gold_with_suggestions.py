@@ -1,7 +1,5 @@
 """Test that an imported suggestion on the screen tells nothing about whether a task is gold."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Collection
 from pathlib import Path

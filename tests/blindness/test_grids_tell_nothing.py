@@ -1,7 +1,5 @@
 """Test that the contents and the order of grids do not depend on which tasks are control tasks."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

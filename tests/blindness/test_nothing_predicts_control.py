@@ -1,7 +1,5 @@
 """Test that a secret determines control items and the order of tasks."""
 
-from __future__ import annotations
-
 import hashlib
 from typing import Any
 

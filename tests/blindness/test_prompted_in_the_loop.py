@@ -1,7 +1,5 @@
 """Test that control tasks are prompted as often as others, and that measurements leave prompted ones out."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

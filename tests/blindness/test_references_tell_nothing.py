@@ -1,7 +1,5 @@
 """Test that the time in which a file at a source arrives does not tell annotators which items check them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from ipaddress import ip_network
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Test stand-ins: a model's confidence on tasks that were not picked for its doubt counts like that on picked tasks."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given

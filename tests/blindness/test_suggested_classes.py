@@ -1,7 +1,5 @@
 """Test that the five suggested classes are alike on control, gold and other tasks, and absent on unprompted tasks."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

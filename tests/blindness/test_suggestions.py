@@ -1,7 +1,5 @@
 """Test that imported suggestions are shown at random, on control tasks as on others, and do not affect measurements."""
 
-from __future__ import annotations
-
 import json
 import uuid
 from pathlib import Path

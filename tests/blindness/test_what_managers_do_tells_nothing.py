@@ -5,8 +5,6 @@ the annotator tries each request. The replies, the numbers on the pages and the 
 time, must be the same for all kinds.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import uuid

@@ -1,7 +1,5 @@
 """Run axe-core on the page in a browser."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 from pathlib import Path
 from typing import Any

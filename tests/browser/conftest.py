@@ -2,8 +2,6 @@
 pictures.
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 import shutil

@@ -4,8 +4,6 @@ The page reads the times of input events, which Playwright sets when it sends th
 is two clicks. These events bear the times of a quick hand, however late they arrive.
 """
 
-from __future__ import annotations
-
 import time
 from typing import Any
 

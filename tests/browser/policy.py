@@ -1,7 +1,5 @@
 """The strict content security policy of every page: nothing inline, nothing from other sites."""
 
-from __future__ import annotations
-
 from playwright.sync_api import BrowserContext, Route
 
 POLICY = (

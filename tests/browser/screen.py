@@ -1,7 +1,5 @@
 """The annotator's screen, driven as a person would."""
 
-from __future__ import annotations
-
 from playwright.sync_api import Locator, Page, expect
 
 LOOKS_MS, MOST_PRESSES = 60, 10

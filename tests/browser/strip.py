@@ -1,7 +1,5 @@
 """The strip of near-copies on the annotator's screen, driven as a person would."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -5,8 +5,6 @@ Colours are the same on both, and layouts in both schemes. On a phone no page is
 A page that is new has to be given its states here, or the first test fails.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, NamedTuple
 

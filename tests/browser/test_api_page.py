@@ -1,7 +1,5 @@
 """Test the API's page in a browser: folds, links to operations, search, keys, phones, and the page without scripts."""
 
-from __future__ import annotations
-
 import pytest
 from factories import make_user
 from playwright.sync_api import expect

@@ -1,7 +1,5 @@
 """Test recordings on the annotator's screen: keyboard, waveform, phone and dark mode."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Test that certified labels are chosen on the page *Export* until a person unchecks them, and found by keyboard."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Test that a manager returns to an earlier model version, and to the newest, with one click each."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Test the search for a class on the annotator's screen."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

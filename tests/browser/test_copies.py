@@ -1,7 +1,5 @@
 """Test that one answer counts for all near-copies that the annotator saw and left in."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Test near-copies on a phone: one row above the answers, which scrolls sideways."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """A dataset is downloaded from the page of exports, and comes in on the page for imports with its labels."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

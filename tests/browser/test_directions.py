@@ -1,7 +1,5 @@
 """Test that right-to-left text in a name does not reorder the text around it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

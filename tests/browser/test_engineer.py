@@ -1,7 +1,5 @@
 """Test an engineer's journey in a browser: accuracy, a model and labels of a project whose loop ran."""
 
-from __future__ import annotations
-
 import io
 import json
 import re

@@ -3,8 +3,6 @@
 What the team wrote, which is in the database, and code stay as they are.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser

@@ -1,7 +1,5 @@
 """Test the page that finishes a project, by keyboard alone and on a phone."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

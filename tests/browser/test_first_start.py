@@ -1,7 +1,5 @@
 """Test the first start in an empty folder, from the link in the terminal to the form for the first project."""
 
-from __future__ import annotations
-
 import os
 import re
 import socket

@@ -1,7 +1,5 @@
 """Test grids of many items: keyboard, mouse, touch, undo, a lost network, and one answer per gesture."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Test that guidelines are previewed while they are written, and shown while labeling."""
 
-from __future__ import annotations
-
 import io
 from typing import Any
 

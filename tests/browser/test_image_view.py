@@ -1,7 +1,5 @@
 """Test the view of an image: zoom, pan, brightness, and the original on demand."""
 
-from __future__ import annotations
-
 import io
 from typing import Any
 

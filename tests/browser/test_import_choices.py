@@ -1,7 +1,5 @@
 """Files of one's own come in through their page: seen as items, columns and labels chosen by mouse, finger or keys."""
 
-from __future__ import annotations
-
 import zipfile
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Test that the browser packs and imports a chosen or dropped folder of images."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from pathlib import Path
 from typing import Any

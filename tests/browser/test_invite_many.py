@@ -1,7 +1,5 @@
 """Inviting several people at once, by shared links, and by username: in Chromium."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

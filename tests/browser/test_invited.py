@@ -1,7 +1,5 @@
 """Test that a manager creates an invitation and another person joins with it, each in a browser."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Test an annotator at a keyboard: answering, searching, skipping, undoing, flagging."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Test that the list of the last answers shows what an item is, not an id that an import drew."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Test that leaving the annotator's screen releases the unanswered tasks at once."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Test that the annotator's screen fits a desktop and a small phone."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Test a manager's journey in a browser, from a new project to its annotators."""
 
-from __future__ import annotations
-
 import re
 import uuid
 import zipfile

@@ -1,7 +1,5 @@
 """Test projects with many classes: suggestions with keys, and the classes as a tree."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

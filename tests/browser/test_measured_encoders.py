@@ -1,7 +1,5 @@
 """Test that the measurement of encoders can be read by everybody, and asked for by keyboard."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Test that no answer is lost or counted twice when the network or the server fails or the page is reloaded."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -3,8 +3,6 @@
 Only a browser and a worker run, so that the pages must offer all that a newcomer needs.
 """
 
-from __future__ import annotations
-
 import csv
 from pathlib import Path
 from typing import Any

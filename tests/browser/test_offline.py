@@ -1,7 +1,5 @@
 """Test that the annotator's screen starts without a network, with what the browser has kept for its person."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """A passkey of a virtual authenticator signs a person in, and only that person."""
 
-from __future__ import annotations
-
 from typing import Any
 from urllib.parse import urlsplit
 

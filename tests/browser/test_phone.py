@@ -1,7 +1,5 @@
 """Test an annotator's taps and swipes on a phone."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Test that every answer can be reached on a phone, with many classes and long names."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Test that the annotator's screen shows images that stay at their source, and that managers read why one is lost."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from ipaddress import ip_network
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Test that the pages work under a strict content security policy."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

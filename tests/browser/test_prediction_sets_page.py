@@ -1,7 +1,5 @@
 """A manager hands in predictions, and enters the address of an ML backend: by keyboard, and on a phone in the dark."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

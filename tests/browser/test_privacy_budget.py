@@ -1,7 +1,5 @@
 """Test that the page shows the consequences of a privacy budget while a manager types it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

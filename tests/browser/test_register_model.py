@@ -1,7 +1,5 @@
 """Test that a manager registers a model with the keyboard, and that the page follows its state."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Test the review queue by keyboard, on one page or without JavaScript, and comments in both directions."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Test the annotator's screen in Arabic, from right to left, and in German on a phone."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

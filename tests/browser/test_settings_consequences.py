@@ -1,7 +1,5 @@
 """Test what the settings page says of consequences in the projects of each kind and question: some lack fields."""
 
-from __future__ import annotations
-
 import re
 from itertools import product
 from typing import Any

@@ -1,7 +1,5 @@
 """The settings page: the usual settings in view, the others a click or a link away, and Save always at hand."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

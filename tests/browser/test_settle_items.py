@@ -1,7 +1,5 @@
 """Test that a manager settles items by keyboard, and the look of the item pages, large and small."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

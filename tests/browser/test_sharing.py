@@ -1,7 +1,5 @@
 """Test the page of an annotator whose items go to others and come back."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A manager adds a bucket by keyboard, chooses its columns and looks at it: in Chromium, with a real S3 server."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from ipaddress import ip_network
 from typing import Any

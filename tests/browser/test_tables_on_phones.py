@@ -1,7 +1,5 @@
 """Test tables: on a phone all of a row can be reached, and only those that scroll are stops of the Tab key."""
 
-from __future__ import annotations
-
 import uuid
 from typing import Any
 

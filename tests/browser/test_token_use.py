@@ -1,7 +1,5 @@
 """Test the examples for API tokens on the account page, with curl and with Python."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

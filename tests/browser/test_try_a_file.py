@@ -1,7 +1,5 @@
 """Test that an engineer uploads a file in the browser, a worker predicts it, and the result can be downloaded."""
 
-from __future__ import annotations
-
 import json
 import uuid
 from pathlib import Path

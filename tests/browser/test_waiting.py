@@ -1,7 +1,5 @@
 """Test that the screen without tasks says why and what to do, and continues by itself."""
 
-from __future__ import annotations
-
 import datetime
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A manager adds a webhook by keyboard, copies its secret, and sends a dead letter again: in Chromium."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Test that a manager sees why a batch was picked, weighs settings, and has the clustering rebuilt."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The navigation of a project's pages."""
 
-from __future__ import annotations
-
 from playwright.sync_api import Page
 
 

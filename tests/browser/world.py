@@ -1,7 +1,5 @@
 """An installation in use, for tests of all pages: projects that are full, empty, waiting or broken."""
 
-from __future__ import annotations
-
 import datetime
 import uuid
 from typing import Any

@@ -1,7 +1,5 @@
 """Slow, independent references for the tests: exact evidence, exact chances of sequences of draws, simulated audits."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 

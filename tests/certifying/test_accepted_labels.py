@@ -1,7 +1,5 @@
 """Test that labels which people confirm correct probabilities, as far as people would have seen errors."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Test that forecasts of an audit's size come true where calibration is right, and that risks and errors add up."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from itertools import pairwise
 

@@ -1,7 +1,5 @@
 """Test the evidence against an exact reference, and that its expectation is at most 1 if the statement is true."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Test that experience corrects the probabilities of a model."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy.optimize import minimize

@@ -1,7 +1,5 @@
 """Test how people's own errors enter a bound, against simulated people."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from extent import examples

@@ -1,7 +1,5 @@
 """Test that a proof is false as rarely as its risk says: exactly on tiny pools, by simulation on large ones."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 from fractions import Fraction

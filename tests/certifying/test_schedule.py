@@ -1,7 +1,5 @@
 """Test when audits begin and end, against simulated projects whose best moment is known."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from audits import pool

@@ -4,8 +4,6 @@ Each answer counts for the class that its author saw under that name, and each l
 become.
 """
 
-from __future__ import annotations
-
 import itertools
 import threading
 import time

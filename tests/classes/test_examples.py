@@ -1,7 +1,5 @@
 """Test examples of classes: who can choose and see them, and that they do not reveal control tasks."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

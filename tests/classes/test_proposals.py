@@ -1,7 +1,5 @@
 """Test proposed classes: a skip for the queue, and a correction once a manager accepts the class."""
 
-from __future__ import annotations
-
 import uuid
 from typing import Any
 

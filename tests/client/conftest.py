@@ -1,7 +1,5 @@
 """A real server with a project of texts, and clients of its manager."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any
 

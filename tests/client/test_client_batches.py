@@ -1,7 +1,5 @@
 """Test that the client lists batches and waits until one is done, has failed, or took too long."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Test that the client makes dataset versions, reads their rows, compares and verifies them."""
 
-from __future__ import annotations
-
 import asyncio
 import uuid
 from pathlib import Path

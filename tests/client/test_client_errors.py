@@ -1,7 +1,5 @@
 """Test that refused requests become exceptions with the server's sentence, and that wrong addresses are named."""
 
-from __future__ import annotations
-
 import http.server
 import threading
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """Test that the client adds items in requests of a bounded size, says what became of each row, and reads them back."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Test that the client reads labels row by row, as tables, and as files."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import sys

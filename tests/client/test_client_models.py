@@ -1,7 +1,5 @@
 """Test that the client lists model versions, saves their files, and lets them predict."""
 
-from __future__ import annotations
-
 import asyncio
 import zipfile
 from collections.abc import Iterator

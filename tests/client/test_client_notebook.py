@@ -1,7 +1,5 @@
 """Test that the notebook of the documentation runs from its first cell to its last, against a server with a worker."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Test that requests are repeated when the network fails, if nothing can happen twice by that."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path

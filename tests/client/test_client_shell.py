@@ -1,7 +1,5 @@
 """Test that the client's command sends requests, files and credentials, waits, and names mistakes in one line."""
 
-from __future__ import annotations
-
 import json
 import zipfile
 from collections.abc import Callable

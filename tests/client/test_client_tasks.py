@@ -1,7 +1,5 @@
 """Test that a program claims tasks, answers, skips and takes back, and that repeated requests count once."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Test that each method has its type on a blocking and on an async connection, from one declaration."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

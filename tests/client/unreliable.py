@@ -1,7 +1,5 @@
 """A proxy in front of a server that treats each request as a list of faults says."""
 
-from __future__ import annotations
-
 import http.server
 import threading
 from collections.abc import Iterator

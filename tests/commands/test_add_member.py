@@ -1,7 +1,5 @@
 """Test that `add_member` creates accounts, roles and tokens."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from io import StringIO
 

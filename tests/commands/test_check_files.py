@@ -1,7 +1,5 @@
 """Test that `check_files` names each damaged file and sets its exit status."""
 
-from __future__ import annotations
-
 from io import StringIO
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Test that docs/reference/commands.md has a section for every command with exactly its options."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

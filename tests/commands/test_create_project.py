@@ -1,7 +1,5 @@
 """Test that `create_project` stores every setting, and reports errors in one line that names the field."""
 
-from __future__ import annotations
-
 from decimal import Decimal
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Test that `export_labels` writes complete files or none, and reports a bad path in one line."""
 
-from __future__ import annotations
-
 import csv
 import io
 import os

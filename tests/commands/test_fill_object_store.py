@@ -1,7 +1,5 @@
 """Test that `fill_object_store` copies all files, that the loop goes on, and that a second call copies nothing."""
 
-from __future__ import annotations
-
 import shutil
 import uuid
 from pathlib import Path

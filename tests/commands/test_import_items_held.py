@@ -1,7 +1,5 @@
 """Test that no worker takes over an import that `import_items` is running."""
 
-from __future__ import annotations
-
 import datetime
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Test the whole loop from the command line: create, import, simulate with a real server and worker, status, export."""
 
-from __future__ import annotations
-
 import csv
 import json
 import signal

@@ -1,7 +1,5 @@
 """Test the simulation against a real server, and its error messages."""
 
-from __future__ import annotations
-
 import datetime
 import http.server
 import threading

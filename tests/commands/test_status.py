@@ -1,7 +1,5 @@
 """Test that `status` agrees with exports to the row, with the same number of queries at any size."""
 
-from __future__ import annotations
-
 import datetime
 import json
 from io import StringIO

@@ -1,7 +1,5 @@
 """Test dataset versions: their rows, what they store, and their digests."""
 
-from __future__ import annotations
-
 import datetime
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """Test dataset versions over the API, by command, and on their pages."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import os

@@ -1,7 +1,5 @@
 """Test that docs/reference/api.md lists exactly the published endpoints, and that every endpoint is published."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Test that dashboard, alerts and documentation name exactly the exported metrics."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Test a model from another package: installed beside this one and chosen for a project."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Test scikit-learn's classifiers as models: training, storage and errors."""
 
-from __future__ import annotations
-
 import json
 from importlib import import_module
 from pathlib import Path

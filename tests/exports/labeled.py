@@ -1,7 +1,5 @@
 """Small labeled projects, for tests of exports and of the status."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """Test certified labels in exports: on request, after people's labels, with certificate, probability and version."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

@@ -1,7 +1,5 @@
 """Test that the fast writer of JSON without blanks gives the same bytes as the standard library."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

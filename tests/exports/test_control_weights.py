@@ -1,7 +1,5 @@
 """Test that weighted control items estimate the pool, by repeated draws of pools."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

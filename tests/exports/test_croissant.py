@@ -1,7 +1,5 @@
 """Test that `mlcroissant` validates an exported dataset and reads its rows."""
 
-from __future__ import annotations
-
 import io
 import json
 import zipfile

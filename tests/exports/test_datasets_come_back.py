@@ -1,7 +1,5 @@
 """Test that exported datasets come in again with their labels: as zip files and, by command, as unpacked folders."""
 
-from __future__ import annotations
-
 import io
 import json
 import tarfile

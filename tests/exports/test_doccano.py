@@ -1,7 +1,5 @@
 """Test doccano's lines in both directions."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Test the texts of export filters: the chosen rows, the errors, and the file names."""
 
-from __future__ import annotations
-
 import datetime
 from pathlib import Path
 from typing import Any

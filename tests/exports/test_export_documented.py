@@ -1,7 +1,5 @@
 """Test that the documentation explains exactly the columns, parameters and formats of exports."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Test GET /api/v1/projects/{slug}/export/: its roles, its rows and its errors."""
 
-from __future__ import annotations
-
 import io
 from typing import Any
 

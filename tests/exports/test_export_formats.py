@@ -1,7 +1,5 @@
 """Test that JSONL, CSV and Parquet have the same rows, and that one line of code loads each."""
 
-from __future__ import annotations
-
 import csv
 import datetime
 import io

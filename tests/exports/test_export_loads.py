@@ -1,7 +1,5 @@
 """Test that the code in docs/how-to/use-an-export.md loads an export with the expected types and rows."""
 
-from __future__ import annotations
-
 import ast
 import datetime
 import itertools

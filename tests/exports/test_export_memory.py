@@ -1,7 +1,5 @@
 """Test that an export needs the same memory at any size."""
 
-from __future__ import annotations
-
 import tracemalloc
 
 import pyarrow as pa

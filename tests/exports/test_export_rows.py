@@ -1,7 +1,5 @@
 """Test the rows of an export: their contents, their order, and the number of queries."""
 
-from __future__ import annotations
-
 import json
 import uuid
 from typing import Any

@@ -1,7 +1,5 @@
 """Test the zip file of an export: the labeled files, in folders by split and class, under safe names."""
 
-from __future__ import annotations
-
 import io
 import re
 import shutil

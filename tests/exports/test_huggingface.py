@@ -1,7 +1,5 @@
 """Test that `datasets` loads the unpacked dataset of an export in one line, with its features, splits and files."""
 
-from __future__ import annotations
-
 import io
 import os
 import zipfile

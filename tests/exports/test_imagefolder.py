@@ -1,7 +1,5 @@
 """Test that `datasets` loads exported files in folders, with and without the tables that describe them."""
 
-from __future__ import annotations
-
 import io
 import os
 import zipfile

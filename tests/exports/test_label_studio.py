@@ -1,7 +1,5 @@
 """Test tasks of Label Studio in both directions: exported, imported again, and through the real Label Studio."""
 
-from __future__ import annotations
-
 import io
 import json
 import socket

@@ -1,7 +1,5 @@
 """Test that an export imported into an empty project gives the same rows, with each answer under its author's name."""
 
-from __future__ import annotations
-
 import json
 import uuid
 from pathlib import Path

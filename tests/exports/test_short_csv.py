@@ -1,7 +1,5 @@
 """Test the short CSV: few columns that people can use in spreadsheets and pandas, and that can be imported again."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

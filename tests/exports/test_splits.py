@@ -1,7 +1,5 @@
 """Test the splits of exported items: no group and no near-copy that the project knows is in two of them."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import pytest

@@ -1,7 +1,5 @@
 """Test exports with unresolved items: from such a file, agreement is what the page "Agreement" says."""
 
-from __future__ import annotations
-
 import io
 import json
 from collections import Counter

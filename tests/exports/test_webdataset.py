@@ -1,7 +1,5 @@
 """Test that the library `webdataset` loads the shards of an export: files, texts, vectors, labels and facts."""
 
-from __future__ import annotations
-
 import io
 import json
 import zipfile

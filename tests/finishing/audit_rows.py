@@ -1,7 +1,5 @@
 """Small projects with a model version and an audit of its labels."""
 
-from __future__ import annotations
-
 import uuid
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Projects with a goal, whose people answer the draws of audits with the truth."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Test that batches ask an audit's draws as ordinary tasks, and that later changes keep the outcomes right."""
 
-from __future__ import annotations
-
 import datetime
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A goal's audit proves labels; its certificate says how, and is suspended when its ground moves."""
 
-from __future__ import annotations
-
 import datetime
 import hashlib
 import json

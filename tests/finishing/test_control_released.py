@@ -1,7 +1,5 @@
 """Test that items reserved for control can be certified, except those that batches go on asking."""
 
-from __future__ import annotations
-
 import pytest
 from django.utils import timezone
 from factories import make_open_batch

@@ -1,7 +1,5 @@
 """Near-copies that have their source's label are no work that is left, and count in the goal's account."""
 
-from __future__ import annotations
-
 import pytest
 from pages import manager, text_of
 

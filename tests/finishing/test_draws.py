@@ -1,7 +1,5 @@
 """Test an audit's candidates, its next draws, and what people's answers say about the draws so far."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

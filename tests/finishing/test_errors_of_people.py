@@ -1,7 +1,5 @@
 """Test the share of wrong answers that a proof reckons with."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

@@ -1,7 +1,5 @@
 """An audit is planned with probabilities that people's answers to earlier predictions have corrected."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from django.utils import timezone

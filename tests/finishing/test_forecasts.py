@@ -1,7 +1,5 @@
 """Test the forecast of labels, answers and errors, from a sample of the pool."""
 
-from __future__ import annotations
-
 import pytest
 from factories import make_member, make_project
 from pages import make_history, make_version

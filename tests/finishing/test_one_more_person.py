@@ -1,7 +1,5 @@
 """Items that only one more person can settle: they are counted for managers, with a word of what to do."""
 
-from __future__ import annotations
-
 import uuid
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A goal where an item may have several classes: whole labels are proven, or each class by itself."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from shutil import copytree

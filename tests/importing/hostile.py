@@ -4,8 +4,6 @@
 the refused file or for a rejected row; "" without a problem.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import struct

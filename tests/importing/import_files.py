@@ -1,7 +1,5 @@
 """Helpers of the import tests: real files generated on the spot, and functions that read and check them."""
 
-from __future__ import annotations
-
 import base64
 import io
 import zipfile

@@ -4,8 +4,6 @@ Argilla's files were written by Argilla itself (`argilla/README.md`). Prodigy is
 documentation.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Columns, encodings and delimiters are guessed by their names and contents."""
 
-from __future__ import annotations
-
 import gzip
 import json
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """Test the process that opens images: a file that ends it is one bad row, and it stays within its limits."""
 
-from __future__ import annotations
-
 import io
 import os
 import signal

@@ -1,7 +1,5 @@
 """Test the import of Arrow and Feather files, as pyarrow, polars, pandas and Hugging Face's datasets write them."""
 
-from __future__ import annotations
-
 import datasets
 import pandas as pd
 import polars as pl

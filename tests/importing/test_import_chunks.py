@@ -1,7 +1,5 @@
 """Test that a chunk ends at its limits of records, bytes and time, and that no record is lost between chunks."""
 
-from __future__ import annotations
-
 from array import array
 from collections.abc import Iterator
 from pathlib import Path

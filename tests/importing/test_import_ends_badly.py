@@ -1,7 +1,5 @@
 """Test that interrupted and concurrent imports continue without contradictions."""
 
-from __future__ import annotations
-
 import os
 import time
 from pathlib import Path

@@ -2,8 +2,6 @@
 are counted.
 """
 
-from __future__ import annotations
-
 import json
 import zipfile
 from collections.abc import Callable

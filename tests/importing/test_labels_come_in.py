@@ -1,7 +1,5 @@
 """Test that imported labels form a batch of their own, are trained on at once, and never measure models."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

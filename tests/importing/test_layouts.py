@@ -1,7 +1,5 @@
 """Files in their authors' own form: other names of columns, encodings, delimiters, and Excel's workbooks."""
 
-from __future__ import annotations
-
 import datetime
 import json
 import zipfile

@@ -1,7 +1,5 @@
 """The layout of a file is given by API and command alike; a file of bad rows alone is refused."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

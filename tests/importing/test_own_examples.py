@@ -1,7 +1,5 @@
 """Test that an empty project of each kind can be tried with examples, and that they tell no class."""
 
-from __future__ import annotations
-
 import pytest
 from django.urls import reverse
 from factories import make_project

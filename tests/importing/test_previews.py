@@ -2,8 +2,6 @@
 image.
 """
 
-from __future__ import annotations
-
 import datetime
 import io
 import pickle

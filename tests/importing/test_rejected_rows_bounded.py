@@ -1,7 +1,5 @@
 """Test that an import keeps the first thousand rejected rows, counts all by reason, and stops in a file of bad rows."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Test that a repeated request to import items finds the import of the first one."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A project in which every filter finds some items but not all."""
 
-from __future__ import annotations
-
 import uuid
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Test the search for items like a given one."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

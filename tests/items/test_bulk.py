@@ -1,7 +1,5 @@
 """Test changes of more items than a request takes: the worker makes them in parts, and repeats an interrupted part."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

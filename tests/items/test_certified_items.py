@@ -1,7 +1,5 @@
 """Test that lists and pages show certified labels as what they are, and that a person's label takes their place."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Test corrections: a standing one is the item's label, and no answer is lost."""
 
-from __future__ import annotations
-
 import uuid
 from typing import Any
 

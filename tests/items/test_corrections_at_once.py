@@ -1,7 +1,5 @@
 """Test concurrent corrections and undone answers: one goes first, and the result is consistent."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from contextlib import suppress

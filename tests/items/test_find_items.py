@@ -1,7 +1,5 @@
 """Test which items each filter matches, and the order and the pages of the list."""
 
-from __future__ import annotations
-
 import itertools
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Test the page of an item, with the history of its label and the form that corrects it."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

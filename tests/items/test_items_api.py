@@ -1,7 +1,5 @@
 """Test the API for items: lists, details and corrections."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

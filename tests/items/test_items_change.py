@@ -1,7 +1,5 @@
 """Test changes of several items: the preview, the effect, and the roles."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Test the page of items: its contents, combined and removed filters, and invalid ones."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

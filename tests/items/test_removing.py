@@ -1,7 +1,5 @@
 """Test that items are removed from the pool and restored while people label."""
 
-from __future__ import annotations
-
 import datetime
 import uuid
 from typing import Any

@@ -1,7 +1,5 @@
 """Test the review queue: its items and reasons, its decisions, and that two reviewers never get the same item."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Test the full-text search and its index, on both databases."""
 
-from __future__ import annotations
-
 import importlib
 from typing import Any
 

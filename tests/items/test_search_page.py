@@ -1,7 +1,5 @@
 """Test the search on the items page and in the API."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Test the words of items and searches, without a database."""
 
-from __future__ import annotations
-
 import string
 import unicodedata
 from typing import Any

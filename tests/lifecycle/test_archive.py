@@ -1,7 +1,5 @@
 """Test that an archived project can be read and exported, but not changed."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

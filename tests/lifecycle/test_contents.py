@@ -1,7 +1,5 @@
 """Test that the contents that a deletion would remove, taken from counters, equal the counted rows."""
 
-from __future__ import annotations
-
 import json
 import uuid
 from pathlib import Path

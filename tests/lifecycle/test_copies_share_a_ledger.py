@@ -2,8 +2,6 @@
 ledger.
 """
 
-from __future__ import annotations
-
 import datetime
 from itertools import chain
 from typing import Any

@@ -1,7 +1,5 @@
 """Test copies with items and labels: their contents, also after a kill, and that original and copy are independent."""
 
-from __future__ import annotations
-
 import datetime
 import itertools
 from typing import Any

@@ -1,7 +1,5 @@
 """Test that a deleted project disappears at once, can be restored for 30 days, and is then removed for good."""
 
-from __future__ import annotations
-
 import datetime
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Test that a copy has the settings and classes of the original, and no labels."""
 
-from __future__ import annotations
-
 import pytest
 from django.urls import reverse
 from django.utils import timezone

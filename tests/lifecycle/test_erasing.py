@@ -1,7 +1,5 @@
 """Test that an item can be erased at once, and that no file has it afterwards."""
 
-from __future__ import annotations
-
 import datetime
 import io
 import json

@@ -1,7 +1,5 @@
 """Test archiving, copying, deleting, restoring and transferring projects over the API."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

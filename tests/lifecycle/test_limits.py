@@ -1,7 +1,5 @@
 """Test the limits on the items and members of a project: each way in asks, and two at once do not pass it together."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Test that trainings on one budget cost less as a plan, and that a changed plan counts by Rényi."""
 
-from __future__ import annotations
-
 import pytest
 from factories import make_items, make_open_batch, make_project, recount
 

@@ -1,7 +1,5 @@
 """Test the limits on the projects of a person and of the server, by each way to create one."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

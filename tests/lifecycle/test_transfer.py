@@ -1,7 +1,5 @@
 """Test that a manager makes a member the manager and steps down, in one transaction."""
 
-from __future__ import annotations
-
 import pytest
 from django.core.exceptions import ValidationError
 from django.urls import reverse

@@ -1,7 +1,5 @@
 """A small project of real digits, and an annotator who answers with the truth."""
 
-from __future__ import annotations
-
 import io
 import json
 import uuid

@@ -1,7 +1,5 @@
 """Workers in processes of their own, whose steps hang, take memory or die on request."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

@@ -1,7 +1,5 @@
 """Test the loop with recordings: import, labeling, training, and the next batch."""
 
-from __future__ import annotations
-
 import io
 import zipfile
 from pathlib import Path

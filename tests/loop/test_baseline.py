@@ -1,7 +1,5 @@
 """Test the baseline: it learns from uniform labels alone, and delays no other step."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

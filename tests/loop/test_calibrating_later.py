@@ -2,8 +2,6 @@
 and that it affects no selection.
 """
 
-from __future__ import annotations
-
 import zipfile
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Test that a project changes its encoder in the loop, and that `kill -9` at any moment loses nothing."""
 
-from __future__ import annotations
-
 import random
 import time
 from io import BytesIO

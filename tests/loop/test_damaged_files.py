@@ -1,7 +1,5 @@
 """Test that damaged files of a project in use are named and, where possible, rebuilt, and that the loop continues."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

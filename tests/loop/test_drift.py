@@ -1,7 +1,5 @@
 """Test that the measure of drift is low while clusters hold similar items, and high otherwise."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given, settings

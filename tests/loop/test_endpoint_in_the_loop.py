@@ -2,8 +2,6 @@
 happens, and nothing but the encoding waits for it.
 """
 
-from __future__ import annotations
-
 import datetime
 import json
 import os

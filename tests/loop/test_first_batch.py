@@ -1,7 +1,5 @@
 """Test that a first batch covers the pool, and that chance draws the rest of it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

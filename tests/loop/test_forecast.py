@@ -1,7 +1,5 @@
 """Test that the forecast of the next batch equals the average of real selections, also from a sample."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

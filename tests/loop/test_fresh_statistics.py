@@ -1,7 +1,5 @@
 """Test that the statistics of growing tables are refreshed, so that PostgreSQL does not plan for empty tables."""
 
-from __future__ import annotations
-
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext

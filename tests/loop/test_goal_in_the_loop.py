@@ -1,7 +1,5 @@
 """Test a goal from its start to a certificate, with people who err; and the selection of draws under kills."""
 
-from __future__ import annotations
-
 import random
 import time
 import uuid

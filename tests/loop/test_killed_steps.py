@@ -2,8 +2,6 @@
 step that dies each time fails.
 """
 
-from __future__ import annotations
-
 import datetime
 import os
 import signal

@@ -1,7 +1,5 @@
 """Test that the search for label errors uses models that have not learned the labels, and delays no other step."""
 
-from __future__ import annotations
-
 import uuid
 from pathlib import Path
 

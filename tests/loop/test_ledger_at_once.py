@@ -1,7 +1,5 @@
 """Test that concurrent trainings, copies and imports of projects with the same labels do not spend a budget twice."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from typing import Any

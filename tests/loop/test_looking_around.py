@@ -1,7 +1,5 @@
 """Test that a worker handles deadlines and heartbeats while a step runs."""
 
-from __future__ import annotations
-
 import datetime
 import json
 import signal

@@ -1,7 +1,5 @@
 """Test the loop on a Ray cluster whose head dies and returns: steps are put off, and nothing is done twice."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

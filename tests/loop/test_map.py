@@ -1,7 +1,5 @@
 """Test the map of the pool: clusters are visible, the batch is right, and it never delays the loop."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Test that a worker measures encoders on a project's own labels, and stores what an attempt has measured."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -2,8 +2,6 @@
 stay.
 """
 
-from __future__ import annotations
-
 import io
 import zipfile
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Test the loop with other models than the network, chosen by page, API and command."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Test that steps on several hosts with an OBJECT_STORE pick the same batches, to the bit."""
 
-from __future__ import annotations
-
 import json
 import uuid
 from collections.abc import Iterator

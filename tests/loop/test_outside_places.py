@@ -2,8 +2,6 @@
 workers, and servers that are silent, drip, or never end.
 """
 
-from __future__ import annotations
-
 import itertools
 import threading
 from collections.abc import Iterator

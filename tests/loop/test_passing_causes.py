@@ -1,7 +1,5 @@
 """Test that a step that a temporary cause stops is repeated with growing pauses, and never fails."""
 
-from __future__ import annotations
-
 import datetime
 import errno
 import logging

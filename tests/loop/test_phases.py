@@ -1,7 +1,5 @@
 """Test that a step of several phases reports the time left of the whole step."""
 
-from __future__ import annotations
-
 import datetime
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Test that a version learns unlabeled items, too, and that its calibration later finds the same ones."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Test that arrays of a whole pool are written to the disk in parts, without a copy in memory."""
 
-from __future__ import annotations
-
 import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path

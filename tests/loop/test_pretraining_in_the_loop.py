@@ -1,7 +1,5 @@
 """Test that the encoder `private-lm` learns the pool's texts once, within the privacy budget, also after `kill -9`."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

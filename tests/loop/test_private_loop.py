@@ -1,7 +1,5 @@
 """Test that a private project runs the loop within its privacy budget."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

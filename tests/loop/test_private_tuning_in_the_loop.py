@@ -1,7 +1,5 @@
 """Test the loop of private projects whose trainings fine-tune the encoder's network."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -2,8 +2,6 @@
 replacement.
 """
 
-from __future__ import annotations
-
 import threading
 import uuid
 from pathlib import Path

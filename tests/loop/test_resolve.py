@@ -1,7 +1,5 @@
 """Test the labels that the resolve step estimates from all answers of a project."""
 
-from __future__ import annotations
-
 import uuid
 from typing import Any
 

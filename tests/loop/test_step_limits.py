@@ -1,7 +1,5 @@
 """Test the limits of steps in time and memory, that steps can be ended, and that a step delays no other project."""
 
-from __future__ import annotations
-
 import datetime
 import os
 import signal

@@ -1,7 +1,5 @@
 """Test which version picks batches: the newest that passes the gate, or a manager's choice."""
 
-from __future__ import annotations
-
 import datetime
 from pathlib import Path
 

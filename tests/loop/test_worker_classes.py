@@ -1,7 +1,5 @@
 """Test workers that run some kinds of steps only."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

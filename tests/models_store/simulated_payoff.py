@@ -1,7 +1,5 @@
 """Simulated projects with a known learning curve, measured on control items as in the product."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Test the comparison of two models against slow references and by simulation."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given

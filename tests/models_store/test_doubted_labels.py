@@ -1,7 +1,5 @@
 """Test the search for label errors: sets by their worst class, scores by their distance."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits

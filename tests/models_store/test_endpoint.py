@@ -1,7 +1,5 @@
 """Test the encoder whose embeddings a server makes, with a real server."""
 
-from __future__ import annotations
-
 import json
 import urllib.request
 from functools import partial

@@ -1,7 +1,5 @@
 """Test that versions on the disk or in a store of fsspec exist as a whole or not at all."""
 
-from __future__ import annotations
-
 import contextlib
 import uuid
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Test the encoder of recordings."""
 
-from __future__ import annotations
-
 import sys
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Test that messages between processes arrive unchanged, with arrays in shared memory."""
 
-from __future__ import annotations
-
 import gc
 import os
 from multiprocessing import Pipe, get_context

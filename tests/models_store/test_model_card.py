@@ -1,7 +1,5 @@
 """Test that the model card states the manifest in Markdown that hubs read, whatever names contain."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

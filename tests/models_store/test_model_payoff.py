@@ -1,7 +1,5 @@
 """Test that the payoff's intervals cover the truth as often as stated, and follow from their assumptions."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from itertools import product
 

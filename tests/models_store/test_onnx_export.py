@@ -2,8 +2,6 @@
 metadata.
 """
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

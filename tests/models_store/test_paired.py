@@ -1,7 +1,5 @@
 """Test that the exact test tells two models apart, and hardly ever by chance."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given

@@ -1,7 +1,5 @@
 """Test that a model that was trained elsewhere is read, and that each fault of its file is named in one line."""
 
-from __future__ import annotations
-
 import pickle
 import zipfile
 from pathlib import Path

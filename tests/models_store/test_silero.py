@@ -1,7 +1,5 @@
 """Test the encoder of recordings with Silero's weights: the numbers of its own network, and what it refuses."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path

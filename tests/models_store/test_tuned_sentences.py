@@ -1,7 +1,5 @@
 """Test that trainings can fine-tune a sentence encoder: its pieces among the features, its network, its export."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Test that a training is shared only if there is enough work for each process."""
 
-from __future__ import annotations
-
 import math
 from typing import Any, cast
 

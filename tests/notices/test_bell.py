@@ -1,7 +1,5 @@
 """Test the bell, the title, and the page of notices."""
 
-from __future__ import annotations
-
 import pytest
 from django.test import Client
 from factories import make_items, make_member, make_open_batch, make_project

@@ -1,7 +1,5 @@
 """Test links for a new password by e-mail, with a real SMTP server on this machine."""
 
-from __future__ import annotations
-
 import datetime
 import re
 from typing import Any

@@ -1,7 +1,5 @@
 """Test notices by e-mail with a real SMTP server on this machine."""
 
-from __future__ import annotations
-
 import datetime
 import os
 import re

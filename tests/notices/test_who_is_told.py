@@ -1,7 +1,5 @@
 """Test that each fact gives one notice to each person whom it concerns, and none to others."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

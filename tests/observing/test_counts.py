@@ -1,7 +1,5 @@
 """Test the queue's metrics: claims by result, waiting times, expired leases, received bytes."""
 
-from __future__ import annotations
-
 import datetime
 from io import BytesIO
 

@@ -1,7 +1,5 @@
 """Test that each line of the log is one JSON object that names its step."""
 
-from __future__ import annotations
-
 import io
 import json
 import logging

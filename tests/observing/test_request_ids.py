@@ -1,7 +1,5 @@
 """Test that every response has an id that is in the log, and that a stranger's own id is ignored."""
 
-from __future__ import annotations
-
 from ipaddress import ip_network
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Test that each gunicorn process reports the counts of all processes, and that all log lines are JSON."""
 
-from __future__ import annotations
-
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path

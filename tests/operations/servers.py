@@ -1,7 +1,5 @@
 """Servers for tests: the web server of an installation with its own data folder, and PostgreSQL with a replica."""
 
-from __future__ import annotations
-
 import os
 import socket
 import subprocess

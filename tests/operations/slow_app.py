@@ -1,7 +1,5 @@
 """A WSGI application for tests of the web server: it measures bodies, and sends more than clients read."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Callable, Iterable
 from typing import Any

@@ -1,7 +1,5 @@
 """Test backups of small installations that are made while people label, and their restore."""
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 import io

@@ -1,7 +1,5 @@
 """Test the image of deploy/Containerfile without building it: it copies all files that run."""
 
-from __future__ import annotations
-
 import fnmatch
 import json
 import os

@@ -1,7 +1,5 @@
 """Test that requests answer 503 while PostgreSQL restarts, and that the worker waits and continues."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import threading

@@ -1,7 +1,5 @@
 """Test that a full disk gives people and programs clear errors, and that reads continue."""
 
-from __future__ import annotations
-
 import errno
 import os
 import shutil

@@ -1,7 +1,5 @@
 """Test `config/web_worker.py` with each minor version of gunicorn that requirements.txt allows."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

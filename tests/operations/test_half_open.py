@@ -1,7 +1,5 @@
 """Test that 200 clients with incomplete requests delay no other client."""
 
-from __future__ import annotations
-
 import json
 import resource
 import socket

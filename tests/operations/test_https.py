@@ -1,7 +1,5 @@
 """Attacks on a site behind nginx with TLS: forged headers, hosts and peers, over real connections."""
 
-from __future__ import annotations
-
 import re
 import sqlite3
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Test that the manifests in deploy/kubernetes are valid, and fit each other and the image."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from pathlib import Path

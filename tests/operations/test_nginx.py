@@ -1,7 +1,5 @@
 """Test nginx with the files of deploy/nginx, in front of one host, and of two hosts of which one is being upgraded."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

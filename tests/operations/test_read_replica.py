@@ -1,7 +1,5 @@
 """Test reads from a replica by streaming replication: they miss no acknowledged write, and the replica may stop."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Iterator
 from pathlib import Path

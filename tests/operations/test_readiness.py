@@ -1,7 +1,5 @@
 """Test that `/readyz` reports database, disk and worker, and that `/healthz` reports whether pages can be served."""
 
-from __future__ import annotations
-
 import datetime
 import errno
 import io

@@ -1,7 +1,5 @@
 """Test which reads use the replica, here a second connection to the test's database."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager

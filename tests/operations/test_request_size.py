@@ -1,7 +1,5 @@
 """Test how much of a request the web server collects before a thread takes the request."""
 
-from __future__ import annotations
-
 import pytest
 
 from config.web_connection import AS_IT_COMES, HEAD_BYTES, WHOLE_BYTES, request_size

@@ -1,7 +1,5 @@
 """Test that servers outside which do not answer hold few threads of a web server."""
 
-from __future__ import annotations
-
 import asyncio
 import threading
 import uuid

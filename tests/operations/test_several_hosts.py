@@ -3,8 +3,6 @@
 Processes are killed by kill -9 and restart with empty disks; no acknowledged answer is lost.
 """
 
-from __future__ import annotations
-
 import io
 import os
 import shutil

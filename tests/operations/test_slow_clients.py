@@ -1,7 +1,5 @@
 """Test that slow clients do not keep others out."""
 
-from __future__ import annotations
-
 import socket
 import time
 import urllib.request

@@ -1,7 +1,5 @@
 """Test that systemd accepts the units in deploy/systemd, and that they restrict the services."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Test that `kill -9` of web processes loses no acknowledged answer, and that no answer counts twice."""
 
-from __future__ import annotations
-
 import os
 import signal
 import threading

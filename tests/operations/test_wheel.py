@@ -1,7 +1,5 @@
 """Test that the installed wheel runs in an empty folder, and keeps its data there."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -1,7 +1,5 @@
 """A project of vectors in two classes that trains no models, and files of predictions for its items."""
 
-from __future__ import annotations
-
 import io
 import json
 import uuid

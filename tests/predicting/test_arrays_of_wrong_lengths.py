@@ -2,8 +2,6 @@
 wrong, and each failed batch has a way out, after which it is picked.
 """
 
-from __future__ import annotations
-
 import re
 import uuid
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Test that an exported private encoder does not show a secret that stands in one text of the pool."""
 
-from __future__ import annotations
-
 import math
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Test that the output of `export_model` gives the same predictions in another runtime, from raw items on."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

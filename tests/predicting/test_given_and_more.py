@@ -1,7 +1,5 @@
 """Test that near-copies, embeddings and goals work with predictions from outside."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from handed import (

@@ -1,7 +1,5 @@
 """Test that predictions from outside pick batches, with no training here at all."""
 
-from __future__ import annotations
-
 import json
 import uuid
 

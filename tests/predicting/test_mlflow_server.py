@@ -1,7 +1,5 @@
 """Test that the button registers a version at a real MLflow server. It is installed from PyPI into var/mlflow."""
 
-from __future__ import annotations
-
 import json
 import socket
 import subprocess

@@ -1,7 +1,5 @@
 """Test that `predict` gives a file's items the same predictions as the pool's, and names unreadable rows."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

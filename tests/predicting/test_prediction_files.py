@@ -1,7 +1,5 @@
 """Test the files of predictions that are handed in: each form gives the same predictions, a bad file is refused."""
 
-from __future__ import annotations
-
 import io
 import zipfile
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Test that a server with Label Studio's ML-backend protocol is asked for predictions, which then pick batches."""
 
-from __future__ import annotations
-
 import base64
 import json
 import socket

@@ -1,7 +1,5 @@
 """Test predictions that are handed in by the API, the page and the command: what they become, and what is refused."""
 
-from __future__ import annotations
-
 import io
 from pathlib import Path
 

@@ -2,8 +2,6 @@
 days.
 """
 
-from __future__ import annotations
-
 import csv
 import datetime
 import io

@@ -1,7 +1,5 @@
 """Test the loop of a private project whose trainings fine-tune a sentence encoder, up to the exported model."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

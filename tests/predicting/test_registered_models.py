@@ -1,7 +1,5 @@
 """Test that a model that was trained elsewhere becomes a version: it is measured, passes the gate or not, and picks."""
 
-from __future__ import annotations
-
 import io
 import zipfile
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Test that batches go on after predictions of a part of the pool, and that the ways out of a failed batch lead out."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from django.test import Client

@@ -1,7 +1,5 @@
 """Test the ways by which a model is registered: the page, the API, the client and its command."""
 
-from __future__ import annotations
-
 import json
 import zipfile
 from pathlib import Path

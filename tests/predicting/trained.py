@@ -1,7 +1,5 @@
 """Small projects with a model version that the loop trained, and the rows that they were made from."""
 
-from __future__ import annotations
-
 import json
 import uuid
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Test that the forms of an answer lead back to it, and that arrays and SQL say the same as the plain methods."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Test the resolving of answers against slow references of the formulas, and by properties."""
 
-from __future__ import annotations
-
 import itertools
 import math
 

@@ -1,7 +1,5 @@
 """Test projects with scores from 1 to 5: created, answered, resolved, learned, exported."""
 
-from __future__ import annotations
-
 import io
 import json
 import uuid

@@ -1,7 +1,5 @@
 """Test that a score's models are measured by their distance in points, and by their share of exact answers."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from factories import make_project

@@ -1,7 +1,5 @@
 """Test the queue against a model in plain Python: after any sequence of requests, both have the same state."""
 
-from __future__ import annotations
-
 import datetime
 import math
 import random

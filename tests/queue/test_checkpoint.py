@@ -1,7 +1,5 @@
 """Test checkpoints in small pieces: a power cut loses nothing, other connections can write, and the log stays short."""
 
-from __future__ import annotations
-
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing, nullcontext

@@ -1,7 +1,5 @@
 """Test that a clock that jumps by an hour loses no acknowledged answer and counts none twice."""
 
-from __future__ import annotations
-
 import datetime
 import re
 import uuid

@@ -1,7 +1,5 @@
 """Test batches that end before their last answer, at their deadline or at a manager's request."""
 
-from __future__ import annotations
-
 import datetime
 import gc
 import random

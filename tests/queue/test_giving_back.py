@@ -1,7 +1,5 @@
 """Test that a place stays with the person who renews its lease while another request frees it."""
 
-from __future__ import annotations
-
 import datetime
 import threading
 from typing import Any

@@ -1,7 +1,5 @@
 """Test jobs that several processes enqueue, take and put back at the same moment."""
 
-from __future__ import annotations
-
 import threading
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Test the number of items that a person's page keeps ready, and that these items starve no other person."""
 
-from __future__ import annotations
-
 import json
 import re
 import uuid

@@ -1,7 +1,5 @@
 """Test which locks wait for which: references pass a locked project, and batches are locked before their project."""
 
-from __future__ import annotations
-
 import threading
 import time
 import uuid

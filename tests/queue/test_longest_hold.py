@@ -1,7 +1,5 @@
 """Test the longest time for one item: the item then goes to others, whatever else the person answers."""
 
-from __future__ import annotations
-
 import datetime
 import uuid
 

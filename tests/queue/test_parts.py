@@ -1,7 +1,5 @@
 """Test parts of a batch for people and groups, and daily limits: who gets which tasks, also while people are away."""
 
-from __future__ import annotations
-
 import datetime
 import uuid
 

@@ -1,7 +1,5 @@
 """Test that the statements of claims, answers and export pages use indexes in a batch of 100,000 tasks."""
 
-from __future__ import annotations
-
 import datetime
 import re
 import uuid

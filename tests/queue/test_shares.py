@@ -1,7 +1,5 @@
 """Test each person's share of a batch: its size, its duration, and who gets it next."""
 
-from __future__ import annotations
-
 import datetime
 import threading
 import time

@@ -1,7 +1,5 @@
 """Test that plain SQL gives the same objects as the ORM."""
 
-from __future__ import annotations
-
 import re
 from datetime import timedelta
 from pathlib import Path

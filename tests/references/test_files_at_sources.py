@@ -1,7 +1,5 @@
 """Test that files which stay at their source are read once, checked, and kept as copies within a limit."""
 
-from __future__ import annotations
-
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Test that items whose files stay at a source are encoded, shown, exported, copied and erased like all others."""
 
-from __future__ import annotations
-
 import datetime
 import io
 import tarfile

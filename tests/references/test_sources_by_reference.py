@@ -1,7 +1,5 @@
 """Test that a look at a source whose files stay there makes items without reading a file."""
 
-from __future__ import annotations
-
 import base64
 import json
 import threading

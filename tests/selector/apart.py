@@ -1,7 +1,5 @@
 """Workers without shared memory, simulated in this process."""
 
-from __future__ import annotations
-
 import pickle
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any

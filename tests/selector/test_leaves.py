@@ -1,7 +1,5 @@
 """Test that every cluster is a stretch of the dendrogram's order, at any cut and in any sample."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Test that the search for neighbours in shards gives the same lists as in one process, bit for bit."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from apart import Apart

@@ -1,7 +1,5 @@
 """Test that steps on a host without copies read a project's arrays."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 from typing import Any

@@ -2,8 +2,6 @@
 missing.
 """
 
-from __future__ import annotations
-
 import io
 import random
 import signal

@@ -1,7 +1,5 @@
 """Test that a damaged copy of a stored file is fetched again, and that the stored file stays unchanged."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

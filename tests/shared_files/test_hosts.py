@@ -1,7 +1,5 @@
 """Test items' files, uploads and guidelines on several hosts with an object store."""
 
-from __future__ import annotations
-
 import datetime
 import io
 import uuid

@@ -1,7 +1,5 @@
 """Test array files: numpy reads them, and every changed bit is detected."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Test the pieces of a matrix in a store against a plain list of bytes: appends, kills, and reads of any part."""
 
-from __future__ import annotations
-
 import random
 import uuid
 from pathlib import Path

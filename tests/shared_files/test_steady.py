@@ -1,7 +1,5 @@
 """Test that a large file is flushed in small parts, and is complete afterwards."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

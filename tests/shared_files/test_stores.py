@@ -1,7 +1,5 @@
 """Test that a shared folder and an object store with copies on each host behave alike."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import time

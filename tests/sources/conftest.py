@@ -1,7 +1,5 @@
 """A bucket on this machine, which the operator allows."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from ipaddress import ip_network
 from typing import Any

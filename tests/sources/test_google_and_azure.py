@@ -1,7 +1,5 @@
 """Google Cloud Storage and Azure Blob Storage, against stand-ins for their servers that check each request."""
 
-from __future__ import annotations
-
 import base64
 import json
 import threading

@@ -1,7 +1,5 @@
 """A worker that is killed in a look or in its imports leaves nothing half-done, and nothing comes in twice."""
 
-from __future__ import annotations
-
 import signal
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Looks at sources: what is new comes in once, at the cost of what is new, also after kills and problems."""
 
-from __future__ import annotations
-
 import datetime
 import io
 import itertools

@@ -1,7 +1,5 @@
 """The pages and the API of sources; no answer of theirs has a credential."""
 
-from __future__ import annotations
-
 import json
 import logging
 

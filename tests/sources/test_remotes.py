@@ -1,7 +1,5 @@
 """Places outside: listed from a key on, read within limits, and with one clear line for each problem."""
 
-from __future__ import annotations
-
 import datetime
 import gzip
 import itertools

@@ -1,7 +1,5 @@
 """Send requests slowly over a bare connection, as Django's test client cannot."""
 
-from __future__ import annotations
-
 import socket
 from contextlib import suppress
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Test over real HTTP that abilities and CSRF are checked before any byte of a file is stored."""
 
-from __future__ import annotations
-
 import io
 import urllib.request
 import zipfile

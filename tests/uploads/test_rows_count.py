@@ -1,7 +1,5 @@
 """Test that rows sent by a project's members count towards its storage limit."""
 
-from __future__ import annotations
-
 import datetime
 import json
 from typing import Any

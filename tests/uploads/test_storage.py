@@ -1,7 +1,5 @@
 """Test the storage limit of a project: a one-line error for every kind of upload, and exact counts in all cases."""
 
-from __future__ import annotations
-
 import datetime
 import io
 import json

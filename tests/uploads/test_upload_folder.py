@@ -1,7 +1,5 @@
 """Test that the folder of uploads has no partial files after errors, and that leftover files are removed."""
 
-from __future__ import annotations
-
 import errno
 import os
 import time

@@ -1,7 +1,5 @@
 """Test imports over HTTP and from files: imported rows, rejected rows, and no partial result."""
 
-from __future__ import annotations
-
 import io
 import json
 import zipfile

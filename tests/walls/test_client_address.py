@@ -1,7 +1,5 @@
 """Test how the client's address is found although clients can send any header."""
 
-from __future__ import annotations
-
 from ipaddress import ip_network
 
 import pytest

@@ -1,7 +1,5 @@
 """Test that only a person who reads the terminal can create the first account in the browser, once."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Attacks on passkeys: answers of an authenticator in software, which a browser would never send."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass, field
 from typing import Any

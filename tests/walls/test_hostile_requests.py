@@ -1,7 +1,5 @@
 """Test requests that no browser sends."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """Test the page of an invitation's link: it admits one person, and reveals no usernames."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_network
 from threading import Barrier

@@ -1,7 +1,5 @@
 """An invitation by username: the account finds it on its home page; the manager learns of no account."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

@@ -1,7 +1,5 @@
 """Test that guesses of others do not lock out a browser in which the user has signed in before."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """Test sign-in by a header: only a trusted proxy's header counts, and it gives an account without a project."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from ipaddress import ip_network

@@ -1,7 +1,5 @@
 """Test signing in with an OpenID Connect provider, a real one on this machine, and attacks on that."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from typing import Any

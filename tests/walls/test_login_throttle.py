@@ -1,7 +1,5 @@
 """Test that guessing passwords is slow, and only for the client that guesses."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from ipaddress import ip_network

@@ -1,7 +1,5 @@
 """Test that a client behind a local proxy does not count as local."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from ipaddress import ip_network

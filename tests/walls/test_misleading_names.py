@@ -1,7 +1,5 @@
 """Test that no class name can look like another, and that right-to-left text does not reorder the text around it."""
 
-from __future__ import annotations
-
 import unicodedata
 from pathlib import Path
 

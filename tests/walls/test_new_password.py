@@ -1,7 +1,5 @@
 """Test that a new password ends the sessions and tokens of the old one, however it is set."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from io import StringIO
 from typing import Any

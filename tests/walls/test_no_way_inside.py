@@ -2,8 +2,6 @@
 with another address a moment later.
 """
 
-from __future__ import annotations
-
 import asyncio
 import itertools
 import json

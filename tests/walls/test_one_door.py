@@ -1,7 +1,5 @@
 """Test that there is one sign-in page, which redirects to this site alone."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

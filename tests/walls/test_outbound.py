@@ -1,7 +1,5 @@
 """Test that requests to addresses that members enter reach no inner network, by no way of writing an address."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime
 import socket

@@ -1,7 +1,5 @@
 """Test that only its owner can read the files of an installation."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Test that the settings in the how-tos pass Django's checks and have the documented effects."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """Test the security headers of all responses."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

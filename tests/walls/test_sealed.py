@@ -1,7 +1,5 @@
 """Test the encryption of stored secrets under the server's key."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Test second factors: codes of an app, recovery codes, who must have one, and their removal."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Test that people see in which browsers and programs they are signed in, and end that."""
 
-from __future__ import annotations
-
 import time
 from datetime import timedelta
 

@@ -1,7 +1,5 @@
 """Test the account page: tokens that are shown once, and the password."""
 
-from __future__ import annotations
-
 import datetime
 import re
 

@@ -1,7 +1,5 @@
 """Test that page and endpoint of the agreement have the same figures, and that each links to its items."""
 
-from __future__ import annotations
-
 import re
 from html import unescape
 from typing import Any

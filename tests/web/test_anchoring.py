@@ -1,7 +1,5 @@
 """Test the measure of whether annotators lean towards shown predictions, on the page and in the API."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Test the accuracy of annotators: which answers count as right, and which are left out."""
 
-from __future__ import annotations
-
 import itertools
 import uuid
 from typing import Any

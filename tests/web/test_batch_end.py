@@ -1,7 +1,5 @@
 """Test that a manager ends a batch before its last answer, on the page and over the API."""
 
-from __future__ import annotations
-
 import pytest
 from django.urls import reverse
 from factories import make_items, make_open_batch, make_project

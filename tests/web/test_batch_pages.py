@@ -1,7 +1,5 @@
 """Test the pages of batches and of their selection."""
 
-from __future__ import annotations
-
 import datetime
 import re
 import uuid

@@ -1,7 +1,5 @@
 """Test that the batch's page assigns a part to a group, warns if no member can answer it, and removes it."""
 
-from __future__ import annotations
-
 import pytest
 from django.test import Client
 from django.urls import reverse

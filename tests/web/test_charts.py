@@ -1,7 +1,5 @@
 """Test the charts: their findings, drawings and scales."""
 
-from __future__ import annotations
-
 import datetime
 
 import pytest

@@ -1,7 +1,5 @@
 """Test that pages and API show the fit of the clustering, and accept a manager's request to rebuild it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

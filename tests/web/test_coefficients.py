@@ -1,7 +1,5 @@
 """Test the coefficients of agreement against slow references, and the coverage of their intervals."""
 
-from __future__ import annotations
-
 import itertools
 from collections import Counter
 from typing import Any

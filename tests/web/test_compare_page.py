@@ -1,7 +1,5 @@
 """Test the comparison of two versions: on control items, on the pool, and by their training."""
 
-from __future__ import annotations
-
 from collections import Counter
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Test that the settings page predicts the result of the selection."""
 
-from __future__ import annotations
-
 import re
 from decimal import Decimal
 from typing import Any, cast

@@ -1,7 +1,5 @@
 """Test which encoder new projects get, that of an installed package or the plain one, and that pages say why."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Test the servers for embeddings on the page Encoder and over the API."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Test the page of the encoder: the choices, invalid choices, and the end of the choice."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Test the pages of models and exports for engineers."""
 
-from __future__ import annotations
-
 import json
 import re
 

@@ -1,7 +1,5 @@
 """Test the page that finishes a project, and the sentence on the overview."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Test that the settings page forecasts the next batch while a manager types, and names the basis of the forecast."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

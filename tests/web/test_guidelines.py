@@ -1,7 +1,5 @@
 """Test guidelines: managers write Markdown, preview it, and all members read it."""
 
-from __future__ import annotations
-
 import pytest
 from django.test import Client
 from factories import make_project, make_user

@@ -1,7 +1,5 @@
 """Test images in guidelines: managers upload them, members see them, and versions keep them."""
 
-from __future__ import annotations
-
 import io
 import json
 from typing import Any

@@ -1,7 +1,5 @@
 """Test versions of guidelines: each save makes a version, and each answer records the version that its author saw."""
 
-from __future__ import annotations
-
 import uuid
 from typing import Any
 

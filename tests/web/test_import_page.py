@@ -1,7 +1,5 @@
 """Test the import page: the form imports a file, and the page shows the result."""
 
-from __future__ import annotations
-
 import io
 import zipfile
 from typing import Any

@@ -1,7 +1,5 @@
 """Test that pages are in the language of the account, or else of the browser; the API and other pages in English."""
 
-from __future__ import annotations
-
 import datetime
 import json
 import re

@@ -1,7 +1,5 @@
 """Test that managers' Markdown becomes safe HTML, whatever it contains."""
 
-from __future__ import annotations
-
 import re
 import tracemalloc
 

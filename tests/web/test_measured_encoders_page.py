@@ -1,7 +1,5 @@
 """Test that the page and the API of the encoder show its measurement, and ask for one."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Test the members' page: invitations, roles, and the last manager."""
 
-from __future__ import annotations
-
 import html
 import re
 from datetime import timedelta

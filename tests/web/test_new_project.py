@@ -1,7 +1,5 @@
 """Test the form for a new project: who may use it, the created project, and that an error keeps the typed values."""
 
-from __future__ import annotations
-
 import re
 import time
 from typing import Any

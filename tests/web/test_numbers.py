@@ -1,7 +1,5 @@
 """Test that all pages format numbers alike: 19,878, never 19878."""
 
-from __future__ import annotations
-
 import pytest
 from django.urls import reverse
 from factories import make_items, make_open_batch, make_project

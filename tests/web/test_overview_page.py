@@ -1,7 +1,5 @@
 """Test the overview: the state of the loop, its contents by role, and the manager's controls."""
 
-from __future__ import annotations
-
 import datetime
 import re
 import uuid

@@ -1,7 +1,5 @@
 """Test that the overview tells a manager which decisions wait, and why an open batch waits."""
 
-from __future__ import annotations
-
 import re
 import uuid
 

@@ -1,7 +1,5 @@
 """Test that pages and API work with damaged files, name them, and have a worker rebuild them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A file in a form of its own waits on its page, with its first rows as items and a choice of columns and labels."""
 
-from __future__ import annotations
-
 import datetime
 import io
 import json

@@ -1,7 +1,5 @@
 """Test the overview's and the API's figures on whether picking pays off."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from django.template.loader import render_to_string

@@ -1,7 +1,5 @@
 """Test that the payoff is computed again only after a change, because the overview is reloaded every few seconds."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

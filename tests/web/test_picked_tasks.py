@@ -2,8 +2,6 @@
 roles.
 """
 
-from __future__ import annotations
-
 import random
 import re
 from typing import Any

@@ -1,7 +1,5 @@
 """Test that pages and API show which version picks batches and why, and that managers choose another, and go back."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

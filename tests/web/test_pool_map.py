@@ -1,7 +1,5 @@
 """Test the map on the batch page: its contents, its readers, and the page without a map."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Test the pages that predict a file: the form, the progress, the first rows, the files."""
 
-from __future__ import annotations
-
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone

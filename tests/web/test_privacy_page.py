@@ -1,7 +1,5 @@
 """Test the privacy budget: the ledger, its page, and the files that may leave a private project."""
 
-from __future__ import annotations
-
 import math
 import re
 

@@ -1,7 +1,5 @@
 """Test the progress page: its readers, its figures, and the page without figures."""
 
-from __future__ import annotations
-
 import datetime
 import uuid
 from typing import Any

@@ -3,8 +3,6 @@
 A new page must be added here, or the first test fails.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

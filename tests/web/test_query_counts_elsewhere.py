@@ -1,7 +1,5 @@
 """Test the number of queries of pages outside projects; test_query_counts.py has the others."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Test that pages refuse in the person's language, and that the API and what is stored stay in English."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

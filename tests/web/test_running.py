@@ -1,7 +1,5 @@
 """Test the progress of a batch: its tasks by state, its annotators, and its expected end."""
 
-from __future__ import annotations
-
 import datetime
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Test the page about the server that staff sees."""
 
-from __future__ import annotations
-
 import datetime
 from pathlib import Path
 from typing import Any

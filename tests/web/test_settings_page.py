@@ -1,7 +1,5 @@
 """Test the settings page: saved and refused values, and their consequences."""
 
-from __future__ import annotations
-
 import re
 import uuid
 from decimal import Decimal

@@ -3,8 +3,6 @@
 tests/browser/test_newcomer.py follows its steps in a browser.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

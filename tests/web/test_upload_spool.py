@@ -1,7 +1,5 @@
 """Test that a form's file is stored only if the upload is allowed, before any view runs."""
 
-from __future__ import annotations
-
 import errno
 from pathlib import Path
 from typing import Any

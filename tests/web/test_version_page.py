@@ -1,7 +1,5 @@
 """Test a model version's page: its accuracy, the comparison with the one before, its lineage, and its files."""
 
-from __future__ import annotations
-
 import hashlib
 import html
 import io

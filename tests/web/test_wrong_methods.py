@@ -1,7 +1,5 @@
 """Test that each address answers a wrong method with a page that says so, or with JSON below /api/."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """A project whose webhook leads to a receiver on this machine."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from ipaddress import ip_network
 from typing import Any

@@ -1,7 +1,5 @@
 """Test that several workers send each message once and in order, and that a killed one loses none."""
 
-from __future__ import annotations
-
 import signal
 import threading
 import time

@@ -1,7 +1,5 @@
 """Test deliveries to a real receiver that fails in all the ways receivers fail."""
 
-from __future__ import annotations
-
 import datetime
 import itertools
 import json

@@ -1,7 +1,5 @@
 """Test that docs/how-to/webhooks.md lists the events, and that the addresses in their messages exist."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from django.urls import resolve

@@ -1,7 +1,5 @@
 """Test the pages of webhooks: add, secret, test, deliveries, pause, remove."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

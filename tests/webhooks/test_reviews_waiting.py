@@ -1,7 +1,5 @@
 """Test that `review.waiting` comes once when items begin to wait, and again after a time without any."""
 
-from __future__ import annotations
-
 import pytest
 from django.utils import timezone
 from factories import make_items, make_open_batch

@@ -1,7 +1,5 @@
 """Test the API of webhooks from the first call to the last."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

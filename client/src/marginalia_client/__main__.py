@@ -1,7 +1,5 @@
 """The API of a server from a shell: `marginalia-client GET projects/signs/finish/ error=0.02`."""
 
-from __future__ import annotations
-
 import json
 import os
 import sys

@@ -1,7 +1,5 @@
 """A project's batches."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial

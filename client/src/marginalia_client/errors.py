@@ -1,7 +1,5 @@
 """The errors of the client. The text of each is one line for people."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 

@@ -1,7 +1,5 @@
 """A project's model versions, and their predictions."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A project."""
 
-from __future__ import annotations
-
 from typing import Any
 from urllib.parse import quote
 

@@ -1,7 +1,5 @@
 """Read objects of the API into frozen dataclasses: the fields that programs use most, and all of them as `fields`."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field

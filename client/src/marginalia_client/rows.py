@@ -1,7 +1,5 @@
 """Rows that the caller sends: JSON lines, cut into requests."""
 
-from __future__ import annotations
-
 import base64
 import json
 from collections.abc import Iterable, Iterator, Mapping

@@ -4,8 +4,6 @@ Each method of the client is a generator of effects: requests and pauses. `runni
 awaiting, and sends the results back. So each method is written once, and tests need no network.
 """
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping

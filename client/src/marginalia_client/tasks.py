@@ -1,7 +1,5 @@
 """The tasks of an annotator."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Loads the demo: two projects with scikit-learn's data sets, and an account for each of three roles."""
 
-from __future__ import annotations
-
 import csv
 import io
 import zipfile

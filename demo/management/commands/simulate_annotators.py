@@ -1,7 +1,5 @@
 """Simulates annotators over HTTP, so that users can watch the loop run."""
 
-from __future__ import annotations
-
 import datetime
 import logging
 import signal

@@ -1,7 +1,5 @@
 """Endpoints for importing items and for serving their files."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any

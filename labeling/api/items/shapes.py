@@ -1,7 +1,5 @@
 """Serializers and functions that check requests for items and render items; the schema is made of the serializers."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from rest_framework import serializers

@@ -1,7 +1,5 @@
 """Endpoints that list, show, change and correct items, and for comments on them."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, replace
 from typing import Any
 

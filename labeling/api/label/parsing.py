@@ -1,7 +1,5 @@
 """Functions that parse and check the answers and skips that annotators send."""
 
-from __future__ import annotations
-
 import math
 import uuid
 from collections.abc import Mapping

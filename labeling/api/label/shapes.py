@@ -1,7 +1,5 @@
 """Serializers of the labeling endpoints: they check request bodies and describe both bodies in the published schema."""
 
-from __future__ import annotations
-
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 

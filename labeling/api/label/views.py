@@ -1,7 +1,5 @@
 """The labeling endpoints: claim, annotations, skip, release, undo, progress; and tasks as annotators get them."""
 
-from __future__ import annotations
-
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any

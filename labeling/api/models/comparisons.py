@@ -1,7 +1,5 @@
 """The endpoint that compares two model versions."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

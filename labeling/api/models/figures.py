@@ -1,7 +1,5 @@
 """Endpoints of figures about models: what picking by them pays, what privacy costs, and how the clustering fits."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.http import Http404

@@ -1,7 +1,5 @@
 """Endpoints for predictions: of a model version for uploaded items, and those that are made outside."""
 
-from __future__ import annotations
-
 from django.db.models import QuerySet
 from django.http import Http404, StreamingHttpResponse
 from django.urls import reverse

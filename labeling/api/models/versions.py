@@ -1,7 +1,5 @@
 """Endpoints for model versions: their metrics and files, those trained elsewhere, and their entries in MLflow."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.db.models import QuerySet

@@ -1,7 +1,5 @@
 """Endpoints that measure how well annotators agree, and how often the labels of near-copies are right."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Endpoints that list and change the classes of a project, and settle the classes that annotators propose."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.db.models import QuerySet

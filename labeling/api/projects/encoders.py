@@ -1,7 +1,5 @@
 """Endpoints that show, choose and measure a project's encoder, and of the servers for embeddings that it may ask."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import asdict
 from typing import Any

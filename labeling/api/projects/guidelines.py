@@ -1,7 +1,5 @@
 """Endpoints for the versions of a project's guidelines and for their images. `PATCH` of the project makes a version."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Endpoints that archive, copy, delete, restore and transfer projects."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.http import Http404

@@ -1,7 +1,5 @@
 """Endpoints for the members of a project, their roles, and invitations to join."""
 
-from __future__ import annotations
-
 import datetime
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Endpoints for the sources of a project."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.core.exceptions import ValidationError

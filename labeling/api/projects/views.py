@@ -1,7 +1,5 @@
 """Endpoints for projects and their settings."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any
 

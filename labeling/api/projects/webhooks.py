@@ -1,7 +1,5 @@
 """Endpoints for the webhooks of a project and their deliveries."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.db.models import QuerySet

@@ -3,8 +3,6 @@
 `SAMPLES` has values for fields whose type says too little; the other fields get a value by their type.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

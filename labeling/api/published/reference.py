@@ -1,7 +1,5 @@
 """The published schema as values for the API's page. It needs neither a request nor the database."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Extensions of drf-spectacular that generate the published schema."""
 
-from __future__ import annotations
-
 import re
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """The published schema for programs, and the API's page for people."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 
 from django.contrib.auth.decorators import login_required

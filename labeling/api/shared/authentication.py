@@ -1,7 +1,5 @@
 """Authentication for the API: by token, or by the session of a browser."""
 
-from __future__ import annotations
-
 import binascii
 import datetime
 from contextlib import suppress

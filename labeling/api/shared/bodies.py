@@ -1,7 +1,5 @@
 """Request bodies with items: a JSON list, JSON lines, or a file. The server spools them while it receives them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import IO, Any, ClassVar
 

@@ -1,7 +1,5 @@
 """Base classes of the endpoints, and what many of them do."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from functools import cached_property, wraps
 from types import MappingProxyType

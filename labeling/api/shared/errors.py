@@ -1,7 +1,5 @@
 """Error responses `{"code", "detail", "fields"?}`: a code for programs, a sentence for people, the fields at fault."""
 
-from __future__ import annotations
-
 import logging
 import sys
 from collections.abc import Iterator

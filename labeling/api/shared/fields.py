@@ -3,8 +3,6 @@
 Query parameters and forms are texts: their fields are DRF's own.
 """
 
-from __future__ import annotations
-
 import math
 from decimal import Decimal
 from functools import cache

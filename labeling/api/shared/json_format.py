@@ -1,7 +1,5 @@
 """A JSON parser and a renderer with orjson: faster than the standard library, and strict."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any

@@ -1,7 +1,5 @@
 """Pagination of lists, with a bounded page size."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from rest_framework import serializers

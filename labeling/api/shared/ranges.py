@@ -1,7 +1,5 @@
 """File responses with byte ranges, which media players need to seek."""
 
-from __future__ import annotations
-
 import io
 import re
 from collections.abc import Iterator

@@ -6,8 +6,6 @@ every field of every response, and checks the API against it.
 An annotator must not be able to tell a control task from another: docs/decisions/07-nothing-tells-a-task.md.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -4,8 +4,6 @@ Only the number of answers depends on them: a proof is valid with all weights an
 weights, because their answers tell more: with a calibrated model, a proof then takes 10 to 40 % fewer answers.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 HALVINGS = 50

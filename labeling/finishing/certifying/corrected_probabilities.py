@@ -6,8 +6,6 @@ it says, or, in a pool of near-copies, more seldom. So picked items give a first
 Corrected probabilities plan an audit; a proof does not depend on them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 

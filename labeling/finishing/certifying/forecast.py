@@ -4,8 +4,6 @@ People's label of an item has a price, by the probability that the model's label
 an item that is asked alone, with its further answers. Items that one glance confirms cost less.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 

@@ -4,8 +4,6 @@ A label counts as wrong if the first person answers differently and further peop
 a disagreement is asked again until two people agree.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_right
 
 from scipy.special import bdtr, betaincinv

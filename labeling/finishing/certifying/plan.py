@@ -4,8 +4,6 @@ A plan is fixed before the first answer. Its candidates are ranked by a score, a
 the strata 0 to j.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from functools import cached_property

@@ -5,8 +5,6 @@ without replacement. If the statement is true, it grows beyond 1/α at any time 
 inequality), so that it may be looked at after every answer (Waudby-Smith and Ramdas, arXiv 2010.09686).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -5,8 +5,6 @@ with open_predictions(path, name=name, expected=expected) as file:
         ...
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from labeling.intake.prediction_files.arrays import ArraysFile

@@ -1,7 +1,5 @@
 """The interface of a file of predictions, the form that a project expects, and the checks of each block."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Predictions as rows of a table or of JSON objects."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any

@@ -5,8 +5,6 @@ with open_source(path, kind="text") as source:
         ...
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from labeling import kinds

@@ -1,7 +1,5 @@
 """Convert Arrow columns to Python values of limited size; an unreadable value does not affect its neighbours."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pyarrow as pa

@@ -1,7 +1,5 @@
 """Arrow files and streams, and Feather: a process of its own writes them as Parquet, which is read."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from contextlib import ExitStack

@@ -8,8 +8,6 @@ Each batch of rows is validated before it is written. With the exit status PROBL
 on the standard error.
 """
 
-from __future__ import annotations
-
 import resource
 import signal
 import sys

@@ -1,7 +1,5 @@
 """Shared by the readers: the file to read, its limits, the source, its records, and the errors."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass

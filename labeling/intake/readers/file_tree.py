@@ -1,7 +1,5 @@
 """Folders and zip files of items, with Hugging Face's metadata files, or with a folder for each class."""
 
-from __future__ import annotations
-
 import shutil
 from array import array
 from collections.abc import Iterator

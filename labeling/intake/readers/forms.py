@@ -3,8 +3,6 @@
 To add a form, write its reader, a function from a `SourceFile` to a `Source`, and list it in `FORMS`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """JSON files: JSON lines, or one list of objects."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

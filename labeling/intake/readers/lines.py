@@ -3,8 +3,6 @@
 Files packed by gzip, as `export.csv.gz`, are read as if they were not packed.
 """
 
-from __future__ import annotations
-
 import codecs
 import gzip
 import io

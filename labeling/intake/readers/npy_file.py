@@ -1,7 +1,5 @@
 """Read NumPy arrays with a vector in each row, and the truths of the rows from a second file."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice

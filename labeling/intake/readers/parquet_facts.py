@@ -8,8 +8,6 @@ A file of two kilobytes can expand to fifty megabytes a thousand times: the dict
 once, and Arrow copies the text for every row of a batch.
 """
 
-from __future__ import annotations
-
 import json
 import resource
 import sys

@@ -1,7 +1,5 @@
 """Parquet files, read in batches of rows, including Hugging Face's images and class labels."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """WebDataset's tar files: consecutive files of one name, up to its first dot, are a sample."""
 
-from __future__ import annotations
-
 import io
 import tarfile
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Folders and zip files with one interface: the names of files in a fixed order, and their bytes."""
 
-from __future__ import annotations
-
 import io
 import os
 import stat

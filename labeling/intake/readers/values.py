@@ -1,7 +1,5 @@
 """Convert values to forms that JSON and both databases can store."""
 
-from __future__ import annotations
-
 import math
 from datetime import date, datetime, time
 from typing import Any

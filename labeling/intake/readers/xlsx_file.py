@@ -1,7 +1,5 @@
 """Excel's .xlsx workbooks: the first sheet, a header and then a row an item. A process of its own unpacks the file."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from collections.abc import Iterator

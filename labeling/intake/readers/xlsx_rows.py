@@ -8,8 +8,6 @@ Cells are texts, as in a CSV file. A formula has the value that the spreadsheet 
 With the exit status PROBLEM the workbook is refused, for the reason on the standard error.
 """
 
-from __future__ import annotations
-
 import csv
 import datetime
 import io

@@ -1,7 +1,5 @@
 """Add, change, look at, pause and remove sources."""
 
-from __future__ import annotations
-
 import datetime
 from collections.abc import Mapping
 from functools import partial

@@ -5,8 +5,6 @@ files, and finds those whose keys sort before it, and files with rows that have 
 come together with the imports that they make, so a look that was killed continues there, and nothing comes in twice.
 """
 
-from __future__ import annotations
-
 import datetime
 import uuid
 from collections.abc import Iterator, Sequence

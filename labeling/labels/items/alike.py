@@ -4,8 +4,6 @@ Items are compared by the embeddings that the pool was clustered by, which tell 
 clustering, and for items that were added after it, they are compared by the encoder's features.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Filter items by their answers: the figures of the agreement page link to these items."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, fields
 
 from django.db.models import Exists, OuterRef, Q, TextField

@@ -1,7 +1,5 @@
 """The declaration of a filter. Addresses, forms, commands and the API's reference are made from it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,7 +1,5 @@
 """The filters of items, for pages, API and commands. All filters can be combined."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -4,8 +4,6 @@ of rows in the write-ahead log and in unused parts of pages.
 PostgreSQL's files are left to the operator: see docs/how-to/take-items-out.md.
 """
 
-from __future__ import annotations
-
 import datetime
 import logging
 import shutil

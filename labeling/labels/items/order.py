@@ -5,8 +5,6 @@ field, then (part 1) the rows without. A position is the key of a row. Addresses
 when rows are added or changed.
 """
 
-from __future__ import annotations
-
 import datetime
 import math
 from collections.abc import Callable

@@ -2,8 +2,6 @@
 list, and the whole record of one item.
 """
 
-from __future__ import annotations
-
 import datetime
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field

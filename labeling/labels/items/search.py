@@ -4,8 +4,6 @@ SQLite uses an FTS5 table, PostgreSQL a tsvector with a GIN index; both hold the
 each project, the last indexed id, is written in the same transaction as the words, so a killed worker loses nothing.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ Words are runs of letters and digits, in lower case and without accents. In scri
 letter is a word, so that a search for a part of a sentence is a search for a phrase.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """Decide whether the answers to an item suffice, and who is asked further."""
 
-from __future__ import annotations
-
 import statistics
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, TypeVar

@@ -5,8 +5,6 @@ with probability a^(1 / decisions), independently: Zhang et al. 2014 ("one-coin"
 each err about another class settle the item, though no two of their answers are equal.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -5,8 +5,6 @@ about all other classes, while their answer 9 may mean a 4. Each matrix is shrun
 (`one_coin.weigh`): with few answers of a class the row is close to that accuracy, with many to the plain estimate.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -4,8 +4,6 @@ Expectation maximisation of the model of `posterior`: a person is right with the
 (Zhang et al. 2014, "one-coin"). A prior keeps the accuracy of a person with few answers near the mean.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

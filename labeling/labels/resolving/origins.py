@@ -1,7 +1,5 @@
 """The origin of a label."""
 
-from __future__ import annotations
-
 from django.db.models import TextChoices
 
 

@@ -1,7 +1,5 @@
 """Simulate a rule for the number of answers per item: its cost in answers, and its share of wrong labels."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Hashable, Sequence
 from typing import NamedTuple

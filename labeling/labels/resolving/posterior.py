@@ -1,7 +1,5 @@
 """Weigh the answers to one item by their authors' accuracies."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Hashable, Sequence
 from typing import NamedTuple

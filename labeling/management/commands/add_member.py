@@ -1,7 +1,5 @@
 """Adds a user to a project."""
 
-from __future__ import annotations
-
 import datetime
 from argparse import ArgumentParser
 from typing import Any

@@ -1,7 +1,5 @@
 """Verifies the audit log."""
 
-from __future__ import annotations
-
 from argparse import ArgumentParser
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Sets an account's password, as Django's command, and records it in the audit log."""
 
-from __future__ import annotations
-
 from getpass import getuser
 from typing import Any
 

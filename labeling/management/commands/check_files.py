@@ -1,7 +1,5 @@
 """Checks the files of projects against their checksums."""
 
-from __future__ import annotations
-
 from argparse import ArgumentParser
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Creates a project."""
 
-from __future__ import annotations
-
 import json
 from argparse import ArgumentParser, BooleanOptionalAction
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Creates an account with all rights, as Django's command, and records it in the audit log."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.contrib.auth.management.commands import createsuperuser

@@ -1,7 +1,5 @@
 """Verifies and compares dataset versions of any size: a web process compares two million rows, and verifies no rows."""
 
-from __future__ import annotations
-
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from typing import Any

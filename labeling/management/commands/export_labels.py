@@ -1,7 +1,5 @@
 """Exports the labels to a file or to standard output."""
 
-from __future__ import annotations
-
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any

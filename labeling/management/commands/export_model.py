@@ -1,7 +1,5 @@
 """Exports a model version as ONNX."""
 
-from __future__ import annotations
-
 import shutil
 from argparse import ArgumentParser
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Copies an installation's files to its object store."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Hands in predictions of your own model."""
 
-from __future__ import annotations
-
 from argparse import ArgumentParser, BooleanOptionalAction
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Imports items from files, in the foreground."""
 
-from __future__ import annotations
-
 import gc
 from argparse import ArgumentParser
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Makes previews of images that have none."""
 
-from __future__ import annotations
-
 from argparse import ArgumentParser
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Compares stored counters with the rows they count, and corrects wrong counters."""
 
-from __future__ import annotations
-
 from argparse import ArgumentParser
 from typing import Any
 

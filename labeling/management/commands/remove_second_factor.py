@@ -1,7 +1,5 @@
 """Removes the second factors of a person who lost them."""
 
-from __future__ import annotations
-
 from argparse import ArgumentParser
 from typing import Any
 

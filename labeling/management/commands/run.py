@@ -1,7 +1,5 @@
 """Updates database tables and static files, then runs the web server and the worker."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.conf import settings

@@ -1,7 +1,5 @@
 """Shows the status of a project."""
 
-from __future__ import annotations
-
 import datetime
 from argparse import ArgumentParser
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """Lets people who were locked out after failed sign-ins try again."""
 
-from __future__ import annotations
-
 from argparse import ArgumentParser
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Runs the background steps."""
 
-from __future__ import annotations
-
 import datetime
 import os
 from argparse import ArgumentParser

@@ -1,7 +1,5 @@
 """Read entries of the audit log: find them, name their people, export them."""
 
-from __future__ import annotations
-
 import datetime
 import json
 from collections.abc import Iterable, Iterator

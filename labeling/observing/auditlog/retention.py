@@ -1,7 +1,5 @@
 """Remove old entries of the audit log, and what would name a person whose account is removed."""
 
-from __future__ import annotations
-
 import datetime
 
 from django.conf import settings

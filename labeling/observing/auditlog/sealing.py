@@ -3,8 +3,6 @@
 A seal takes no lock of another chain: it reads what is committed, and appends to the server's chain alone.
 """
 
-from __future__ import annotations
-
 import datetime
 import json
 from collections.abc import Iterator

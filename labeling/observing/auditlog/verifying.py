@@ -1,7 +1,5 @@
 """Verify the chains of the audit log."""
 
-from __future__ import annotations
-
 import itertools
 import json
 from collections import defaultdict

@@ -5,8 +5,6 @@ transaction ends. A transaction that took another lock after it could wait for a
 Annotators' answers are not recorded: they are rows with a person and a time already, and the queue writes no entry.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging

@@ -3,8 +3,6 @@
 The library reads its own settings from the variables `OTEL_…`.
 """
 
-from __future__ import annotations
-
 import atexit
 import threading
 from collections.abc import Callable, Iterator, Mapping

@@ -1,7 +1,5 @@
 """The card of a dataset version: a text in Markdown that says what its rows are."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from labeling import kinds

@@ -1,7 +1,5 @@
 """Compare two dataset versions: items added and removed, labels changed, by class."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Make dataset versions: by hand, for the worker to write; and for a training, at once."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager

@@ -4,8 +4,6 @@ A version never changes otherwise. Its manifest then names the items, the time a
 earlier digests.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections import defaultdict
 from collections.abc import Mapping, Sequence

@@ -5,8 +5,6 @@ their stamps a few seconds. Each change of a label also changes the time at whic
 an answered item is that time. Answers that leave a label as it is have times of their own.
 """
 
-from __future__ import annotations
-
 import datetime
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The manifest of a dataset version: all about its rows in one document, whose SHA-256 is the version's digest."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any

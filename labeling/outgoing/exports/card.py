@@ -1,7 +1,5 @@
 """The card of an exported dataset: a README.md that says what the rows are and where their labels come from."""
 
-from __future__ import annotations
-
 import datetime
 import re
 from collections import Counter, defaultdict

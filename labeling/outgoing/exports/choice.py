@@ -1,7 +1,5 @@
 """The filters of exports: the page, the API and the command read the same texts."""
 
-from __future__ import annotations
-
 import datetime
 import math
 import re

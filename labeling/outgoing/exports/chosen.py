@@ -1,7 +1,5 @@
 """The rows that an export's filters choose, as queries: tasks, near-copies and certified labels."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from labeling.models import CertifiedLabel, Copy, Project

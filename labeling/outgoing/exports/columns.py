@@ -1,7 +1,5 @@
 """The columns of an export, in their order. docs/reference/export.md explains each; a test holds the two together."""
 
-from __future__ import annotations
-
 import json
 from typing import Any, Literal
 

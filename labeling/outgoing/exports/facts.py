@@ -4,8 +4,6 @@ They are read once, when the export begins, so that all rows and the list of cla
 manager may rename it meanwhile.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress

@@ -4,8 +4,6 @@ Also their files by class: `train/cat/001.jpg`. Files with certified labels are 
 `certified/train/cat/001.jpg`.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import unicodedata

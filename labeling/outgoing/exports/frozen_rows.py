@@ -1,7 +1,5 @@
 """The rows of a dataset version, as exports have them."""
 
-from __future__ import annotations
-
 import datetime
 import hashlib
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """Find the version that picked an exported row, and the first version that was trained on its label."""
 
-from __future__ import annotations
-
 import datetime
 from bisect import bisect_left
 from collections.abc import Mapping

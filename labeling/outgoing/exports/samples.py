@@ -1,7 +1,5 @@
 """Items and labels as samples of WebDataset: the files of each row, by suffix."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath

@@ -1,7 +1,5 @@
 """The short rows of a CSV for people: the item, the fields of its import, the label, who gave it, when, and how."""
 
-from __future__ import annotations
-
 import json
 from pathlib import PurePosixPath
 from typing import Any

@@ -4,8 +4,6 @@ A near-copy without a group goes with the item that it is a near-copy of. The pr
 people answered and whether they labeled the near-copy itself, too.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from bisect import bisect_right

@@ -4,8 +4,6 @@ They name no people. Label Studio refuses annotations by people without an accou
 an annotator is in the `meta` of the result.
 """
 
-from __future__ import annotations
-
 import base64
 import json
 from collections.abc import Iterator, Mapping, Sequence

@@ -2,8 +2,6 @@
 model that certificates cover.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any

@@ -6,8 +6,6 @@ first. Until these have caught up, the earlier items have been drawn up to a hig
 represents fewer items. docs/decisions/06-control-slice.md has the reasons.
 """
 
-from __future__ import annotations
-
 import itertools
 from array import array
 from bisect import bisect_left, bisect_right

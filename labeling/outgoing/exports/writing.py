@@ -1,7 +1,5 @@
 """Write exports as chunks of bytes: the typed columns, and the pages of rows in a format."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Shared by the formats: rows, pages of rows, the layout of a file, and the declaration of a format."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from operator import itemgetter

@@ -1,7 +1,5 @@
 """Croissant 1.0: metadata in JSON-LD that describe the shards of a dataset (https://docs.mlcommons.org/croissant/)."""
 
-from __future__ import annotations
-
 import datetime
 import json
 import re

@@ -1,7 +1,5 @@
 """CSV: a header line, then a record for each row. Cells that a spreadsheet would run as a formula are defused."""
 
-from __future__ import annotations
-
 import codecs
 import csv
 import datetime

@@ -1,7 +1,5 @@
 """A dataset for the library `datasets` and the Hugging Face Hub: a zip of Parquet shards by split, and a card."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """JSON: one object a line, or the lists of tasks that Label Studio reads."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 
 import orjson

@@ -2,8 +2,6 @@
 items' files, stored as they are, for images and recordings are compressed already.
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import zipfile

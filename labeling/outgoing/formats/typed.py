@@ -1,7 +1,5 @@
 """Typed columns: pages of rows as Arrow's record batches, an IPC stream of these, or a Parquet file."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, chain
 from typing import Any

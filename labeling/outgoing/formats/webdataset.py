@@ -1,7 +1,5 @@
 """WebDataset: tar files of samples, each a few files with one number: 000000012.jpg, 000000012.cls, 000000012.json."""
 
-from __future__ import annotations
-
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import count

@@ -1,7 +1,5 @@
 """Enter, confirm and remove the address that a person's notices are mailed to."""
 
-from __future__ import annotations
-
 import datetime
 import uuid
 

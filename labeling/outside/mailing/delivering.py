@@ -6,8 +6,6 @@ if the worker dies, another sends the same mail, with the same Message-ID, as so
 Mails are plain text, without names of people, labels and items, in the language that the person chose.
 """
 
-from __future__ import annotations
-
 import datetime
 import logging
 import smtplib

@@ -1,7 +1,5 @@
 """Links by which a person who forgot the password sets a new one, mailed to the confirmed address."""
 
-from __future__ import annotations
-
 import datetime
 import uuid
 

@@ -1,7 +1,5 @@
 """Which addresses may be requested: those on the internet, and those in networks that the operator allows."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 

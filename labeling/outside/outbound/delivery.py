@@ -4,8 +4,6 @@ A worker holds the row while it sends. If the worker dies, another one sends the
 the result of the first one is not stored any more. A try that fails is repeated after a pause, which grows.
 """
 
-from __future__ import annotations
-
 import datetime
 import secrets
 import uuid

@@ -4,8 +4,6 @@ Each host is looked up once for a connection, and the connection goes to an addr
 could answer differently. TLS still verifies the name of the host.
 """
 
-from __future__ import annotations
-
 import asyncio
 import socket
 import ssl

@@ -4,8 +4,6 @@ A file at a source has a storage name, too, and a row `Reference`. Its name foll
 etag, so a file that changes at its source never takes the place of the file that was imported.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager

@@ -3,8 +3,6 @@
 Steps share their copies; each person who looks at items has copies of their own: see `references.local`.
 """
 
-from __future__ import annotations
-
 import hashlib
 from functools import lru_cache
 from pathlib import Path, PurePosixPath

@@ -1,7 +1,5 @@
 """Read files at their sources, check that they are the imported ones, and keep copies and smaller pictures of them."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor

@@ -4,8 +4,6 @@
 class in this folder, and list it in `PLACES`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Protocol
 

@@ -1,7 +1,5 @@
 """Containers of Azure Blob Storage, by its REST API and a shared access signature."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import parse_qs, quote, urlencode

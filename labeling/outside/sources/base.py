@@ -1,7 +1,5 @@
 """The files of places outside, the options of these, and their errors."""
 
-from __future__ import annotations
-
 import datetime
 from enum import StrEnum
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """Buckets of Google Cloud Storage, by its JSON API."""
 
-from __future__ import annotations
-
 import datetime
 import re
 import time

@@ -1,7 +1,5 @@
 """The interface of a place, read by plain HTTP requests; `outside.outbound` checks each, after redirects, too."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime
 import re

@@ -1,7 +1,5 @@
 """Buckets of S3's protocol, at Amazon or at another endpoint, by its REST API."""
 
-from __future__ import annotations
-
 import datetime
 import re
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping

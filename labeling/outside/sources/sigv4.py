@@ -3,8 +3,6 @@
 https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
 """
 
-from __future__ import annotations
-
 import datetime
 import hashlib
 import hmac

@@ -1,7 +1,5 @@
 """Files of a web server. It has no lists of files: each file is read by its name."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from urllib.parse import quote
 

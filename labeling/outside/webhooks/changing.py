@@ -1,7 +1,5 @@
 """Add, change, test and remove webhooks, and send messages again."""
 
-from __future__ import annotations
-
 import base64
 import datetime
 import secrets

@@ -6,8 +6,6 @@ hold is over. A message that fails is tried again after a growing pause, and lat
 `TRIES` it is a dead letter, and the next message has its turn. `DEAD_IN_A_ROW` dead letters pause the webhook.
 """
 
-from __future__ import annotations
-
 import asyncio
 import datetime
 import logging

@@ -5,8 +5,6 @@ Every change locks the project's row, so changes come one after the other. Answe
 merge or a split in the background (`labeling.labels.relabeling`); new answers follow it at once.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import chain
 from typing import Any

@@ -1,7 +1,5 @@
 """What all changes of classes share: the lock, the checks of a class's fields, and the record of the earlier ones."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from unicodedata import normalize

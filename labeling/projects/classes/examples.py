@@ -4,8 +4,6 @@ Only an item with a settled label from a finished batch can be an example, so th
 whose label is on show. Control items can be examples like other items, so examples do not reveal the control tasks.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from django.db import transaction

@@ -4,8 +4,6 @@ Every save locks the project's row, so versions come one after the other, and th
 project.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher

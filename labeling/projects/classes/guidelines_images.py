@@ -4,8 +4,6 @@ An image never changes. Adding an image, removing an image and saving the guidel
 that no image is removed while a new version begins to show it.
 """
 
-from __future__ import annotations
-
 import re
 import uuid
 

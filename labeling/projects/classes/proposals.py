@@ -3,8 +3,6 @@
 For the queue a proposal is a skip. Accepting a name gives the class to the items of its proposals as a correction.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The servers that a project's texts may be sent to for embeddings: their keys, prices, and what they will cost."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit

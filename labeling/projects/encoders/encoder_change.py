@@ -2,8 +2,6 @@
 it out.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

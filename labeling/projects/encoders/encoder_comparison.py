@@ -1,7 +1,5 @@
 """Ask for a measurement of the encoders on the project's own labels, and read its results."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

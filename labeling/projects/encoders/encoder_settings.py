@@ -4,8 +4,6 @@ An empty choice is the first encoder of the project's kind. A choice can name on
 installed packages, where only the operator of the server can put them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

@@ -3,8 +3,6 @@
 Users who are not members of a project get a 404; a member without the ability gets a 403 that names the roles with it.
 """
 
-from __future__ import annotations
-
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.http import Http404

@@ -1,7 +1,5 @@
 """Find and show invisible characters, which can make two different names look the same."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 

@@ -4,8 +4,6 @@ An invitation is for one person, by name or not, or for several. One that is for
 page of that account, too. No function here looks up whether an account exists, so managers cannot learn it.
 """
 
-from __future__ import annotations
-
 import datetime
 import hashlib
 import re

@@ -1,7 +1,5 @@
 """The members of a project: their roles, their limits, and their accounts."""
 
-from __future__ import annotations
-
 import datetime
 import logging
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """Who must have a second factor, and its removal when it is lost."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 from allauth.mfa.models import Authenticator

@@ -3,8 +3,6 @@
 A project that copies or imports labels joins the family of the project that they come from, for good.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from django.db import connection, transaction

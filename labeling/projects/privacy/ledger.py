@@ -9,8 +9,6 @@ budget that was changed in between may follow from what models showed, as may th
 Rényi divergences count, which are larger, and hold for that case too.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain

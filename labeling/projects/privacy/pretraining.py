@@ -4,8 +4,6 @@ An entry stays open until the encoder is stored. A killed pre-training goes on f
 nothing else of it was seen.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import asdict
 

@@ -4,8 +4,6 @@ Steps read rows, ask `compute` for arrays, and write rows. Each place to compute
 methods take and return arrays, models and encoders, never rows of the database.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec

@@ -4,8 +4,6 @@ Parts have the same borders as in one process, so that all sums have the same or
 depend on the number of processes that share them: COMPUTE_TRAINING_WORLD.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Calls to the nodes of a Ray cluster: many at once; Ray repeats a call on another node when its node dies."""
 
-from __future__ import annotations
-
 import logging
 import socket
 import tempfile

@@ -5,8 +5,6 @@ The worker kills a child by its process id. The id stays the child's until the f
 requests, so a kill never hits another process. All children and the fork server end with the worker.
 """
 
-from __future__ import annotations
-
 import ctypes
 import gc
 import logging

@@ -1,7 +1,5 @@
 """A thread that calls a function every few seconds beside a step."""
 
-from __future__ import annotations
-
 import logging
 import threading
 from collections.abc import Callable

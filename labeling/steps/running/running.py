@@ -1,7 +1,5 @@
 """The process of a lane: it runs the steps that the worker sends, one after the other, and stores their outcomes."""
 
-from __future__ import annotations
-
 import json
 import logging
 import signal

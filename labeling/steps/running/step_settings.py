@@ -4,8 +4,6 @@ A step reads its settings once, at its beginning, and may run for hours. A manag
 for the end of a step with the old one.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

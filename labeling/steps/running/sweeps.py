@@ -2,8 +2,6 @@
 messages of webhooks, tell of waiting reviews, and remove old events and notices.
 """
 
-from __future__ import annotations
-
 import datetime
 import logging
 

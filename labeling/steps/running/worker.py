@@ -4,8 +4,6 @@ The row of a running job names its worker. If the worker dies, another worker on
 is gone and puts the job back at once; workers on other machines wait until the heartbeat is stale.
 """
 
-from __future__ import annotations
-
 import datetime
 import logging
 import os

@@ -5,8 +5,6 @@ cluster are neighbours, so that at any cut the clusters of the sample are whole,
 pool no larger than the sample, one stretch holds all items and the forecast is exact.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from itertools import pairwise
 

@@ -1,7 +1,5 @@
 """Choose a batch's items: the control slice at random, the rest by the project's strategy. Arrays only: no database."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Record damaged files of projects: the log and the project's pages name each file once, and a worker rebuilds it."""
 
-from __future__ import annotations
-
 import logging
 from pathlib import Path
 

@@ -5,8 +5,6 @@ of what was sent, and `rows` (m, dim). No file is changed except to take out era
 a copy of these numbers, so a file that is missing or damaged costs another request, and nothing else.
 """
 
-from __future__ import annotations
-
 import hashlib
 import uuid
 from collections import defaultdict

@@ -21,8 +21,6 @@ baseline.npz                    predictions of temporary models that learned fro
 sample.npz                      a sample of the pool, from which pages forecast the effect of settings
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import uuid

@@ -4,8 +4,6 @@ The bytes of a file can be whole, and the file still be of another moment than t
 from a backup. Such a file is damaged: steps rebuild it, and pages do without it.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import NamedTuple
 

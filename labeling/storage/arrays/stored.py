@@ -1,7 +1,5 @@
 """Store a dataclass of arrays, numbers and texts as one small file, such as a map of the pool or a baseline."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields

@@ -7,8 +7,6 @@ the database contain all that the copy names.
 A restore checks the whole backup before it changes anything of the installation: it may be damaged, or somebody else's.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

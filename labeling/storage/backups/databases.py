@@ -1,7 +1,5 @@
 """Copy the database into a file while people use it, and bring it back from there."""
 
-from __future__ import annotations
-
 import shutil
 import sqlite3
 import subprocess

@@ -1,7 +1,5 @@
 """Blocks that one process runs at a time."""
 
-from __future__ import annotations
-
 import fcntl
 import os
 import zlib

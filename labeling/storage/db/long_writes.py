@@ -1,7 +1,5 @@
 """Write many rows in parts, so that other writers get their turn."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """Recognise a database that does not answer, and wait for it."""
 
-from __future__ import annotations
-
 import logging
 import threading
 from collections.abc import Callable

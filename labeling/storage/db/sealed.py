@@ -1,7 +1,5 @@
 """Texts that rows hold encrypted, such as secrets of webhooks. A copy of the database alone does not reveal them."""
 
-from __future__ import annotations
-
 from base64 import urlsafe_b64encode
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet

@@ -1,7 +1,5 @@
 """Write files of this host atomically, and recognise damaged files and full disks."""
 
-from __future__ import annotations
-
 import errno
 import hashlib
 import os

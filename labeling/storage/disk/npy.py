@@ -5,8 +5,6 @@ array, and an end with a mark, the number of checksums, and a checksum of the ch
 from an earlier release, only the size is checked.
 """
 
-from __future__ import annotations
-
 import io
 import math
 import struct

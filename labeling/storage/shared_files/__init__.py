@@ -4,8 +4,6 @@ They lie in DATA_DIR, or in the object store that OBJECT_STORE names; then DATA_
 shared file calls `publish` afterwards; code that reads one calls `local` first.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path

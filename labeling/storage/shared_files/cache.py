@@ -1,7 +1,5 @@
 """The cache of an object store on this host: which state of its file each copy has, and a limit on their bytes."""
 
-from __future__ import annotations
-
 import os
 import threading
 import time

@@ -1,7 +1,5 @@
 """The store without an object store: DATA_DIR on one host, or mounted by several hosts."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence

@@ -5,8 +5,6 @@ copy of them is always current. A copy of any other file is current if the note 
 mark, so each read asks the object store for the mark.
 """
 
-from __future__ import annotations
-
 import shutil
 import threading
 import uuid

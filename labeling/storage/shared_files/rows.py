@@ -6,8 +6,6 @@ each row is sent O(log n) times. A piece is written atomically, and its valid by
 read them need not read them again.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path

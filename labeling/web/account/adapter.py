@@ -1,7 +1,5 @@
 """What django-allauth asks this site: docs/decisions/38-signing-in.md."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter

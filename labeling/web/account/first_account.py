@@ -4,8 +4,6 @@ As long as there is no account, any visitor could create the first one. Therefor
 derived from the server's secret key and printed in its terminal or log. The key is useless once an account exists.
 """
 
-from __future__ import annotations
-
 from django.contrib.auth.hashers import make_password
 from django.contrib.contenttypes.models import ContentType
 from django.db import transaction

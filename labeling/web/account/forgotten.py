@@ -1,7 +1,5 @@
 """The pages for a forgotten password: ask for a link by e-mail, and set a new password with it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django import forms

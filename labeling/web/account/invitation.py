@@ -1,7 +1,5 @@
 """The page of an invitation's link. GET changes nothing, because chat programs open links by themselves."""
 
-from __future__ import annotations
-
 from django.conf import settings
 from django.contrib.auth import login
 from django.contrib.auth.views import redirect_to_login

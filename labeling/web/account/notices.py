@@ -1,7 +1,5 @@
 """The bell of every page, and the page of a person's notices."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from functools import cached_property
 from itertools import groupby

@@ -1,7 +1,5 @@
 """The pages of second factors: an authenticator app, passkeys, and recovery codes. django-allauth does the checks."""
 
-from __future__ import annotations
-
 import json
 import logging
 import struct

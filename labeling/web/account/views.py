@@ -1,7 +1,5 @@
 """The pages of accounts: sign in, the user's own password and API tokens, an installation's first account."""
 
-from __future__ import annotations
-
 import datetime
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The pages of the audit log: of a project, and of the server."""
 
-from __future__ import annotations
-
 import datetime
 from typing import Any
 

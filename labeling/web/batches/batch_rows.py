@@ -1,7 +1,5 @@
 """The rows of tables of batches and of a batch's tasks. Pure functions."""
 
-from __future__ import annotations
-
 import datetime
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """The reason why a task is in its batch, as a sentence. Pure functions."""
 
-from __future__ import annotations
-
 from django.utils.translation import gettext
 
 from labeling.models import Batch, Task

@@ -1,7 +1,5 @@
 """What a batch's page says of its progress: tasks by state, annotators, expected end, and parts kept for people."""
 
-from __future__ import annotations
-
 import datetime
 from collections.abc import Sequence
 from typing import Any

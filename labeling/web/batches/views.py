@@ -1,7 +1,5 @@
 """The pages of batches and of how each batch was selected."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.contrib import messages

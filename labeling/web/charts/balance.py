@@ -1,7 +1,5 @@
 """A chart of the share of each class among the labels, compared with its share of the pool."""
 
-from __future__ import annotations
-
 from django.utils.translation import gettext, ngettext
 
 from labeling.insight.balance import Balance, Frequency

@@ -1,7 +1,5 @@
 """The expected share of wrong labels, by how many the model gives."""
 
-from __future__ import annotations
-
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 

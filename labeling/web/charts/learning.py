@@ -1,7 +1,5 @@
 """The learning curve: accuracy against labels, a point for each model version."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """A chart of the number of answers over time."""
 
-from __future__ import annotations
-
 import datetime
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """A chart of the learning curve and of the curve for labels drawn uniformly."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 

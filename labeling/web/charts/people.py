@@ -1,7 +1,5 @@
 """Charts that compare annotators: the time for an answer, and the accuracy on control items."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 from django.utils.translation import gettext

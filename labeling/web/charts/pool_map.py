@@ -1,7 +1,5 @@
 """A map of the pool that shows where the items of a batch lie among the clusters."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The reliability diagram: how often a model is right, by its confidence."""
 
-from __future__ import annotations
-
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 

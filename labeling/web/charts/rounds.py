@@ -1,7 +1,5 @@
 """A chart of the time that each batch spent in picking, labeling and training."""
 
-from __future__ import annotations
-
 import datetime
 import statistics
 from collections.abc import Iterable, Mapping, Sequence

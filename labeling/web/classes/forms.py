@@ -1,7 +1,5 @@
 """The forms of the classes page."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Views that show the classes that annotators proposed, and that accept or dismiss them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.core.exceptions import ValidationError

@@ -1,7 +1,5 @@
 """The pages of a project's classes, and of the consequences of merging or splitting a class."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.contrib import messages

@@ -1,7 +1,5 @@
 """The pages of dataset versions: the list with a form for a new one, and one version."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django import forms

@@ -1,7 +1,5 @@
 """The page that exports labels, and the form with its filters, whose parameters and errors equal those of the API."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 from urllib.parse import urlencode

@@ -1,7 +1,5 @@
 """The page that finishes a project: the forecast for a goal, its start and stop, audits and certificates."""
 
-from __future__ import annotations
-
 import datetime
 from typing import Any, cast
 

@@ -1,7 +1,5 @@
 """A forecast, audits and certificates in words. Pure functions."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -5,8 +5,6 @@ the same account, do not lock it out. A stolen cookie permits the usual number o
 password changes.
 """
 
-from __future__ import annotations
-
 import secrets
 from datetime import timedelta
 

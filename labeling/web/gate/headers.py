@@ -1,7 +1,5 @@
 """Response headers in addition to Django's, and pages where Django answers with an error and an empty body."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from http import HTTPStatus
 

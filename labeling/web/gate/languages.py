@@ -3,8 +3,6 @@
 docs/decisions/25-languages.md says why.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any

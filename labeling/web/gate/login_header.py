@@ -3,8 +3,6 @@
 Only trusted proxies can send the header; `labeling.web.gate.proxies` removes it from all other requests.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.conf import settings

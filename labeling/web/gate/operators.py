@@ -1,7 +1,5 @@
 """Endpoints for operators: liveness, readiness and metrics. Slugs of projects are the only names in them."""
 
-from __future__ import annotations
-
 import logging
 import math
 import time

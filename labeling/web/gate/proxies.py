@@ -3,8 +3,6 @@
 Requests that do not come from `TRUSTED_PROXIES` lose all headers that proxies set, before other code reads them.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterable
 from functools import lru_cache

@@ -3,8 +3,6 @@
 Django announces sign-ins by signals alone. They reach all ways in: the sign-in page, a login header, the first account.
 """
 
-from __future__ import annotations
-
 import datetime
 import os
 import re

@@ -1,7 +1,5 @@
 """Leads people who must have a second factor to its page until they have one, and records changes of factors."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from allauth.mfa.models import Authenticator

@@ -4,8 +4,6 @@ django-allauth's table has a row for each session. Its own middleware writes wit
 minutes, because annotators send many.
 """
 
-from __future__ import annotations
-
 import datetime
 import time
 from contextlib import suppress

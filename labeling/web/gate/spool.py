@@ -5,8 +5,6 @@ Django parses a form before the view runs. So this handler stores a file only if
 any other file.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 from contextlib import suppress

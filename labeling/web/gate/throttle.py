@@ -9,8 +9,6 @@ Tries that arrive at the same instant are all checked, so the limit can be excee
 requests.
 """
 
-from __future__ import annotations
-
 import logging
 import math
 from datetime import datetime, timedelta

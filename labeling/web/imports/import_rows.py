@@ -1,7 +1,5 @@
 """The rows of the import page: imported files, and running steps."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

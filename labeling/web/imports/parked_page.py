@@ -1,7 +1,5 @@
 """A parked import: its first rows as items, and the form that says what columns and labels are."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any

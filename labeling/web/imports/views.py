@@ -1,7 +1,5 @@
 """The pages that import items and show the result of each file."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

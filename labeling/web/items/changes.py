@@ -3,8 +3,6 @@
 GET shows the effect of the change and changes nothing; POST makes the change. A single item works, too.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The forms of the item pages, and the filters of a request, which links carry on. They write nothing."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Items in words, for pages. Pure functions."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.utils.translation import gettext, ngettext

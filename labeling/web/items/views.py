@@ -1,7 +1,5 @@
 """The pages that list items, show an item with its history, and correct its label."""
 
-from __future__ import annotations
-
 import datetime
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The annotator's screen. The page is a frame; its script fetches tasks and submits answers through the API."""
 
-from __future__ import annotations
-
 import datetime
 import hashlib
 from collections.abc import Sequence

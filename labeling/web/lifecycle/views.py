@@ -1,7 +1,5 @@
 """The pages that archive, copy, delete, restore and transfer projects, each with its consequences."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django import forms

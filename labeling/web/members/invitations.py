@@ -1,7 +1,5 @@
 """Invitations to a project: the forms that make them, their links, and the page of the account that gets one."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django import forms

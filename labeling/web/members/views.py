@@ -1,7 +1,5 @@
 """The page of the members and their roles, and of invitations."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django import forms

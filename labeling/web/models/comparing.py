@@ -1,7 +1,5 @@
 """The page that compares two model versions."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

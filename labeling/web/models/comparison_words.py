@@ -1,7 +1,5 @@
 """The comparison of two model versions, as sentences and table rows. Pure functions."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any
 

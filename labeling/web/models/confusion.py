@@ -1,7 +1,5 @@
 """The confusion matrix of a model version, as a table; each number links to its items."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The fit of the clustering, in words. Pure functions."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.utils.translation import gettext

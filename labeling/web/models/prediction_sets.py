@@ -1,7 +1,5 @@
 """The pages for predictions and models that were made outside, and for the server that makes predictions."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The pages that let a model version predict a file: the form, the progress and the result."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

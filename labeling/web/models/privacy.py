@@ -1,7 +1,5 @@
 """The page of the privacy ledger, and the view that releases the files of a version without privacy."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A model version, as sentences and table rows. Pure functions."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

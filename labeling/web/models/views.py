@@ -1,7 +1,5 @@
 """The pages of model versions: their accuracy, their training, and their files."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

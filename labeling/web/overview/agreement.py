@@ -1,7 +1,5 @@
 """The pages of how well annotators agree, and how well the labels of near-copies stand checks."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

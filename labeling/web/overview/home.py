@@ -1,7 +1,5 @@
 """The home page: the user's projects, with the next thing to do in each."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Subquery

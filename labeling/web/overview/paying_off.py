@@ -1,7 +1,5 @@
 """What picking saved and what the next batch brings, in words. Pure functions."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from django.utils.translation import gettext

@@ -1,7 +1,5 @@
 """The page of the labeling's progress: over time, by annotator, by class."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

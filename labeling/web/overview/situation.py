@@ -1,7 +1,5 @@
 """The state of a project in sentences, the member's next thing to do, and the open batch's waits. Pure functions."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The overview page of a project: the state of its loop, and a manager's controls."""
 
-from __future__ import annotations
-
 import datetime
 from typing import Any
 

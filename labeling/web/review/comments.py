@@ -1,7 +1,5 @@
 """The view that comments on an item, and the page of an annotator's own comments."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.contrib import messages

@@ -1,7 +1,5 @@
 """The review queue: one item at a time with its history, and one form for each decision."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

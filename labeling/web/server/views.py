@@ -1,7 +1,5 @@
 """The page about the server, for its operators."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

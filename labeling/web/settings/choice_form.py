@@ -1,7 +1,5 @@
 """A form that chooses an encoder or a model: a button for each, and a field for each of its options."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 

@@ -1,7 +1,5 @@
 """The consequences of settings, in words, before they are saved. Pure functions."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 

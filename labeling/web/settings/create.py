@@ -1,7 +1,5 @@
 """The page that creates a project."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django import forms

@@ -1,7 +1,5 @@
 """The page of a project's encoder, and of the servers for embeddings."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The forecast of the next batch, in words. Pure functions."""
 
-from __future__ import annotations
-
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 

@@ -1,7 +1,5 @@
 """The pages of guidelines: the text, its preview, its versions, and its images."""
 
-from __future__ import annotations
-
 import copy
 from typing import Any
 

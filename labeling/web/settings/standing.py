@@ -1,7 +1,5 @@
 """The state of a project that its settings act on, and the sizes of the next batch and the work it takes."""
 
-from __future__ import annotations
-
 import datetime
 import math
 from collections.abc import Sequence

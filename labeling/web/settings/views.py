@@ -1,7 +1,5 @@
 """The pages of settings, with their forms and consequences, and of the project's model."""
 
-from __future__ import annotations
-
 import copy
 from dataclasses import Field, dataclass, fields
 from typing import Any, cast

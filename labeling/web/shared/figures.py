@@ -3,8 +3,6 @@
 `{% script_texts %}` what scripts say.
 """
 
-from __future__ import annotations
-
 import datetime
 from collections.abc import Iterable, Mapping
 from functools import cache

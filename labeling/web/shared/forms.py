@@ -1,7 +1,5 @@
 """Helpers for forms: number inputs with bounds, and the upload of a file of items."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from typing import Any

@@ -5,8 +5,6 @@ to http, https and mailto alone. Images of the project are shown; other images b
 from other sites.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """Who may open a page, and the frame of a project's pages with its navigation."""
 
-from __future__ import annotations
-
 import datetime
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

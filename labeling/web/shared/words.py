@@ -1,7 +1,5 @@
 """Numbers, times and steps in words, in the language of the page. Pure functions."""
 
-from __future__ import annotations
-
 import datetime
 
 from django.utils.formats import get_format

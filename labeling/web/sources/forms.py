@@ -1,7 +1,5 @@
 """The forms of a source. Their fields follow from the kind of place, which its class declares."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django import forms

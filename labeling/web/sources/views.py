@@ -1,7 +1,5 @@
 """The pages of a project's sources."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django import forms

@@ -1,7 +1,5 @@
 """A small language network, and texts for it."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 

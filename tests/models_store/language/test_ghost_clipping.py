@@ -1,7 +1,5 @@
 """Test clipped gradients against a slow reference that computes the gradient of each example by itself."""
 
-from __future__ import annotations
-
 from functools import partial
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Test private pre-training: what it learns, what a unit can change, and how it goes on after an interruption."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

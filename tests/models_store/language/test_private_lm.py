@@ -1,7 +1,5 @@
 """Test the encoder `private-lm`: what it stores and what it computes. Its training in the loop: tests/loop."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

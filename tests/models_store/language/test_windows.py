@@ -1,7 +1,5 @@
 """Test the windows of a pre-training: one of each drawn unit, and the pieces hidden in it."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from extent import examples

@@ -3,8 +3,6 @@
 The numbers are of issues of Opacus. Batch norm, and the clipping of each record by itself: test_private_training.py.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any, NamedTuple
 

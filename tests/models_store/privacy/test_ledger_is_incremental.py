@@ -1,7 +1,5 @@
 """Test that the incremental sum of all trainings' costs equals sums from the start."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Test private fine-tuning: which weights learn, that clips and noise are right, and which networks are refused."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -4,8 +4,6 @@ and by every way of importing. Guesses and previews read the same rows.
 To add a tool, add a module here with its `Tool`, and the tool to `TOOLS`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any

@@ -2,8 +2,6 @@
 of `FeedbackDataset`, and version 1's text classification.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple

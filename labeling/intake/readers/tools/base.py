@@ -1,7 +1,5 @@
 """Shared by the formats of annotation tools: what a row says of its label, and what a format declares."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any

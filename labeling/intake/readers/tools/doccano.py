@@ -1,7 +1,5 @@
 """Rows of doccano's exports as JSON: a list of labels, and a list of the annotators' comments."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

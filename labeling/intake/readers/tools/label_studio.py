@@ -1,7 +1,5 @@
 """Tasks of Label Studio, with their annotations and predictions, as rows of an export."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Rows of Prodigy, as its command `db-out` writes them: a task with the answer accept, reject or ignore."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 
