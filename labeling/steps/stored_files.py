@@ -110,7 +110,8 @@ def _pool(project: Project) -> Iterator[StoredFile]:
         least = dict.fromkeys(arrays_of(version), files.rows_picked_from(version)) if version.pk in looked else {}
         if clustering is not None and clustering.embedded_by_id == version.pk:
             least["embeddings"] = clustering.rows
-        for name in sorted({path.stem for path in _arrays_in(files.pool(version, "any").parent)} | least.keys()):
+        stored_there = (entry.path for entry in store().entries(files.pool(version, "any").parent))
+        for name in sorted({path.stem for path in stored_there if path.suffix == ".npy"} | least.keys()):
             yield _pool_array(project, version, name, least.get(name))
 
 
@@ -129,13 +130,6 @@ def _pool_array(project: Project, version: ModelVersion, name: str, rows: int | 
         check,
         partial(rebuild_files.rebuild_pool_array, version, name),
     )
-
-
-def _arrays_in(folder: Path) -> list[Path]:
-    try:
-        return [entry.path for entry in store().entries(folder) if entry.path.suffix == ".npy"]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
 
 
 def _clustering(project: Project) -> Iterator[StoredFile]:

@@ -9,7 +9,6 @@ import hashlib
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -124,9 +123,7 @@ def _folders_copied_from(project: Project) -> list[Path]:
 
 
 def _files_in(folder: Path) -> list[Path]:
-    with suppress(FileNotFoundError):
-        return [entry.path for entry in store().entries(folder) if entry.path.suffix == ".npz"]
-    return []
+    return [entry.path for entry in store().entries(folder) if entry.path.suffix == ".npz"]
 
 
 def _read_archive(path: Path, *names: str) -> Kept:

@@ -95,10 +95,11 @@ class FolderStore:
     def entries(self, folder: Path) -> list[Entry]:
         """Return the files in a folder; none if it is missing."""
         entries = []
-        for path in folder.iterdir() if folder.is_dir() else ():
-            with suppress(OSError):  # gone by now
-                if path.is_file():
-                    entries.append(Entry(path, path.stat().st_mtime))
+        with suppress(FileNotFoundError, NotADirectoryError):
+            for path in folder.iterdir():
+                with suppress(OSError):  # gone by now
+                    if path.is_file():
+                        entries.append(Entry(path, path.stat().st_mtime))
         return entries
 
     def write(self, path: Path, content: bytes, *, drafts: Path) -> None:
