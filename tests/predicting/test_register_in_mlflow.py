@@ -120,7 +120,7 @@ def test_the_button_registers_a_version_once(project: Project, uri: str, setting
 def test_a_version_that_mlflow_does_not_take_says_why(project: Project, settings: Any, monkeypatch: Any) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     client = manager(project)
-    assert client.post("/api/v1/projects/digits/models/2/mlflow/").json()["detail"].startswith("This server knows no")
+    assert client.post("/api/v1/projects/digits/models/2/mlflow/").json()["detail"].startswith("MLflow is not set up")
     settings.MLFLOW_TRACKING_URI = "http://mona:secret@127.0.0.1:9"
     client.post("/p/digits/models/2/mlflow/")
     drain()
