@@ -112,7 +112,15 @@ class ProgressFigures(fields.Shape):
     labeled = fields.Count("Those with a label by people.")
     certified = fields.Count("Those with a certified label alone.")
     left = fields.Count("Those without a label.")
-    wrong = fields.Float("The largest share of wrong labels; null without a certificate.", allow_null=True)
+    wrong = fields.Float(
+        "The largest share of wrong labels, if people’s are wrong in `people_wrong`; null without a certificate.",
+        allow_null=True,
+    )
+    people_wrong = fields.Float(
+        "The share of people’s labels that counts as wrong: by gold items the largest, else the expected one.",
+        allow_null=True,
+    )
+    by_gold = fields.Boolean("Whether answers to gold items bound `people_wrong`.")
     hours = fields.Float("People's time to the end, in all.", min_value=0)
     people = fields.Integer("People who answered in the last seven days.", min_value=1)
     later = fields.Count("Items added after the newest audit with a certificate.")

@@ -157,6 +157,8 @@ def _document(certificate: Certificate, candidates: Candidates, outcomes: Outcom
         "issued_at": certificate.issued_at,
         "statement": f"With a confidence of {audit.confidence:.1%}, at most {certificate.most_wrong:,} of these "
         f"{certificate.labels:,} labels are wrong{_about(audit)}.",
+        "assumption": f"People take a wrong label for a right one in at most {audit.missed:.2%} of cases, each "
+        "independently of the others.",
         "question": {"kind": project.question, "classes": {str(index): name for index, name in classes}},
         "model": {
             "version": version.number,

@@ -107,12 +107,19 @@ def check_goal(project: Project, goal: Goal, errors: PeopleErrors) -> InUse:
         )
     if stated.label >= goal.error:
         wrong, most = (f"{round(100 * share, 1):g}\u00a0%" for share in (stated.label, goal.error))
-        raise PeopleErr(_remedy(project) % {"wrong": wrong, "most": most, "n": project.overlap + 2})
+        raise PeopleErr(_remedy(project, stated) % {"wrong": wrong, "most": most, "n": project.overlap + 2})
     return used
 
 
-def _remedy(project: Project) -> str:
+def _remedy(project: Project, errors: PeopleErrors) -> str:
     """Say that people err too often for the goal, with places for the figures, and what helps."""
+    if errors.shared:
+        return gettext(
+            "People’s labels alone are expected to be wrong in %(wrong)s, and the goal is %(most)s. By their answers "
+            "to gold items, several people make the same mistakes, so asking more people does not help. See on the "
+            "page Agreement which classes they confuse, explain these in the guidelines, and correct their labels; or "
+            "choose a larger error."
+        )
     if project.overlap_max is None:
         return gettext(
             "People’s labels alone are expected to be wrong in %(wrong)s, and the goal is %(most)s. Set “Most answers "

@@ -240,7 +240,8 @@ def _labeled(project: Project, pool: ItemQuerySet, errors: PeopleErrors, *, by_c
     for row in rows:
         index = project.asks.counted(row["label"])[0] if by_class else None
         number[index] += row["n"]
-        unsure[index] += row["known"] - row["right"] + (row["n"] - row["known"]) * errors.answer
+        by_answers = row["known"] - row["right"] + (row["n"] - row["known"]) * errors.answer
+        unsure[index] += row["n"] * errors.label if errors.shared else by_answers
     return number, unsure
 
 

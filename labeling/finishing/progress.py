@@ -20,7 +20,9 @@ class PoolProgress:
     labeled : those with a label by people, near-copies included.
     certified : those with a certified label alone.
     wrong : the largest share of wrong ones among all labels; None without certified labels. The certified ones are
-        wrong at most as often as their certificates say, the others as often as people are expected to be.
+        wrong at most as often as their certificates say, the others in `people_wrong`.
+    people_wrong : the largest share of wrong ones among people's labels by answers to gold items; without these
+        (`by_gold`), the expected share, if the mistakes of several people about an item are independent.
     by_class : whether `wrong` is the share about any one class, since a certificate states no more.
     seconds : people's time until each item has a label.
     people : those who share it.
@@ -35,6 +37,8 @@ class PoolProgress:
     people: int
     later: int = 0
     by_class: bool = False
+    people_wrong: float | None = None
+    by_gold: bool = False
 
     @property
     def hours(self) -> float:
@@ -48,12 +52,12 @@ class PoolProgress:
 def pool_progress(
     project: Project, items: Mapping[str, int], pace: Pace, errors: PeopleErrors | None = None
 ) -> PoolProgress:
-    """Return the progress. `items`: of `status.items_of`. `errors`: read if needed. At most twelve queries."""
+    """Return the progress. `items`: of `status.items_of`. `errors`: read if needed. At most sixteen queries."""
     pool = items["encoded"] - items["excluded"]
     copied, wrong_copies = (counts[None] for counts in copied_labels(project))
     labeled = min(items["labeled"] + copied, pool)
     certified = certified_labels(project)
-    wrong, later, by_class = None, 0, False
+    wrong, people_wrong, later, by_class, by_gold = None, None, 0, False, False
     if certified:
         each = Count("pk", filter=Q(audit__each_class=True))
         standing = project.certificates.standing().aggregate(
@@ -61,8 +65,11 @@ def pool_progress(
         )
         by_class = standing["by_class"] > 0
         later = max(project.encoded_rows - standing["rows"], 0)
-        by_people = (errors or errors_of(project)).stated_for(by_class).label * (labeled - copied) + wrong_copies
-        wrong = (min(standing["wrong"], certified) + by_people) / (labeled + certified)
+        stated = (errors or errors_of(project)).stated_for(by_class)
+        by_gold = stated.label_at_most is not None
+        people_wrong = stated.label if stated.label_at_most is None else stated.label_at_most
+        wrong_labels = min(standing["wrong"], certified) + people_wrong * (labeled - copied) + wrong_copies
+        wrong = wrong_labels / (labeled + certified)
     left = max(pool - labeled - certified, 0)
     return PoolProgress(
         pool=pool,
@@ -73,6 +80,8 @@ def pool_progress(
         people=max(pace.active, 1),
         later=later,
         by_class=by_class,
+        people_wrong=people_wrong,
+        by_gold=by_gold,
     )
 
 

@@ -5,9 +5,16 @@ import pytest
 from extent import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binom
+from scipy.stats import binom, chi2
 
-from labeling.finishing.certifying.people import chance_missed, most_seen, most_wrong, upper_error
+from labeling.finishing.certifying.people import (
+    chance_missed,
+    most_seen,
+    most_wrong,
+    standardized,
+    true_shares,
+    upper_error,
+)
 
 
 @settings(max_examples=examples(50), deadline=None)
@@ -39,6 +46,34 @@ def test_two_people_miss_more_than_many():
     rng = np.random.default_rng(2)
     missed = np.mean([_missed(rng, 0.1, 1.0, people=2) for _ in range(20_000)])
     assert missed > chance_missed(0.1, 1.0)
+
+
+def test_bounds_of_one_stratum_are_those_of_a_poisson_count():
+    share = standardized(np.array([6.0]), np.array([200.0]), np.ones(1))
+    assert share.least == pytest.approx(chi2.ppf(0.05, 12) / 2 / 200)
+    assert share.most == pytest.approx(chi2.ppf(0.95, 14) / 2 / 200)
+
+
+@pytest.mark.parametrize(
+    "errors", [(0.03, 0.03, 0.03), (1 / 3, 0.03, 0.03), (0.0, 0.5, 0.0)], ids=["by chance", "one class", "the rare"]
+)
+def test_bounds_hold_for_a_mix_of_classes_that_the_sample_does_not_have(errors):
+    """A class on which people err may be a tenth of the gold items, and half of the items that a model doubts."""
+    rng = np.random.default_rng(3)
+    n, weights = np.array([30.0, 6.0, 60.0]), np.array([0.5, 0.3, 0.2])
+    shares = [standardized(rng.binomial(n.astype(int), errors).astype(float), n, weights) for _ in range(1000)]
+    truth = float(weights @ np.array(errors))
+    assert np.mean([share.most < truth for share in shares]) <= 0.05 + 0.02
+    assert np.mean([share.least > truth for share in shares]) <= 0.05 + 0.02
+
+
+def test_true_classes_follow_from_the_labels_and_the_confusions():
+    confusion = np.array([[200.0, 100, 0], [0, 300, 0], [0, 0, 300]])
+    assert true_shares(confusion, np.array([20.0, 40, 30])) == pytest.approx([1 / 3, 1 / 3, 1 / 3], abs=0.01)
+
+
+def test_true_classes_are_shares_whatever_is_missing():
+    assert true_shares(np.zeros((3, 3)), np.array([0.0, 4, 0])) == pytest.approx([0, 1, 0])
 
 
 def _missed(rng: np.random.Generator, error: float, coincidence: float, people: int | None = None) -> bool:

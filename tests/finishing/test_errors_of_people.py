@@ -3,12 +3,14 @@
 from datetime import timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 from django.utils import timezone
 from factories import make_member, make_open_batch, make_project, new_items
 
 from labeling.finishing import people
 from labeling.finishing.people import LEAST_GOLD, NEWEST_LABELS, USUAL_ERROR, errors_of
+from labeling.labels.label_counts import Counts
 from labeling.models import Batch, Item, Project
 from labeling.models.batches import IMPORTED
 from labeling.queue import gold
@@ -62,6 +64,37 @@ def test_of_several_batches_the_newest_is_read_first(monkeypatch: pytest.MonkeyP
     labeled_batch(project, 1, [0.9] * NEWEST_LABELS)
     labeled_batch(project, 2, [0.99] * 120)
     assert errors_of(project).label == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize("gold_items", [90, 300])
+@pytest.mark.parametrize("alike", [True, False])
+def test_labels_are_bounded_by_gold_if_everybody_makes_the_same_mistakes(
+    monkeypatch: pytest.MonkeyPatch, gold_items: int, alike: bool
+) -> None:
+    """Everybody takes a third of class 0 for class 1. The probabilities of labels do not know it: they say 1 %."""
+    project = make_project(overlap_max=3)
+    labels = {0: 40, 1: 40, **dict.fromkeys(range(2, 10), 15)}  # twenty of the ones are noughts
+    monkeypatch.setattr(people, "counts_of", lambda *_: Counts(labels, sum(labels.values())))
+    labeled_batch(project, 1, [0.99] * NEWEST_LABELS)
+    rng = np.random.default_rng(gold_items)
+    answers = []
+    for item in range(gold_items):
+        known, both = item % 10, rng.random() < 1 / 3
+        for who in (1, 2):
+            is_wrong = known == 0 and (both if alike else rng.random() < 1 / 3)
+            answers.append(GoldAnswer(who, item, 1 if is_wrong else known, known))
+    monkeypatch.setattr(gold, "answers_of", lambda _: answers)
+    errors = errors_of(project)
+    truth = 20 / 200
+    assert errors.label_at_most is not None
+    assert errors.label_at_most > (truth if alike else truth / 3)
+    assert not errors.shared or errors.label > 0.03
+
+
+def test_without_gold_nothing_bounds_the_labels() -> None:
+    project = make_project(overlap_max=3)
+    labeled_batch(project, 1, [0.99] * NEWEST_LABELS)
+    assert errors_of(project).label_at_most is None
 
 
 def labeled_batch(project: Project, number: int, probabilities: list[float], **fields: Any) -> None:

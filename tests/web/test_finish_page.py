@@ -35,6 +35,14 @@ PAGE = "/p/pool/finish/"
         ),
         (PoolProgress(900, 500, 400, 0.02, 0, 3), "900 of 900 labeled; 2\u00a0% wrong at most."),
         (
+            PoolProgress(900, 500, 400, 0.02, 0, 3, people_wrong=0.006),
+            "900 of 900 labeled; 2\u00a0% wrong at most, if 0.6\u00a0% of people’s labels are.",
+        ),
+        (
+            PoolProgress(900, 500, 400, 0.06, 0, 3, people_wrong=0.08, by_gold=True),
+            "900 of 900 labeled; 6\u00a0% wrong at most.",
+        ),
+        (
             PoolProgress(900, 500, 0, None, 400 * 3600, 20),
             "500 of 900 labeled; about 20 hours of 20 people to the end.",
         ),

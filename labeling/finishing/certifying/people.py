@@ -5,8 +5,23 @@ a disagreement is asked again until two people agree.
 """
 
 from bisect import bisect_right
+from typing import NamedTuple
 
-from scipy.special import bdtr, betaincinv
+import numpy as np
+from scipy.special import bdtr, betaincinv, gammaincinv
+
+ROUNDS = 50
+"""Steps of the expectation maximisation in `true_shares`: further ones change no digit that a page shows."""
+
+SMALLEST = 1e-12
+
+
+class Share(NamedTuple):
+    """An expected share, and its lower and upper bounds, each with the stated confidence."""
+
+    expected: float
+    least: float
+    most: float
 
 
 def chance_missed(error: float, coincidence: float, people: int | None = None) -> float:
@@ -35,6 +50,46 @@ def upper_error(wrong: int, answers: int, confidence: float = 0.95) -> float:
     0.058
     """
     return 1.0 if wrong >= answers else float(betaincinv(wrong + 1, answers - wrong, confidence))
+
+
+def standardized(wrong: np.ndarray, n: np.ndarray, weights: np.ndarray, confidence: float = 0.95) -> Share:
+    """Return the share of wrong ones in a population, from samples of its strata.
+
+    wrong, n : (strata,) float, the wrong ones and the number in each sample; n > 0.
+    weights : (strata,) float, the strata's shares of the population; sum 1.
+
+    Bounds by the gamma distribution, which keep their confidence for all weights: Fay and Feuer 1997, *Confidence
+    intervals for directly standardized rates*, Statistics in Medicine 16. With one stratum: those of a Poisson count.
+
+    >>> [round(value, 3) for value in standardized(np.array([6.0]), np.array([200.0]), np.ones(1))]
+    [0.03, 0.013, 0.059]
+    """
+    each = weights / n
+    expected, variance, largest = float(each @ wrong), float(each**2 @ wrong), float(each.max())
+
+    def bound(mean: float, variance: float, chance: float) -> float:
+        return min(float(gammaincinv(mean**2 / variance, chance)) * variance / mean, 1.0)
+
+    least = bound(expected, variance, 1 - confidence) if expected else 0.0
+    return Share(min(expected, 1.0), least, bound(expected + largest, variance + largest**2, confidence))
+
+
+def true_shares(confusion: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the shares (K,) of the true classes among labels, by expectation maximisation.
+
+    confusion : (K, K) float, counts of known answers (rows) by the answer that people gave (columns).
+    labels : (K,) float, counts of labels by class.
+
+    If people take a third of class 0 for class 1, class 0 is rarer among the labels than in truth. Saerens et al. 2002,
+    *Adjusting the outputs of a classifier to new a priori probabilities*.
+    """
+    likely = confusion + np.eye(len(confusion))
+    likely /= likely.sum(axis=1, keepdims=True)
+    given = labels / labels.sum()
+    shares = np.full(len(labels), 1 / len(labels))
+    for _ in range(ROUNDS):
+        shares = shares * (likely @ (given / np.maximum(shares @ likely, SMALLEST)))
+    return shares
 
 
 def most_wrong(seen: int, missed: float, risk: float) -> int:

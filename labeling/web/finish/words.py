@@ -31,7 +31,11 @@ def sentence(progress: PoolProgress) -> str:
     if progress.wrong is not None:
         by_class = gettext("%(share)s wrong at most about any one class")
         text = by_class if progress.by_class else gettext("%(share)s wrong at most")
-        parts.append(text % {"share": percent(progress.wrong)})
+        wrong = text % {"share": percent(progress.wrong)}
+        if not progress.by_gold and progress.people_wrong:
+            expected = gettext("%(wrong)s, if %(share)s of people’s labels are")
+            wrong = expected % {"wrong": wrong, "share": percent(progress.people_wrong)}
+        parts.append(wrong)
     if progress.later:
         text = ngettext(
             "%(n)s item added since the last audit", "%(n)s items added since the last audit", progress.later
