@@ -14,6 +14,7 @@ from labeling.web.classes import views as classes
 from labeling.web.datasets import views as datasets
 from labeling.web.export import views as engineer
 from labeling.web.finish import views as finish
+from labeling.web.finish.certificate import certificate
 from labeling.web.imports import views as imports
 from labeling.web.items import changes
 from labeling.web.items import views as items
@@ -195,6 +196,7 @@ urlpatterns = [
     path(f"{PROJECT}prediction-server/remove/", prediction_sets.remove_set, name="project-prediction-server-remove"),
     path(f"{PROJECT}finish/", finish.finish, name="project-finish"),
     path(f"{PROJECT}finish/stop/", finish.stop, name="project-finish-stop"),
+    path(f"{PROJECT}certificates/<int:number>/", certificate, name="project-certificate"),
     path(f"{PROJECT}privacy/", privacy.privacy, name="project-privacy"),
     path(f"{PROJECT}export/", engineer.export, name="project-export"),
     path(f"{PROJECT}datasets/", datasets.datasets, name="project-datasets"),

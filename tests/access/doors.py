@@ -257,6 +257,7 @@ DOORS = [
     Door("project-finish", "get", Ability.BATCHES_READ, 200),
     Door("project-finish", "post", Ability.BATCHES_CHANGE, 400),  # people alone are wrong more often
     Door("project-finish-stop", "post", Ability.BATCHES_CHANGE, 302),
+    Door("project-certificate", "get", Ability.BATCHES_READ, 200),
     Door("project-export", "get", Ability.LABELS_READ, 200),
     Door("project-datasets", "get", Ability.LABELS_READ, 200),
     Door("project-datasets", "post", Ability.DATASETS_CHANGE, 302),

@@ -28,7 +28,7 @@ MARKED = re.compile(
 NOT_WORDS = re.compile(
     r"\b(Marginalia|narrow|(?:form|item|items|review)-page|light dark|createsuperuser)\b"
     r"|\b(Shift|Enter|Esc|PgUp|PgDn|Home|End)\b"
-    r"|width=device-width.*|curl .*|import os.*"
+    r"|width=device-width.*|curl .*|sha256sum .*|import os.*"
 )
 """The name of the product, keys, classes of style, and code."""
 CALL = re.compile(

@@ -451,6 +451,8 @@ STATES = [
     State("project-finish", "filled", {"slug": "pool"}, unfold),
     State("project-finish", "error", {"slug": "pool"}, wrong_goal),
     State("project-finish", "empty", EMPTY),
+    State("project-certificate", "filled", {"slug": "pool", "number": 2}),
+    State("project-certificate", "suspended", {"slug": "pool", "number": 1}),
     State("project-auditlog", "filled", DIGITS),
     State("project-export", "filled", DIGITS, unfold),
     State("project-export", "empty", EMPTY),

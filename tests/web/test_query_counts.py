@@ -101,6 +101,7 @@ PAGES: list[tuple[str, list[Any], str, int]] = [
     ("project-guidelines-images", [], Role.MANAGER, 5),
     ("project-privacy", [], Role.ENGINEER, 7),
     ("project-finish", [], Role.MANAGER, 27),
+    ("project-certificate", [1], Role.ENGINEER, 5),
     ("project-export", [], Role.ENGINEER, 7),
     ("project-datasets", [], Role.ENGINEER, 10),
     ("project-dataset", ["v1"], Role.ENGINEER, 7),

@@ -1,0 +1,48 @@
+"""Test the page of a certificate, which is printed and sent to readers who do not know the product."""
+
+import pytest
+from django.utils import timezone
+from pages import manager, member, text_of
+from pools import make_certificate, pool_project
+
+from labeling.models import Project, Role
+
+pytestmark = pytest.mark.django_db
+
+PAGE = "/p/pool/certificates/1/"
+
+
+@pytest.fixture
+def project() -> Project:
+    project = pool_project(name="Support tickets")
+    make_certificate(project.versions.get())
+    return project
+
+
+def test_it_says_what_was_proven_how_and_how_to_verify_it(project: Project) -> None:
+    text = text_of(member(project, Role.ENGINEER).get(PAGE))
+    assert "Of 2,500 labels that a model gave, at most 45 are wrong (1.8 %)." in text
+    assert "This holds with a confidence of 95 %." in text
+    assert "checked 300 labels, drawn at random, and found 4 wrong" in text
+    assert "at most 0.1 % of cases" in text
+    assert project.certificates.get().digest in text
+    assert "sha256sum pool-certificate-1.json" in text
+    assert "The goal of" not in text
+    assert PAGE in manager(project).get("/p/pool/finish/").content.decode()
+
+
+def test_it_says_why_more_may_be_wrong_than_the_goal_allows(project: Project) -> None:
+    project.certificates.update(most_wrong=180)
+    text = text_of(manager(project).get(PAGE))
+    assert "The goal of 2 % counts all 4,000 items. People labeled the others, and 0.3 % of their labels" in text
+
+
+def test_a_suspended_certificate_says_so_first(project: Project) -> None:
+    project.certificates.update(suspended_at=timezone.now(), suspended_for="Classes were merged.")
+    text = text_of(manager(project).get(PAGE))
+    assert text.index("it proves nothing since then. Classes were merged.") < text.index("at most 45 are wrong")
+
+
+def test_only_issued_certificates_have_a_page(project: Project) -> None:
+    project.certificates.update(digest="")
+    assert manager(project).get(PAGE).status_code == 404
