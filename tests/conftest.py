@@ -5,7 +5,7 @@ import importlib
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from migrated import keep_tables, put_tables
 
 from labeling.insight import balance, control_slice
 from labeling.labels import label_counts
+from labeling.steps.running import worker
 from tests.extent import examples
 
 # A machine that is busy with other things is no fault of what is tested.
@@ -98,6 +99,17 @@ def no_figures_kept() -> None:
     """Clear the caches of figures, because ids of projects and batches repeat between tests."""
     for keeper in (control_slice._labeled, balance._control, label_counts._counted):
         keeper.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def no_heartbeat_beside_a_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run steps without heartbeats inside a test's transaction: a heartbeat has its own connection, which would wait
+    for that transaction until its time-out, and the step would wait for the heartbeat.
+    """
+    meanwhile = worker.Meanwhile
+    monkeypatch.setattr(
+        worker, "Meanwhile", lambda *given: nullcontext() if connection.in_atomic_block else meanwhile(*given)
+    )
 
 
 @pytest.fixture(autouse=True)
