@@ -122,6 +122,9 @@ class Kind(ABC):
     is_picture: ClassVar[bool] = False
     """Whether lists show a small picture of an item."""
 
+    in_file_order: ClassVar[bool] = False
+    """Whether items are encoded in the order of their file. Others come in a random order."""
+
     in_grids: ClassVar[bool] = False
     """Whether annotators can judge many items side by side in a grid."""
 

@@ -23,6 +23,7 @@ class Vector(Kind):
     plural = "vectors"
     forms = frozenset({"npy"})
     takes_number_columns = True
+    in_file_order = True
     bare = "a bare vector"
 
     def pop_content(self, fields: dict[str, Any], around: Surroundings) -> ItemContent:

@@ -49,7 +49,7 @@ from models_store.training import forget
 
 # An encoder fitted to the pool is fitted again before the first version is trained, if its samples grow by this factor.
 REFIT_GROWTH = 1.5
-FIRST_FILES = 128
+FIRST_ITEMS = 128
 SLOW_SECONDS = 2.0
 """An encoder that has taken longer, with items left, is not waited for."""
 FIRST_LOOK = 200
@@ -112,18 +112,19 @@ def _encode_new(step: Step, project: Project, encoder: Encoder, change: Change |
 
 
 def _at_once(project: Project) -> int:
-    """Return how many items are read: of the first files few, so that people need not wait for many."""
-    is_first = isinstance(kinds.of(project), kinds.FileKind) and not project.encoded_rows
-    return min(CHUNK, max(FIRST_FILES, project.batch_size)) if is_first else CHUNK * compute.side_by_side
+    """Return how many items are read: few at first, so that people need not wait for many."""
+    is_first = not kinds.of(project).in_file_order and not project.encoded_rows
+    return min(CHUNK, max(FIRST_ITEMS, project.batch_size)) if is_first else CHUNK * compute.side_by_side
 
 
 def _begin_early(step: Step, project: Project) -> bool:
-    """Enqueue the selection of the first batch from the files that are encoded already, if the encoder is slow: people
-    begin to label meanwhile. Files are encoded in the order of their digests, so those are a sample of all.
+    """Enqueue the selection of the first batch from the items that are encoded already, if the encoder is slow: people
+    begin to label meanwhile. Files are encoded in the order of their digests and texts in that of their random numbers,
+    so those are a sample of all.
 
     Return whether the step should stop for it.
     """
-    is_slow = step.seconds > SLOW_SECONDS and isinstance(kinds.of(project), kinds.FileKind)
+    is_slow = step.seconds > SLOW_SECONDS and not kinds.of(project).in_file_order
     if not is_slow or project.encoded_rows < project.batch_size or project.batches.exists():
         return False
     if project.jobs.unfinished().filter(kind=Job.Kind.IMPORT).exists():

@@ -148,7 +148,7 @@ def test_files_are_predicted_by_the_same_server_and_an_exported_encoder_names_it
 def test_limits_of_rates_are_waited_for_and_nothing_is_asked_twice() -> None:
     with receiver(status=200, answering=embedder(), statuses=[200, 200, 429]) as server:
         server.headers = {"Retry-After": "100"}
-        project = project_at(server, n=200)
+        project = project_at(server, n=128)
         job = job_of(project)
         assert (job.state, job.reason) == ("waiting", "The server for embeddings, 127.0.0.1, answered 429.")
         assert job.heartbeat_at is not None
@@ -159,7 +159,7 @@ def test_limits_of_rates_are_waited_for_and_nothing_is_asked_twice() -> None:
         again(project)
     assert project.encoded_rows == 0
     project.refresh_from_db()
-    assert project.encoded_rows == 200
+    assert project.encoded_rows == 128
     texts = sent_to(server)[1:]
     refused = json.loads(server.got[2].body)["input"]
     assert sorted(texts) == sorted([*{*texts}, *refused]), "what was answered is not sent again"

@@ -263,11 +263,14 @@ def test_the_first_texts_take_the_encoder_that_reads_their_language(tmp_path: Pa
     )
 
 
-def test_the_first_batch_does_not_wait_for_a_slow_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", ["image", "text"])
+def test_the_first_batch_does_not_wait_for_a_slow_encoder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
     monkeypatch.setattr(encode_step, "SLOW_SECONDS", 0.0)
     monkeypatch.setattr(encode_step, "CHUNK", 50)
     monkeypatch.setattr(features, "CHUNK", 50)
-    project = digits_project(tmp_path, n=200)
+    project = digits_project(tmp_path, n=120) if kind == "image" else start(tmp_path, "text", text_rows("single"))
     worker = Worker(run_step)
     while not project.batches.open().exists():
         assert worker.run_next()
@@ -276,7 +279,7 @@ def test_the_first_batch_does_not_wait_for_a_slow_encoder(tmp_path: Path, monkey
     assert project.batches.get().size == project.batch_size
     drain()
     project.refresh_from_db()
-    assert (project.encoded_rows, project.batches.count()) == (200, 1)
+    assert (project.encoded_rows, project.batches.count()) == (120, 1)
 
 
 def test_what_a_manager_chose_is_not_for_the_items_to_change(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from labeling.loop import turns
 from labeling.loop.step import GaveWay, Step
 from labeling.models import Batch, Job, Project
 from labeling.projects import lifecycle
+from labeling.projects.encoders.encoder_settings import default_choice
 from labeling.steps.running import memory
 from labeling.steps.running.lanes import StepLimits
 from labeling.steps.running.step_settings import settings_for, unchanged
@@ -208,6 +209,16 @@ def test_the_same_choice_written_in_another_way_is_no_change() -> None:
     assert unchanged(job, settings)
     Project.objects.update(training={"epochs": 61})
     assert not unchanged(job, settings)
+
+
+def test_an_encoding_that_chooses_the_encoder_is_not_begun_anew() -> None:
+    project = make_project("first", encoder=default_choice("text"))
+    job = Job.objects.enqueue(Job.Kind.ENCODE, project=project)
+    settings = settings_for(job.kind, project)
+    Project.objects.update(encoder=default_choice("text", ["Der Zug nach Berlin fährt heute später ab."]))
+    assert unchanged(job, settings), "the encoding did that itself"
+    Project.objects.update(encoder={"name": "tfidf-svd", "options": {}})
+    assert not unchanged(job, settings), "a manager did"
 
 
 def test_a_private_training_is_not_begun_anew_for_a_setting() -> None:

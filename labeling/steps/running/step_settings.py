@@ -14,7 +14,12 @@ from labeling.projects.model_settings import learner_of
 from models_store.config import TrainConfig
 
 # These functions fill in defaults, so that two spellings of the same setting compare equal.
-READ: dict[str, Callable[[Any], Any]] = {"model": learner_of, "training": TrainConfig.from_dict}
+READ: dict[str, Callable[[Any], Any]] = {
+    "model": learner_of,
+    "training": TrainConfig.from_dict,
+    # The encoding itself replaces the server's choice by that of the first items.
+    "encoder": lambda choice: {} if choice.get("by") else choice,
+}
 
 
 def settings_for(kind: str, project: Project) -> dict[str, Any]:
