@@ -398,6 +398,7 @@ STATES = [
     State("project-encoder", "error", EMPTY, no_weights),
     State("project-learner", "empty", EMPTY),
     State("project-members", "filled", DIGITS),
+    State("project-members", "drawer", DIGITS, press("Change")),
     State("project-members", "link", DIGITS, press("Make a link")),
     State("project-sources", "filled", DIGITS),
     State("project-sources", "error", EMPTY, press("Add")),

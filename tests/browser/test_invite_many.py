@@ -127,6 +127,27 @@ def test_a_member_takes_one_line(open_page: Any, manager: Page, screenshot: Any,
     screenshot(page, f"members-{scheme}", full=True)
 
 
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_member_is_changed_by_keyboard_also_without_scripts(open_page: Any, manager: Page, scripts: bool) -> None:
+    mona = Membership.objects.get(user__username="mona").user
+    page: Page = open_page(mona, MEMBERS, java_script_enabled=scripts)
+    button = page.get_by_role("button", name="Change annie")
+    drawer = page.get_by_role("dialog", name="annie")
+    button.press("Enter")
+    expect(drawer).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(drawer).to_be_hidden()
+    expect(button).to_be_focused()
+    page.keyboard.press("Enter")
+    for _ in range(2):
+        page.keyboard.press("Tab")
+    expect(drawer.get_by_label("Group")).to_be_focused()
+    page.keyboard.type("night shift")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("annie is now annotator.")).to_be_visible()
+    assert Membership.objects.get(user__username="annie").group == "night shift"
+
+
 @pytest.mark.long
 def test_on_a_phone_the_page_is_as_wide_as_the_screen(open_page: Any, manager: Page, screenshot: Any) -> None:
     page: Page = open_page(Membership.objects.get(user__username="mona").user, MEMBERS, **PHONE)

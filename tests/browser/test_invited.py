@@ -151,6 +151,8 @@ def test_it_all_goes_by_keyboard(manager: Page, open_page: Any) -> None:
 def test_on_a_phone_the_fields_of_members_can_be_read(open_page: Any, screenshot: Any, scheme: str) -> None:
     project = make_project()
     page = open_page(make_member(project, "mona", Role.MANAGER), "/p/digits/members/", **PHONE, color_scheme=scheme)
-    for label in ("Role of mona", "Group of mona", "Answers a day of mona"):
-        assert page.get_by_label(label).bounding_box()["width"] >= 100
+    page.get_by_role("button", name="Change mona").tap()
+    drawer = page.get_by_role("dialog", name="mona")
+    for label in ("Role", "Group", "Answers a day"):
+        assert drawer.get_by_label(label).bounding_box()["width"] >= 100
     screenshot(page, f"members-phone-{scheme}", full=True)

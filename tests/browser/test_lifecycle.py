@@ -63,6 +63,7 @@ def test_she_hands_it_over(open_page: Any, screenshot: Any) -> None:
     make_member(project, "ann")
     page = open_page(make_member(project, "mona", Role.MANAGER), "/p/owls/members/")
     screenshot(page, "members-hand-over", full=True)
+    page.get_by_role("button", name="Change ann").click()
     page.get_by_role("link", name="Hand over the project to ann").click()
     expect(page.get_by_text("ann becomes a manager")).to_be_visible()
     page.get_by_label("You become").select_option("engineer")

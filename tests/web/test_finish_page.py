@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
-from factories import make_items, make_open_batch, make_project
+from django.utils.formats import date_format
+from factories import make_items, make_open_batch, make_project, recount
 from pages import errors_of, make_history, manager, member, text_of
 from pools import make_audit, make_certificate, pool_project
 
@@ -183,8 +184,42 @@ def test_the_overview_says_how_far_the_pool_is_from_finished() -> None:
 
 @pytest.mark.parametrize(
     ("left", "text"),
-    [(0, "The goal is reached: all items have a label."), (2, "Items without a label that wait for a manager: 2.")],
+    [(0, "The goal is reached: all items have a label."), (2, "2 items without a label wait for a manager.")],
 )
 def test_a_goal_that_is_over_says_what_is_left(left: int, text: str) -> None:
     progress = PoolProgress(pool=20, labeled=12, certified=8 - left, wrong=0.01, seconds=0, people=1)
     assert text in stage([], progress, is_over=True)
+
+
+def ended_project(left: int) -> Project:
+    """Create a project whose goal runs and whose last batch is done, with `left` items that nobody labels any more."""
+    project = make_project("pool", kind="text")
+    items = make_items(project, 20)
+    make_open_batch(project, items)
+    project.items.filter(pk__in=[item.pk for item in items[left:]]).update(label=1)
+    Finish.objects.create(project=project, forecasts=[])
+    now = timezone.now()
+    project.batches.update(state="done", remaining=0, completed_at=now, done_at=now)
+    recount(project)
+    Project.objects.filter(pk=project.pk).update(nothing_left_at=now, encoded_rows=20)
+    return project
+
+
+def test_a_reached_goal_is_done_with_a_date_and_a_number_and_cannot_be_stopped() -> None:
+    answer = manager(ended_project(0)).get(PAGE)
+    text, day = text_of(answer), date_format(timezone.now(), "DATE_FORMAT")
+    assert f"Done 20 labels, since {day} 20 of 20 labeled." in text
+    assert "The goal is reached: all items have a label." in text
+    assert "/stop/" not in answer.content.decode()
+    for word in ("Under way", "running", "to the end", "waits for a manager"):
+        assert word not in text
+
+
+def test_what_only_a_manager_can_settle_is_nobody_elses_minutes() -> None:
+    answer = manager(ended_project(1)).get(PAGE)
+    text, page = text_of(answer), answer.content.decode()
+    assert "19 of 20 labeled. Waiting for a manager" in text
+    assert "1 item without a label waits for a manager. Settle in the review" in text
+    assert 'href="/p/pool/review/">Settle' in page
+    assert "/stop/" not in page
+    assert "to the end" not in text

@@ -30,10 +30,39 @@ def role_of(username: str) -> str | None:
 def test_the_list_shows_who_is_what() -> None:
     project = make_project()
     make_member(project, "enzo", Role.ENGINEER)
+    Membership.objects.filter(user__username="enzo").update(group="night shift")
+    page = text_of(manager(project).get(address(project)))
+    enzo, mona = "enzo Engineer night shift just now Change enzo", "mona (you) Manager no limit just now Change mona"
+    assert f"{enzo} {mona}" in page
+
+
+def test_a_member_without_a_limit_has_the_projects() -> None:
+    project = make_project(daily_limit=1200)
+    make_member(project, "ann")
+    Membership.objects.filter(user__username="ann").update(daily_limit=30)
+    make_member(project, "bo")
+    page = text_of(manager(project).get(address(project)))
+    assert re.search(r"ann Annotator 30 .*bo Annotator 1,200 ", page)
+    assert "Empty: 1,200, the project’s limit." in page
+
+
+def test_a_member_is_changed_in_a_dialog_of_their_own() -> None:
+    project = make_project()
+    make_member(project, "enzo", Role.ENGINEER)
     page = manager(project).get(address(project)).content.decode()
-    rows = re.findall(r'aria-label="Role of (\w+)".*?<option value="(\w+)" selected>', page, flags=re.DOTALL)
-    assert rows == [("enzo", "engineer"), ("mona", "manager")]
-    assert "(you)" in page
+    dialogs = re.findall(r'<dialog id="([^"]+)" popover.*?</dialog>', page, flags=re.DOTALL)
+    assert re.findall(r'popovertarget="([^"]+)">Change', page) == dialogs
+    chosen = re.findall(
+        r'<h2 id="member-\d+-title">(\w+)</h2>.*?<option value="(\w+)" selected>', page, flags=re.DOTALL
+    )
+    assert chosen == [("enzo", "engineer"), ("mona", "manager")]
+
+
+def test_who_may_only_read_gets_no_dialog() -> None:
+    project = make_project()
+    page = member(project, Role.AUDITOR, "audrey").get(address(project))
+    assert "audrey (you) Auditor" in text_of(page)
+    assert "popover" not in page.content.decode()
 
 
 def test_the_list_shows_whose_answers_are_not_asked_for_in_doubt() -> None:

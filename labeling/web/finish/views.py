@@ -132,7 +132,6 @@ def finish(request: HttpRequest, membership: Membership) -> HttpResponse:
     progress = pool_progress(project, items_of(project), pace, errors)
     context = {
         "form": form,
-        "line": words.sentence(progress),
         **_forecast(membership, form, pace, errors),
         **_state(membership, form, started, progress, now),
     }
@@ -176,11 +175,16 @@ def _state(
     running, audits = started is not None and started.running, audits_of(project)
     last = project.batches.current() if running else None
     is_over = last is not None and last.state == Batch.State.DONE and final().filter(pk=last.pk).exists()
+    needed = need_one_more(project) if running else 0
     return {
         "running": running,
+        "is_over": is_over,
+        "done_at": last.done_at if last and is_over and not progress.left else None,
+        "labels": progress.labeled + progress.certified,
+        "line": words.sentence(progress, by_people=not is_over and progress.left > needed),
         "same": running and form.is_valid() and form.goal == Goal.of(started),
         "stage": words.stage(audits, progress, is_over=is_over),
-        "one_more": words.one_more(need_one_more(project)) if running else "",
+        "one_more": words.one_more(needed),
         "started": started
         and {
             "goal": words.goal_words(Goal.of(started), project.asks),

@@ -24,8 +24,8 @@ IN_WORDS = (
 )
 
 
-def sentence(progress: PoolProgress) -> str:
-    """Say how far the pool is from finished."""
+def sentence(progress: PoolProgress, *, by_people: bool = True) -> str:
+    """Say how far the pool is from finished. `by_people`: whether those who label can settle what is left."""
     labeled = progress.labeled + progress.certified
     parts = [gettext("%(part)s of %(all)s labeled") % {"part": number(labeled), "all": number(progress.pool)}]
     if progress.wrong is not None:
@@ -41,7 +41,7 @@ def sentence(progress: PoolProgress) -> str:
             "%(n)s item added since the last audit", "%(n)s items added since the last audit", progress.later
         )
         parts.append(text % {"n": number(progress.later)})
-    if progress.left:
+    if progress.left and by_people:
         text = gettext("about %(time)s of %(people)s to the end")
         each = progress.seconds / progress.people
         parts.append(text % {"time": _time(each), "people": _people(progress.people)})
@@ -194,9 +194,12 @@ def stage(audits: Sequence[AuditState], progress: PoolProgress, *, is_over: bool
     if is_over and not progress.left:
         return gettext("The goal is reached: all items have a label.")
     if is_over:
-        return gettext("No batch follows. Items without a label that wait for a manager: %(left)s.") % {
-            "left": number(progress.left)
-        }
+        text = ngettext(
+            "No batch follows. %(left)s item without a label waits for a manager.",
+            "No batch follows. %(left)s items without a label wait for a manager.",
+            progress.left,
+        )
+        return text % {"left": number(progress.left)}
     if not asking:
         return gettext("No audit is asked now. The next one begins once training saves no more answers than it takes.")
     answered, asked = (sum(getattr(each, name) for each in asking) for name in ("answered", "asked"))
