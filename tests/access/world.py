@@ -49,6 +49,7 @@ from labeling.models import (
     GuidelinesVersion,
     ItemImport,
     LabelClass,
+    LogEntry,
     ModelVersion,
     PredictionServer,
     PredictionSet,
@@ -132,6 +133,13 @@ class World:
                 then()
             transaction.set_rollback(not keep)
         return response
+
+    def kinds_after(self, role: str, door: Door) -> tuple[HttpResponse, list[str]]:
+        """Send the request; return the response and the kinds of the log's entries that it wrote."""
+        last = LogEntry.objects.order_by("pk").values_list("pk", flat=True).last() or 0
+        kinds: list[str] = []
+        written = LogEntry.objects.filter(pk__gt=last).order_by("pk").values_list("kind", flat=True)
+        return self.knock(role, door, "ours", then=lambda: kinds.extend(written.all())), kinds
 
 
 def _session_of(user: User) -> str:
