@@ -17,11 +17,12 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from django.utils import timezone
+from draining import drain
 from factories import DIGITS, digit_png, make_member
 from processes import wait_until, worker
 from rest_framework.test import APIClient
 from snapshots import Snapshot
-from trained import CLASSES, drain, on_file, text_rows, trained_project, write_rows
+from trained import CLASSES, on_file, text_rows, trained_project, write_rows
 
 from labeling.intake import uploads
 from labeling.loop.step import Step

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from draining import drain
 from factories import make_member
 from graphs import linear_graph, packed
 from knox.models import AuthToken
@@ -15,7 +16,7 @@ from pages import errors_of, manager, text_of
 from pytest_django.live_server_helper import LiveServer
 from skl2onnx import to_onnx
 from sklearn.linear_model import LogisticRegression
-from trained import CENTRES, drain, facts_of, vector_project
+from trained import CENTRES, facts_of, vector_project
 
 from labeling.intake import registering
 from labeling.models import Project, Registration, Role
