@@ -33,11 +33,6 @@ def worker_until(kind: str) -> None:
         worker.run_next()
 
 
-@pytest.fixture(scope="module")
-def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
-    return Snapshot(tmp_path_factory.mktemp("labeled"))
-
-
 @pytest.fixture
 def labeled(snapshot: Snapshot, tmp_path: Path) -> tuple[Project, User]:
     """Create a project with an open second batch, and its first version not calibrated."""

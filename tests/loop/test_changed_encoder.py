@@ -40,11 +40,6 @@ def drain() -> None:
     assert not Job.objects.filter(state=Job.State.FAILED).exists()
 
 
-@pytest.fixture(scope="module")
-def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
-    return Snapshot(tmp_path_factory.mktemp("one_version"))
-
-
 @pytest.fixture
 def project(snapshot: Snapshot, tmp_path: Path) -> Project:
     """Create a project with one version and an open second batch."""

@@ -22,11 +22,6 @@ from tests.extent import some
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture(scope="module")
-def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
-    return Snapshot(tmp_path_factory.mktemp("second_batch"))
-
-
 @pytest.fixture
 def second_batch(snapshot: Snapshot, tmp_path: Path) -> Project:
     """Create a project whose answered second batch, the first one picked by clusters, waits for its training."""

@@ -25,11 +25,6 @@ from tests.extent import some
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture(scope="module")
-def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
-    return Snapshot(tmp_path_factory.mktemp("second_batch"))
-
-
 @pytest.fixture
 def project(snapshot: Snapshot, tmp_path: Path) -> Project:
     """Create a project with two versions, and an open third batch that was picked by clusters."""

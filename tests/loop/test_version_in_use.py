@@ -32,11 +32,6 @@ def label(project: Project, user: User) -> None:
     drain()
 
 
-@pytest.fixture(scope="module")
-def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
-    return Snapshot(tmp_path_factory.mktemp("two_rounds"))
-
-
 @pytest.fixture
 def two_rounds(snapshot: Snapshot, tmp_path: Path) -> Project:
     """Create a project with two versions, an open third batch, and 48 control items of 120."""

@@ -116,11 +116,6 @@ def lead_out(project: Project) -> None:
     assert not project.batches.filter(state=Batch.State.FAILED).exists()
 
 
-@pytest.fixture(scope="module")
-def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
-    return Snapshot(tmp_path_factory.mktemp("arrays"))
-
-
 @pytest.fixture
 def project(snapshot: Snapshot) -> Project:
     """Create a project with trained versions, a goal, a set of predictions, items that joined the clusters, and an open

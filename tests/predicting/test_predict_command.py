@@ -30,11 +30,6 @@ def texts(tmp_path: Path) -> Path:
     return write_rows(tmp_path / "texts.jsonl", text_rows())
 
 
-@pytest.fixture(scope="module")
-def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
-    return Snapshot(tmp_path_factory.mktemp("trained"))
-
-
 @pytest.fixture
 def project(snapshot: Snapshot, texts: Path) -> Project:
     """Create a project of the texts with a trained version, once for all tests."""
