@@ -18,6 +18,7 @@ from django.db.models.signals import post_migrate
 from django.dispatch import receiver
 from django.test import override_settings
 from migrated import keep_tables, put_tables
+from snapshots import Snapshot
 
 from labeling.insight import balance, control_slice
 from labeling.labels import label_counts
@@ -137,3 +138,9 @@ def once(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest
         with override_settings(DATA_DIR=folder, MEDIA_ROOT=folder / "media"):
             yield folder
         transaction.set_rollback(True)
+
+
+@pytest.fixture(scope="module")
+def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
+    """Return the starting state that a file's tests share: empty, until the first of them keeps one."""
+    return Snapshot(tmp_path_factory.mktemp("snapshot"))

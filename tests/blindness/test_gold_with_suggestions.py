@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.db.models import Q
+from draining import drain
 from factories import make_member, make_project
 from predicting.handed import given_project, hand_in, lines, predictions, put_in, vectors
 
@@ -18,8 +19,6 @@ from labeling.models.jobs import worker_name
 from labeling.models.tasks import TaskQuerySet
 from labeling.queue import queue, submitting
 from labeling.queue.answer import Answer
-from labeling.steps.registry import run_step
-from labeling.steps.running.worker import Worker
 
 CLASSES = ["cat", "dog", "owl"]
 BATCH = 40
@@ -48,12 +47,6 @@ def add(folder: Path, project: Project, name: str, n: int, suggested: Collection
     job = register(project=project, user=None, path=path, name=path.name, strict=True, taken_by=worker_name())
     import_items(Step(job, gives_way=False))
     return project.imports.latest("pk")
-
-
-def drain() -> None:
-    worker = Worker(run_step)
-    while worker.run_next():
-        pass
 
 
 def of_batch(project: Project, *, is_gold: bool) -> TaskQuerySet:

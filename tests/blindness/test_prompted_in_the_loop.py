@@ -4,20 +4,13 @@ from pathlib import Path
 
 import pytest
 from django.test import Client
+from draining import drain
 from loop.digits import annotator, answer_batch, digits_project
 
 from labeling.models import Batch, ModelVersion, Project, Task
 from labeling.projects.classes import changing as classes
-from labeling.steps.registry import run_step
-from labeling.steps.running.worker import Worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def drain() -> None:
-    worker = Worker(run_step)
-    while worker.run_next():
-        pass
 
 
 def test_half_of_the_tasks_are_prompted_and_the_rest_measures(tmp_path: Path) -> None:

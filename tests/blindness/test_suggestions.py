@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from draining import drain
 from factories import make_member, make_project
 
 from labeling.intake.run import import_items
@@ -16,8 +17,6 @@ from labeling.models import Item, ModelVersion, Project, Task
 from labeling.models.jobs import worker_name
 from labeling.outgoing.exports.rows import pages
 from labeling.projects.classes import changing as classes
-from labeling.steps.registry import run_step
-from labeling.steps.running.worker import Worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -39,12 +38,6 @@ def started(folder: Path, question: str = "single", suggestion: Any = "dog", **s
     import_items(Step(job, gives_way=False))
     drain()
     return project
-
-
-def drain() -> None:
-    worker = Worker(run_step)
-    while worker.run_next():
-        pass
 
 
 def claimed(project: Project, count: int = 40) -> dict[int, Any]:

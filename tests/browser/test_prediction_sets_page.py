@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 from axe import faults
+from draining import drain
 from playwright.sync_api import Page, expect
 from policy import keep_to_policy
 from predicting.handed import given_project, predictions
-from predicting.trained import drain
 
 from labeling.models import PredictionServer, User
 

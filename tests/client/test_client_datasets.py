@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from draining import drain
 from factories import make_answerable, make_items, make_member, make_open_batch
-from predicting.trained import drain
 
 from labeling.models import DatasetVersion, Job, Project
 from labeling.queue import submitting

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from draining import drain
 from factories import make_member, make_project
 from knox.models import AuthToken
-from predicting.trained import drain, text_rows, trained_project, write_rows
+from predicting.trained import text_rows, trained_project, write_rows
 from pytest_django.live_server_helper import LiveServer
 
 from labeling.models import PredictionRun, Project, Role

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from draining import drain
 from pools import make_certificate, pool_project
-from predicting.trained import drain
 
 from labeling.models import Finish, Project, Registration, Role, Source
 from marginalia_client import running

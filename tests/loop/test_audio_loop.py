@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from digits import QUICK, annotator, answer_batch
+from draining import drain
 from factories import SECRET
 from sounds import recording
-from test_kinds import drain
 
 from labeling.intake.run import import_items
 from labeling.intake.uploads import register

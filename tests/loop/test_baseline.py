@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from digits import annotator, answer_batch, digits_project
 from django.utils import timezone
+from draining import drain
 
 from labeling.insight.labels_saved import NoFigure
 from labeling.insight.payoff import Advice, payoff_of
@@ -29,12 +30,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Remove the time limit of a baseline, because the duration of trainings depends on the machine."""
     monkeypatch.setattr(baseline, "FREE_SECONDS", 86_400.0)
-
-
-def drain() -> None:
-    worker = Worker(run_step)
-    while worker.run_next():
-        pass
 
 
 def labeled(folder: Path, *, batches: int, **settings: object) -> Project:
@@ -110,7 +105,7 @@ def killed_and_given_way_it_ends_with_the_same(project: Project, monkeypatch: py
 
 
 def test_it_waits_until_there_is_enough_to_tell(tmp_path: Path) -> None:
-    project = labeled(tmp_path, batches=2, control_share=0.1)
+    project = labeled(tmp_path, batches=2, control_share=0.1, n=300)
     assert stored.load(ProjectFiles(project).baseline, Baseline) is None
     assert Job.objects.filter(kind=Job.Kind.BASELINE, state=Job.State.DONE).count() == 2
     found = payoff_of(project)

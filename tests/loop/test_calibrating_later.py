@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from digits import annotator, answer_batch, digits_project
 from django.utils import timezone
+from hosts import drain
 from snapshots import Snapshot
 
 from labeling.loop.step import Step
@@ -30,18 +31,6 @@ def worker_until(kind: str) -> None:
     worker = Worker(run_step)
     while (job := Job.objects.due(timezone.now()).first()) is not None and job.kind != kind:
         worker.run_next()
-
-
-def drain() -> None:
-    worker = Worker(run_step)
-    while worker.run_next():
-        pass
-    assert not Job.objects.exclude(state=Job.State.DONE).exists()
-
-
-@pytest.fixture(scope="module")
-def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
-    return Snapshot(tmp_path_factory.mktemp("labeled"))
 
 
 @pytest.fixture

@@ -40,11 +40,6 @@ def drain() -> None:
     assert not Job.objects.filter(state=Job.State.FAILED).exists()
 
 
-@pytest.fixture(scope="module")
-def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
-    return Snapshot(tmp_path_factory.mktemp("one_version"))
-
-
 @pytest.fixture
 def project(snapshot: Snapshot, tmp_path: Path) -> Project:
     """Create a project with one version and an open second batch."""
@@ -237,6 +232,7 @@ def test_a_change_withdrawn_in_the_last_moment_of_a_training(
     assert ModelVersion.objects.get(number=2).gate["against"] == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", some([3, 4, 5]))
 def test_a_worker_killed_at_any_moment(project: Project, user: User, seed: int) -> None:
     """Workers are killed while they encode and train with another encoder; the last one may finish."""

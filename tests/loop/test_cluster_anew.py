@@ -8,32 +8,18 @@ from pathlib import Path
 
 import pytest
 from digits import annotator, answer_batch, digits_project
+from draining import drain
 from snapshots import Snapshot
 
 from labeling.insight import clusterings
 from labeling.loop.step import Step
 from labeling.models import Batch, Clustering, Job, Project
 from labeling.steps.cluster import cluster, clusters_at
-from labeling.steps.registry import run_step
-from labeling.steps.running.worker import Worker
 from labeling.storage.arrays.files import ProjectFiles
 from selector.dendrogram import Dendrogram
 from tests.extent import some
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def drain(*, before: str = "") -> None:
-    """Run due steps, all of them or up to one of this kind."""
-    worker = Worker(run_step)
-    while not (before and Job.objects.waiting().filter(kind=before).exists()) and worker.run_next():
-        pass
-    assert not Job.objects.filter(state=Job.State.FAILED).exists()
-
-
-@pytest.fixture(scope="module")
-def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
-    return Snapshot(tmp_path_factory.mktemp("second_batch"))
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from digits import annotator, answer_batch, digits_project
-from test_loop import drain
+from hosts import drain
 
 from labeling.labels.corrections import correct, withdraw
 from labeling.models import ModelVersion

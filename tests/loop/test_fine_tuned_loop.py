@@ -7,7 +7,7 @@ import safetensors.torch
 import torch
 from digits import annotator, answer_batch, digits_project
 from django.conf import settings
-from test_loop import drain
+from hosts import drain
 
 from labeling.models import Job, ModelVersion
 from labeling.storage.arrays.files import ProjectFiles

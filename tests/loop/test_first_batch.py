@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from digits import annotator, answer_batch, digits_project
 from django.utils import timezone
+from draining import drain
 
 from labeling.insight.labels_saved import _first_chosen
 from labeling.models import Batch, Project
@@ -16,12 +17,6 @@ from labeling.storage.arrays.files import ProjectFiles
 from labeling.web.batches.reasons import reason
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def drain() -> None:
-    worker = Worker(run_step)
-    while worker.run_next():
-        pass
 
 
 def kinds(batch: Batch) -> dict[str, int]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from digits import annotator, answer_batch, digits_project
 from django.utils import timezone
+from hosts import drain
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -162,13 +163,6 @@ def test_other_strategies() -> None:
     assert found is not None
     assert (found.clusters, found.most) == (None, None)
     assert forecast_batch(bare, strategy="cluster-margin", picked=60, candidates=90, mean_cluster_size=10) is None
-
-
-def drain() -> None:
-    worker = Worker(run_step)
-    while worker.run_next():
-        pass
-    assert not Job.objects.exclude(state=Job.State.DONE).exists()
 
 
 @pytest.mark.long

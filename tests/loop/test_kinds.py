@@ -11,6 +11,7 @@ import pytest
 import torch
 from digits import QUICK, annotator, answer_batch, digits_project
 from django.utils import timezone
+from draining import drain
 from factories import SECRET, digit_png
 from PIL import Image
 from sentence_model import TINY_DIM, make_tiny
@@ -86,14 +87,6 @@ def start(folder: Path, kind: str, rows: list[dict], **settings: object) -> Proj
     job = register(project=project, user=None, path=path, name="items.jsonl", strict=True, taken_by=worker_name())
     import_items(Step(job, gives_way=False))
     return project
-
-
-def drain() -> None:
-    worker = Worker(run_step)
-    while worker.run_next():
-        pass
-    failed = Job.objects.filter(state=Job.State.FAILED).first()
-    assert failed is None, failed.reason
 
 
 def two_rounds(project: Project) -> ModelVersion:

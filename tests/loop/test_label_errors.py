@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from digits import annotator, digits_project
 from django.utils import timezone
+from draining import drain
 from factories import make_items, make_project
 
 from labeling.insight.review import Reason, queue_of
@@ -16,20 +17,12 @@ from labeling.projects.people.members import set_role
 from labeling.queue import queue, submitting
 from labeling.queue.answer import Answer
 from labeling.steps import mislabeled
-from labeling.steps.registry import run_step
-from labeling.steps.running.worker import Worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 QUICKER = {"epochs": 8, "min_steps": 50, "calibration_labels": 0, "augment": False, "learns_from": "labels"}
 EVERY = 12
 """One of so many answers is wrong."""
-
-
-def drain() -> None:
-    worker = Worker(run_step)
-    while worker.run_next():
-        pass
 
 
 def answer_with_errors(project: Project, user: User) -> set[int]:

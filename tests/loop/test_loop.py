@@ -5,26 +5,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from digits import QUICK, annotator, answer_batch, digits_project
+from hosts import drain
 
-from labeling.models import Annotation, Batch, Clustering, EventType, Item, Job, ModelVersion, Project, Task
+from labeling.models import Annotation, Batch, Clustering, EventType, Item, ModelVersion, Project, Task
 from labeling.outgoing.datasets.manifest import verify
 from labeling.steps import train as training
 from labeling.steps.cluster import clusters_at
-from labeling.steps.registry import run_step
-from labeling.steps.running.worker import Worker
 from labeling.steps.select import read_pool
 from labeling.storage.arrays.batch_plan import plan_batch
 from labeling.storage.arrays.files import ProjectFiles, load_array, sha256_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def drain() -> None:
-    """Run every due step, as `worker --drain` does."""
-    worker = Worker(run_step)
-    while worker.run_next():
-        pass
-    assert not Job.objects.exclude(state=Job.State.DONE).exists()
 
 
 def test_three_rounds_rise_in_accuracy_and_keep_their_lineage(tmp_path: Path) -> None:

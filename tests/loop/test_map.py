@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from digits import annotator, answer_batch, digits_project
+from draining import drain
 
 from labeling.loop.step import GaveWay, Step
 from labeling.models import Batch, Clustering, Item, Job, Project
@@ -16,8 +17,6 @@ from labeling.steps import layout
 from labeling.steps import survey as mapping
 from labeling.steps.cluster import clusters_at
 from labeling.steps.layout import FEW, lay_out
-from labeling.steps.registry import run_step
-from labeling.steps.running.worker import Worker
 from labeling.storage.arrays import stored
 from labeling.storage.arrays.batch_forecast import Sample
 from labeling.storage.arrays.files import ProjectFiles
@@ -54,12 +53,6 @@ def test_there_may_be_little_to_lay_out(points: np.ndarray) -> None:
     places = lay_out(points, 0)
     assert places.shape == (len(points), 2)
     assert np.isfinite(places).all()
-
-
-def drain() -> None:
-    worker = Worker(run_step)
-    while worker.run_next():
-        pass
 
 
 @pytest.fixture
@@ -136,14 +129,14 @@ def test_a_map_that_cannot_be_drawn_stops_nothing(mapped: Project, monkeypatch: 
     job = survey_again(mapped)
     monkeypatch.setattr(mapping, "FEW", 100)
     monkeypatch.setattr(mapping.sys, "executable", "/bin/false")
-    drain()
+    drain(may_fail=True)
     job.refresh_from_db()
     assert (job.state, job.reason) == (Job.State.FAILED, "The map could not be laid out: no word of it")
     batch = Batch.objects.get(number=2)
     assert batch.state == Batch.State.OPEN
     answer_batch(mapped, mapped.memberships.first().user)
     monkeypatch.undo()
-    drain()
+    drain(may_fail=True)
     assert Batch.objects.get(number=3).state == Batch.State.OPEN
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from digits import QUICK, SMALL, annotator, answer_batch, digits_project
+from draining import drain
 from factories import make_items, make_project
 
 from labeling.models import EncoderComparison, Item, Job, Project
@@ -12,8 +13,6 @@ from labeling.projects.encoders import encoder_comparison
 from labeling.projects.encoders.encoder_comparison import ComparisonRefused
 from labeling.steps import measure_encoders
 from labeling.steps.model_inputs import LabeledRows
-from labeling.steps.registry import run_step
-from labeling.steps.running.worker import Worker
 from models_store.encoders import Vector
 from models_store.encoders.options import Option
 from tests.extent import some
@@ -21,12 +20,6 @@ from tests.extent import some
 pytestmark = pytest.mark.django_db(transaction=True)
 LARGE = {"name": "pixels", "options": {}}
 BROKEN = {"name": "backbone", "options": {"architecture": "torchvision/resnet18", "weights": "torn.pth"}}
-
-
-def drain() -> None:
-    worker = Worker(run_step)
-    while worker.run_next():
-        pass
 
 
 @pytest.fixture

@@ -8,9 +8,10 @@ import pytest
 from digits import QUICK
 from django.core.management import CommandError, call_command
 from django.urls import reverse
+from draining import drain
 from factories import make_member, make_project
 from rest_framework.test import APIClient
-from test_kinds import WORDS, drain, start, two_rounds
+from test_kinds import WORDS, start, two_rounds
 
 from labeling.loop.step import StepFailed
 from labeling.management.commands.export_model import onnx_of

@@ -7,23 +7,15 @@ import numpy as np
 import pytest
 from digits import annotator, answer_batch, digits_project
 from django.utils import timezone
+from hosts import drain
 
-from labeling.models import Item, Job, ModelVersion, Project
+from labeling.models import Item, ModelVersion, Project
 from labeling.steps import calibrate, train
 from labeling.steps.model_inputs import load_model, pool_sample, read_labels
-from labeling.steps.registry import run_step
-from labeling.steps.running.worker import Worker
 from models_store import training
 
 pytestmark = pytest.mark.django_db(transaction=True)
 TRAINING = {"epochs": 2, "min_steps": 15, "learns_from": "pool"}
-
-
-def drain() -> None:
-    worker = Worker(run_step)
-    while worker.run_next():
-        pass
-    assert not Job.objects.exclude(state=Job.State.DONE).exists()
 
 
 def test_a_version_learns_the_pool_and_is_calibrated_with_the_same_sample(tmp_path: Path, monkeypatch) -> None:

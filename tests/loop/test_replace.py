@@ -12,6 +12,7 @@ from digits import annotator, answer_batch, digits_project
 from django.db import connection
 from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
+from hosts import drain
 
 from labeling.loop.step import Step
 from labeling.models import Batch, Item, Job, Project, Task, User
@@ -47,13 +48,6 @@ def skip(project: Project, user: User, *tasks: Task) -> list[uuid.UUID]:
 
 def held(project: Project, user: User, number: int = 10) -> list[Task]:
     return queue.claim(project=project, user=user, count=number).tasks
-
-
-def drain() -> None:
-    worker = Worker(run_step)
-    while worker.run_next():
-        pass
-    assert not Job.objects.exclude(state=Job.State.DONE).exists()
 
 
 def figures(batch: Batch) -> tuple[int, int, int]:

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from digits import annotator, answer_batch, digits_project
-from test_kinds import drain, start, text_rows
+from draining import drain
+from test_kinds import start, text_rows
 
 from labeling.models import Batch, Job, Project
 from labeling.steps.registry import run_step

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from digits import annotator, answer_batch, digits_project
 from django.utils import timezone
+from draining import drain
 from snapshots import Snapshot
 
 from labeling.models import Batch, EventType, Item, Job, ModelVersion, Project, User, VersionChoice
@@ -26,21 +27,9 @@ QUICK = {"epochs": 10, "min_steps": 100, "calibration_labels": 0, "learns_from":
 HARDLY_TRAINED = {"epochs": 1, "min_steps": 1, "max_steps": 1, "learning_rate": 1e-6}
 
 
-def drain(*, before: str = "") -> None:
-    worker = Worker(run_step)
-    while not (before and Job.objects.waiting().filter(kind=before).exists()) and worker.run_next():
-        pass
-    assert not Job.objects.filter(state=Job.State.FAILED).exists(), Job.objects.filter(state="failed").get().reason
-
-
 def label(project: Project, user: User) -> None:
     answer_batch(project, user)
     drain()
-
-
-@pytest.fixture(scope="module")
-def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
-    return Snapshot(tmp_path_factory.mktemp("two_rounds"))
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from draining import drain
 from factories import SECRET, make_member
-from predicting.trained import drain
 
 from labeling.intake import prediction_sets
 from labeling.intake.uploads import receive

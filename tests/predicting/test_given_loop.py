@@ -6,8 +6,8 @@ import uuid
 import numpy as np
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from draining import drain
 from handed import CLASSES, answer_open_batch, given_project, hand_in, npz, places_of, predictions, sure_of_right
-from predicting.trained import drain
 from rest_framework.test import APIClient
 
 from labeling.models import Clustering, Project, User

@@ -11,8 +11,9 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
+from draining import drain
 from pages import manager, text_of
-from predicting.trained import drain, text_rows, trained_project, write_rows
+from predicting.trained import text_rows, trained_project, write_rows
 
 from labeling.intake import registering
 

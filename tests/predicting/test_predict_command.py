@@ -14,9 +14,10 @@ import pytest
 from django.core.management import CommandError, call_command
 from factories import DIGITS, digit_png, make_project
 from processes import manage
+from snapshots import Snapshot
 from trained import CLASSES, on_file, text_rows, trained_project, write_rows
 
-from labeling.models import Item
+from labeling.models import Item, Project
 from labeling.storage.arrays.files import ProjectFiles
 from models_store.encoders import TfidfSvd
 from tests.extent import some
@@ -27,6 +28,15 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def texts(tmp_path: Path) -> Path:
     return write_rows(tmp_path / "texts.jsonl", text_rows())
+
+
+@pytest.fixture
+def project(snapshot: Snapshot, texts: Path) -> Project:
+    """Create a project of the texts with a trained version, once for all tests."""
+    if not snapshot.lay():
+        trained_project(texts)
+        snapshot.keep()
+    return Project.objects.get()
 
 
 def predicted(path: Path, *options: str) -> list[dict[str, Any]]:
@@ -60,8 +70,7 @@ def test_the_same_items_are_taken_for_the_same_as_in_the_pool(tmp_path: Path, qu
     assert Item.objects.count() == 60, "none entered the pool"
 
 
-def test_every_format_holds_the_same_rows(texts: Path, tmp_path: Path) -> None:
-    trained_project(texts)
+def test_every_format_holds_the_same_rows(project: Project, texts: Path, tmp_path: Path) -> None:
     rows = predicted(texts, "--probabilities")
     for name in ("out.csv", "out.parquet"):
         call_command("predict", "p", str(texts), "--output", str(tmp_path / name), "--probabilities")
@@ -108,8 +117,7 @@ def test_vectors(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_bad_rows_are_named_and_left_out(texts: Path, tmp_path: Path, capsys: Any) -> None:
-    trained_project(texts)
+def test_bad_rows_are_named_and_left_out(project: Project, texts: Path, tmp_path: Path, capsys: Any) -> None:
     bad = tmp_path / "bad.jsonl"
     bad.write_text('{"text": "ball"}\nnonsense\n{"words": 1}\n{"text": "soup", "truth": "not a class"}\n')
     out, rejected = tmp_path / "out.csv", tmp_path / "rejected.csv"
@@ -126,8 +134,7 @@ def test_bad_rows_are_named_and_left_out(texts: Path, tmp_path: Path, capsys: An
 
 
 @pytest.mark.long
-def test_strict_writes_nothing_if_a_row_is_bad(texts: Path, tmp_path: Path) -> None:
-    trained_project(texts)
+def test_strict_writes_nothing_if_a_row_is_bad(project: Project, texts: Path, tmp_path: Path) -> None:
     bad = tmp_path / "bad.jsonl"
     bad.write_text('{"text": "ball"}\nnonsense\n')
     out = tmp_path / "out.jsonl"
@@ -138,52 +145,47 @@ def test_strict_writes_nothing_if_a_row_is_bad(texts: Path, tmp_path: Path) -> N
     assert list(tmp_path.glob(".*")) == [], "no draft is left"
 
 
-def test_on_the_shell_standard_output_is_the_table_and_the_exit_code_tells(texts: Path, tmp_path: Path) -> None:
-    trained_project(texts)
+def test_on_the_shell_standard_output_is_the_table_and_the_exit_code_tells(
+    project: Project, texts: Path, tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad.jsonl"
+    bad.write_text("nonsense\n")
+    # Both at once, because a process takes seconds to start.
     fine = manage("predict", "p", str(texts), "--version", "1", "--output", "-", "--format", "csv")
+    process = manage("predict", "p", str(bad), "--output", str(tmp_path / "out.jsonl"))
     output = fine.communicate()[0]
     assert fine.returncode == 0
     assert len(list(csv.reader(io.StringIO(output)))) == 61, output
-    bad = tmp_path / "bad.jsonl"
-    bad.write_text("nonsense\n")
-    process = manage("predict", "p", str(bad), "--output", str(tmp_path / "out.jsonl"))
     assert process.communicate()[0].splitlines()[-1].startswith("CommandError: 1 bad row was left out")
     assert process.returncode == 1
 
 
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    some(
-        [
-            (["nowhere", "texts.jsonl"], "There is no project 'nowhere'."),
-            (["p", "texts.jsonl", "--version", "7"], "p has no model version 7: there are 1 to 1."),
-            (["p", "missing.jsonl"], "missing.jsonl: this file or folder does not exist"),
-            (["p", "texts.docx"], "this kind of file is not read"),
-            (["p", "texts.jsonl", "--output", "."], "is a folder: name a file in it."),
-        ],
-        2,
-    ),
-)
-def test_each_mistake_gets_one_line(
-    texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], says: str
-) -> None:
-    trained_project(texts)
+MISTAKES = [
+    (["nowhere", "texts.jsonl"], "There is no project 'nowhere'."),
+    (["p", "texts.jsonl", "--version", "7"], "p has no model version 7: there are 1 to 1."),
+    (["p", "missing.jsonl"], "missing.jsonl: this file or folder does not exist"),
+    (["p", "texts.docx"], "this kind of file is not read"),
+    (["p", "texts.jsonl", "--output", "."], "is a folder: name a file in it."),
+]
+
+
+def test_each_mistake_gets_one_line(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("texts.docx").write_text("words")
-    output = [] if "--output" in arguments else ["--output", "out.jsonl"]
-    with pytest.raises(CommandError) as caught:
-        call_command("predict", *arguments, *output)
-    assert says in str(caught.value)
-    assert "\n" not in str(caught.value)
-    assert not Path("out.jsonl").exists()
+    for arguments, says in MISTAKES:
+        output = [] if "--output" in arguments else ["--output", "out.jsonl"]
+        with pytest.raises(CommandError) as caught:
+            call_command("predict", *arguments, *output)
+        assert says in str(caught.value)
+        assert "\n" not in str(caught.value)
+        assert not Path("out.jsonl").exists()
 
 
 @pytest.mark.long
-def test_without_a_version_and_with_a_damaged_one(texts: Path, tmp_path: Path) -> None:
+def test_without_a_version_and_with_a_damaged_one(project: Project, texts: Path, tmp_path: Path) -> None:
     make_project("empty")
     with pytest.raises(CommandError, match="no model version yet"):
         call_command("predict", "empty", str(texts), "--output", str(tmp_path / "out.jsonl"))
-    project = trained_project(texts)
     weights = next((tmp_path / "data/projects" / str(project.pk) / "models").rglob("*.safetensors"))
     weights.write_bytes(weights.read_bytes()[:-1])
     with pytest.raises(CommandError, match="Model version 1 cannot be loaded"):
@@ -191,8 +193,7 @@ def test_without_a_version_and_with_a_damaged_one(texts: Path, tmp_path: Path) -
 
 
 @pytest.mark.long
-def test_memory_does_not_grow_with_the_file(tmp_path: Path, texts: Path) -> None:
-    trained_project(texts)
+def test_memory_does_not_grow_with_the_file(project: Project, tmp_path: Path, texts: Path) -> None:
 
     def peak(n: int) -> int:
         path = write_rows(tmp_path / "many.jsonl", [{"text": "ball goal " * 20}] * n)
@@ -208,8 +209,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, texts: Path) -> None
 
 
 @pytest.mark.long
-def test_encoder_of_other_features_is_refused(texts: Path) -> None:
-    project = trained_project(texts)
+def test_encoder_of_other_features_is_refused(project: Project, texts: Path) -> None:
     project.refresh_from_db()
     TfidfSvd.fit(["quite other words", "than before"]).save(ProjectFiles(project).encoder(project.features_generation))
     with pytest.raises(CommandError, match="another encoder"):

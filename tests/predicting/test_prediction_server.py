@@ -13,12 +13,13 @@ from typing import Any
 import httpx
 import pytest
 from django.test import Client
+from draining import drain
 from factories import digit_png, make_member
 from handed import answer_open_batch, given_project
 from processes import wait_until
 from receivers import Receiver, Request, receiver
 from rest_framework.test import APIClient
-from trained import CLASSES, drain, text_rows
+from trained import CLASSES, text_rows
 
 from labeling.intake import prediction_sets
 from labeling.loop.step import Step

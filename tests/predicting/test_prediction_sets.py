@@ -8,6 +8,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from django.test import Client
+from draining import drain
 from factories import make_member
 from handed import (
     CLASSES,
@@ -23,7 +24,6 @@ from handed import (
     vectors,
 )
 from rest_framework.test import APIClient
-from trained import drain
 
 from labeling.models import Job, PredictionSet, Project, Upload, User
 from labeling.projects.version_in_use import in_use

@@ -17,11 +17,12 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from django.utils import timezone
+from draining import drain
 from factories import DIGITS, digit_png, make_member
 from processes import wait_until, worker
 from rest_framework.test import APIClient
 from snapshots import Snapshot
-from trained import CLASSES, drain, on_file, text_rows, trained_project, write_rows
+from trained import CLASSES, on_file, text_rows, trained_project, write_rows
 
 from labeling.intake import uploads
 from labeling.loop.step import Step
@@ -41,11 +42,6 @@ def engineer(project: Project) -> APIClient:
     client = APIClient()
     client.force_authenticate(make_member(project, "enzo", Role.ENGINEER))
     return client
-
-
-@pytest.fixture(scope="module")
-def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
-    return Snapshot(tmp_path_factory.mktemp("trained"))
 
 
 @pytest.fixture
@@ -90,44 +86,48 @@ def test_a_list_of_items_is_predicted_as_in_the_pool(project: Project) -> None:
     assert list(uploads.folder().iterdir()) == [], "the file is gone"
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "good", "bad"),
-    [
-        ("a.csv", b"id,text\n1,ball\n2,\n", 1, 1),
-        ("a.jsonl", b'{"text": "ball"}\nnonsense\n{"text": "soup"}\n', 2, 1),
-        ("a.jsonl", b"nonsense\n", 0, 1),
-    ],
-)
-def test_bad_rows_are_left_out_and_told(project: Project, name: str, content: bytes, good: int, bad: int) -> None:
-    client = engineer(project)
-    sent = client.post(ASK, {"file": SimpleUploadedFile(name, content)}, format="multipart").json()
-    drain()
-    body = client.get(sent["url"]).json()
-    assert (body["state"], body["predicted"], body["rejected"], len(body["rejections"])) == ("done", good, bad, bad)
-    assert fetched(client, body).count(b"\n") == good
-    assert len(fetched(client, body, "csv").splitlines()) == good + 1
-    assert pq.read_table(io.BytesIO(fetched(client, body, "parquet"))).num_rows == good
+BAD_ROWS = [
+    ("a.csv", b"id,text\n1,ball\n2,\n", 1, 1),
+    ("a.jsonl", b'{"text": "ball"}\nnonsense\n{"text": "soup"}\n', 2, 1),
+    ("a.jsonl", b"nonsense\n", 0, 1),
+]
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "says"),
-    [
-        ("a.csv", "id,text\n1,x\n".encode("utf-16"), "UTF-8"),
-        ("a.exe", b"MZ\x90", "not read"),
-        ("a.parquet", b"PAR1nonsense", "a.parquet"),
-        ("a.npy", b"\x93NUMPY\x01\x00", "for projects of kind vector"),
-        ("a.csv", b"words\nx\n", "text"),
-    ],
-)
-def test_a_file_that_cannot_be_read_fails_with_one_line(project: Project, name: str, content: bytes, says: str) -> None:
-    client = engineer(project)
+def sent_file(client: APIClient, name: str, content: bytes) -> dict[str, Any]:
+    """Have the file predicted, and return the finished run."""
     sent = client.post(ASK, {"file": SimpleUploadedFile(name, content)}, format="multipart").json()
     drain()
-    body = client.get(sent["url"]).json()
-    assert body["state"] == "failed"
-    assert says in body["reason"]
-    assert "\n" not in body["reason"]
-    assert client.get(f"{sent['url']}result/").json() == {"code": "conflict", "detail": body["reason"]}
+    return dict(client.get(sent["url"]).json())
+
+
+def test_bad_rows_are_left_out_and_told(project: Project) -> None:
+    client = engineer(project)
+    for name, content, good, bad in BAD_ROWS:
+        body = sent_file(client, name, content)
+        told = (body["state"], body["predicted"], body["rejected"], len(body["rejections"]))
+        assert told == ("done", good, bad, bad), content
+        assert fetched(client, body).count(b"\n") == good
+        assert len(fetched(client, body, "csv").splitlines()) == good + 1
+        assert pq.read_table(io.BytesIO(fetched(client, body, "parquet"))).num_rows == good
+
+
+UNREADABLE = [
+    ("a.csv", "id,text\n1,x\n".encode("utf-16"), "UTF-8"),
+    ("a.exe", b"MZ\x90", "not read"),
+    ("a.parquet", b"PAR1nonsense", "a.parquet"),
+    ("a.npy", b"\x93NUMPY\x01\x00", "for projects of kind vector"),
+    ("a.csv", b"words\nx\n", "text"),
+]
+
+
+def test_a_file_that_cannot_be_read_fails_with_one_line(project: Project) -> None:
+    client = engineer(project)
+    for name, content, says in UNREADABLE:
+        body = sent_file(client, name, content)
+        assert body["state"] == "failed", content
+        assert says in body["reason"]
+        assert "\n" not in body["reason"]
+        assert client.get(f"{body['url']}result/").json() == {"code": "conflict", "detail": body["reason"]}
 
 
 def test_a_file_that_names_files_of_the_server_reads_none_of_them(tmp_path: Path) -> None:

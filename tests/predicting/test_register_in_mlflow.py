@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from draining import drain
 from factories import make_project
 from pages import make_history, manager, member, text_of
 
 from labeling.models import ModelVersion, Project, Role, TrackedVersion, User
 from labeling.outgoing import tracking
-from labeling.steps.registry import run_step
-from labeling.steps.running.worker import Worker
 from labeling.storage.arrays.files import ProjectFiles
 
 pytestmark = pytest.mark.django_db
@@ -50,12 +49,6 @@ def runs_at(uri: str, experiment: str = "digits") -> list[Any]:
     client = client_of(uri)
     found = client.get_experiment_by_name(experiment)
     return sorted(client.search_runs([found.experiment_id]), key=lambda run: run.info.run_name) if found else []
-
-
-def drain() -> None:
-    worker = Worker(run_step)
-    while worker.run_next():
-        pass
 
 
 def register(project: Project, number: int) -> TrackedVersion:

@@ -10,10 +10,11 @@ import onnxruntime
 import pytest
 from django.core.management import call_command
 from django.utils import timezone
+from draining import drain
 from factories import make_user
 from graphs import endless_graph, linear_graph, packed
 from pages import manager
-from trained import CENTRES, answer_all, drain, facts_of, imported_project, on_file, vector_project
+from trained import CENTRES, answer_all, facts_of, imported_project, on_file, vector_project
 
 from labeling.intake import registering
 from labeling.models import Job, ModelVersion, Project, Registration, Upload

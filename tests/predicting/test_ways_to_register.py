@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from draining import drain
 from factories import make_member
 from graphs import linear_graph, packed
 from knox.models import AuthToken
@@ -15,7 +16,7 @@ from pages import errors_of, manager, text_of
 from pytest_django.live_server_helper import LiveServer
 from skl2onnx import to_onnx
 from sklearn.linear_model import LogisticRegression
-from trained import CENTRES, drain, facts_of, vector_project
+from trained import CENTRES, facts_of, vector_project
 
 from labeling.intake import registering
 from labeling.models import Project, Registration, Role
@@ -34,6 +35,7 @@ class Clock:
 
 
 def test_the_page(tmp_path: Path) -> None:
+    """In the end the project is private, and takes no model."""
     project = vector_project(tmp_path)
     client = manager(project)
     assert 'href="/p/p/models/register/"' in client.get("/p/p/models/").content.decode()
@@ -57,6 +59,12 @@ def test_the_page(tmp_path: Path) -> None:
     assert "registered" in listed
     for path in ("/p/p/", "/p/p/models/compare/?a=1&b=2", "/p/p/batches/", "/p/p/items/", "/p/p/settings/"):
         assert client.get(path).status_code == 200, path
+
+    Project.objects.update(privacy_epsilon=3.0)
+    project.refresh_from_db()
+    with pytest.raises(registering.RegisterRefused, match="This project is private"):
+        registering.receive(project=project, user=None, name="m.zip", chunks=[b""])
+    assert registering.PRIVATE in text_of(client.get(PAGE))
 
 
 @pytest.mark.long
@@ -109,12 +117,3 @@ def test_a_folder_from_a_shell(
     (folder / "manifest.json").write_text("[")
     assert main(send) == 1
     assert json.loads(capsys.readouterr().out)["reason"] == "manifest.json is not JSON."
-
-
-def test_a_private_project_takes_none(tmp_path: Path) -> None:
-    project = vector_project(tmp_path)
-    Project.objects.update(privacy_epsilon=3.0)
-    project.refresh_from_db()
-    with pytest.raises(registering.RegisterRefused, match="This project is private"):
-        registering.receive(project=project, user=None, name="m.zip", chunks=[b""])
-    assert registering.PRIVATE in text_of(manager(project).get(PAGE))

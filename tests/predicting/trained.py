@@ -7,19 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from draining import drain
 from factories import SECRET, make_member
 
 from labeling.intake.run import import_items
 from labeling.intake.uploads import register
 from labeling.loop.step import Step
-from labeling.models import Job, Project
+from labeling.models import Project
 from labeling.models.jobs import worker_name
 from labeling.projects.create import create_project
 from labeling.queue import queue, submitting
 from labeling.queue.answer import Answer
 from labeling.steps.features import load_encoder
-from labeling.steps.registry import run_step
-from labeling.steps.running.worker import Worker
 from labeling.storage.arrays.files import ProjectFiles, load_array
 
 WORDS = {"sport": ["ball", "goal", "team", "match"], "food": ["bread", "soup", "cheese", "apple"]}
@@ -79,15 +78,6 @@ def answer_all(project: Project) -> None:
         answers = [Answer(id=uuid.uuid4(), task=task.pk, value=task.item.truth) for task in tasks]
         assert not submitting.submit(project=project, user=user, answers=answers).rejected
     drain()
-
-
-def drain() -> None:
-    """Run the due steps in this process."""
-    worker = Worker(run_step)
-    while worker.run_next():
-        pass
-    failed = Job.objects.filter(state=Job.State.FAILED).first()
-    assert failed is None, failed.reason
 
 
 def on_file(project: Project) -> dict[str, dict[str, float]]:
