@@ -115,6 +115,6 @@ def test_a_private_project_takes_none(tmp_path: Path) -> None:
     project = vector_project(tmp_path)
     Project.objects.update(privacy_epsilon=3.0)
     project.refresh_from_db()
-    with pytest.raises(registering.RegisterRefused, match="This project is private"):
+    with pytest.raises(registering.RegisterRefused, match="This project has a privacy budget"):
         registering.receive(project=project, user=None, name="m.zip", chunks=[b""])
     assert registering.PRIVATE in text_of(manager(project).get(PAGE))

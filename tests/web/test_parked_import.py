@@ -232,7 +232,7 @@ def test_unknown_classes_are_named_and_added_by_managers() -> None:
 
 def test_labels_in_the_products_own_form_are_looked_at_first() -> None:
     client, project = start()
-    left = "People are not asked about these items. Nothing is left for people to label."
+    left = "People are not asked about these items. No items would be left to label."
     page = send(client, b"text,label\none,cat\ntwo,dog\n").content.decode()
     assert not project.items.exists()
     assert left in page
@@ -270,9 +270,9 @@ def test_metadata_in_a_zip_with_labels_is_looked_at_first() -> None:
 def test_folders_of_classes_alone_leave_nothing_to_label() -> None:
     client, _ = start("image")
     page = send(client, zipped("cat/1.png", "dog/2.png"), "photos.zip").content.decode()
-    assert page.count("Nothing is left for people to label.") == 2  # trusted, and gold
+    assert page.count("No items would be left to label.") == 2  # trusted, and gold
     page = send(client, zipped("cat/1.png", "dog/2.png", "scans/3.png"), "more.zip").content.decode()
-    assert "Nothing is left" not in page
+    assert "No items would be left" not in page
 
 
 def test_few_known_classes_do_not_preselect_to_ignore_labels_where_classes_can_be_added() -> None:
@@ -280,7 +280,7 @@ def test_few_known_classes_do_not_preselect_to_ignore_labels_where_classes_can_b
     mostly_new = GERMAN.replace("cat", "Lob")
     page = send(client, mostly_new).content.decode()
     assert chosen(page)["labels_as"] == "trusted"
-    assert "12 labels, left out of the import. People label all items." in page
+    assert "12 labels, not imported. Annotators label all items." in page
     page = text_of(go(client, add_classes="1"))
     assert "12 items imported from a.csv. 1 class added: Lob. 12 labels came in." in page
     assert project.items.labeled().count() == 12
