@@ -91,8 +91,8 @@ def sample_of(facts: SampleFacts, within: int, *, each_class: bool) -> PoolSampl
     if not experience.right:
         raise FinishRefused(
             gettext(
-                "No control item has a label yet, so nothing tells how often the model is right. Label a "
-                "batch with a control share above 0, then finish."
+                "No control item has a label yet, so the model’s accuracy is not known. Label a batch with a "
+                "control share above 0, then finish."
             )
         )
     n = min(len(values), len(confidence))

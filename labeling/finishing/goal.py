@@ -100,9 +100,8 @@ def check_goal(project: Project, goal: Goal, errors: PeopleErrors) -> InUse:
     if stated.missed >= 1:
         raise FinishRefused(
             gettext(
-                "By their answers to gold items, people may be wrong so often that audits see none of "
-                "the model’s errors. Ask them more gold items: the more are answered, the better it is "
-                "known how often people are wrong."
+                "Answers to gold items show that people may be wrong too often for an audit to find the model’s "
+                "errors. Raise the gold share: more answers to gold items make the estimate more precise."
             )
         )
     if stated.label >= goal.error:
@@ -115,24 +114,24 @@ def _remedy(project: Project, errors: PeopleErrors) -> str:
     """Say that people err too often for the goal, with places for the figures, and what helps."""
     if errors.shared:
         return gettext(
-            "People’s labels alone are expected to be wrong in %(wrong)s, and the goal is %(most)s. By their answers "
-            "to gold items, several people make the same mistakes, so asking more people does not help. See on the "
-            "page Agreement which classes they confuse, explain these in the guidelines, and correct their labels; or "
-            "choose a larger error."
+            "About %(wrong)s of people’s labels are expected to be wrong, and the goal is %(most)s. Answers "
+            "to gold items show that several people make the same mistakes, so asking more people does not "
+            "help. On the page Agreement, see which classes they confuse; explain these in the guidelines "
+            "and correct the labels. Or choose a larger error."
         )
     if project.overlap_max is None:
         return gettext(
-            "People’s labels alone are expected to be wrong in %(wrong)s, and the goal is %(most)s. Set “Most answers "
-            "an item” (overlap_max), for example to %(n)s, so that more people are asked about items in doubt; or "
-            "choose a larger error."
+            "About %(wrong)s of people’s labels are expected to be wrong, and the goal is %(most)s. Set "
+            "“Maximum answers per item” (overlap_max), for example to %(n)s, so that more people answer "
+            "doubtful items. Or choose a larger error."
         )
     if Membership.objects.annotators().filter(project=project).count() <= project.overlap:
         return gettext(
-            "People’s labels alone are expected to be wrong in %(wrong)s, and the goal is %(most)s. Invite further "
-            "annotators, so that more people are asked about items in doubt; or choose a larger error."
+            "About %(wrong)s of people’s labels are expected to be wrong, and the goal is %(most)s. Invite "
+            "more annotators, so that more people answer doubtful items. Or choose a larger error."
         )
     return gettext(
-        "People’s labels alone are expected to be wrong in %(wrong)s, and the goal is %(most)s. Raise “Most answers an "
-        "item” (overlap_max) or “Probability that is enough” (label_confidence), so that more people are asked about "
-        "items in doubt; or choose a larger error."
+        "About %(wrong)s of people’s labels are expected to be wrong, and the goal is %(most)s. Raise "
+        "“Maximum answers per item” (overlap_max) or “Required probability” (label_confidence), so that "
+        "more people answer doubtful items. Or choose a larger error."
     )

@@ -62,7 +62,7 @@ def ask_rebuild(*, project: Project) -> None:
     if clusterings.filter(anew_at__isnull=True).update(anew_at=timezone.now()):
         auditlog.record(LogKind.CLUSTERED, project=project, after={"again": True})
     elif not clusterings.exists():
-        raise ClusteringError(gettext("The pool is not clustered yet: that is done before the second batch."))
+        raise ClusteringError(gettext("The pool is not clustered yet. Clustering runs before the second batch."))
 
 
 @transaction.atomic

@@ -33,7 +33,7 @@ class Reason(TextChoices):
     TIE = "tie", "No majority"
     FLAG = "flag", "Flagged"
     ERROR = "error", "Likely label errors"
-    COPY = "copy", "Differs from a near-copy"
+    COPY = "copy", "Label differs from a near-copy"
     SKIPPED = "skipped", "Skipped by all"
     SAMPLE = "sample", "Random sample"
 

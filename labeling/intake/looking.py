@@ -195,7 +195,7 @@ def _recognized(name: str, outcomes: Mapping[str, int], found: LabelCounts) -> I
     yield of_tool % {"tool": tool.title, "counts": ", ".join(shown)}
     yield gettext(tool.meaning)
     if found.question:
-        yield gettext("It has several questions. “%(question)s” is read.") % {"question": found.question}
+        yield gettext("The file has several questions. Only “%(question)s” is imported.") % {"question": found.question}
 
 
 def consequence(name: str, labels: str, *, is_all: bool) -> str:

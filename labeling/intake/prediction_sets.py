@@ -59,7 +59,7 @@ def register(*, project: Project, path: Path, taken_by: str, strict: bool = True
 def ask(*, project: Project, user: User | None) -> PredictionSet:
     """Have a worker ask the project's server for predictions. Raises `PredictionsRefused`."""
     if not hasattr(project, "prediction_server"):
-        raise PredictionsRefused(gettext("This project has no server to ask. Enter its address first."))
+        raise PredictionsRefused(gettext("This project has no prediction server. Enter its URL first."))
     if waiting := project.prediction_sets.unfinished().filter(path="").first():
         return waiting
     _check_takes_predictions(project)
@@ -80,13 +80,13 @@ def _check_takes_predictions(project: Project) -> None:
     if project.privacy_epsilon is not None:
         raise PredictionsRefused(
             gettext(
-                "This project has a privacy budget, and nothing is known of what predictions from "
-                "outside reveal. Give up the budget to use them."
+                "This project has a privacy budget, and it is not known what external predictions reveal. To "
+                "use them, remove the budget."
             )
         )
     if project.prediction_sets.unfinished().count() >= MOST_WAITING:
         raise PredictionsRefused(
-            gettext("%(n)s sets of predictions wait to be read. Send this one later.") % {"n": MOST_WAITING}
+            gettext("%(n)s sets of predictions are waiting to be read. Send this one later.") % {"n": MOST_WAITING}
         )
 
 

@@ -20,8 +20,8 @@ from models_store import encoders
 MOST_WAITING = 5
 """The most files of a project that wait for a worker."""
 PRIVATE = (
-    "This project is private: its ledger counts the trainings on its labels, and cannot count those of a model from "
-    "elsewhere. Register the model in a project without a privacy budget."
+    "This project has a privacy budget, which cannot count the training of an external model. "
+    "Register the model in a project without a privacy budget."
 )
 
 
@@ -61,7 +61,8 @@ def receive(*, project: Project, user: User | None, name: str, **upload: Any) ->
         raise RegisterRefused(PRIVATE)
     if project.registrations.waiting().count() >= MOST_WAITING:
         raise RegisterRefused(
-            gettext("%(n)s models wait to be registered. Send it when one of them is done.") % {"n": MOST_WAITING}
+            gettext("%(n)s models are waiting to be registered. Send this one when one of them is done.")
+            % {"n": MOST_WAITING}
         )
     with uploads.stored(project=project, name=name, **upload) as path, transaction.atomic():
         registration = Registration.objects.create(

@@ -49,9 +49,9 @@ logger = logging.getLogger(__name__)
 AT_ONCE_BYTES = 1 << 20
 AT_ONCE_SECONDS = 10.0
 
-BROKE_OFF = gettext_noop("The upload broke off before it was complete. Send it again.")
+BROKE_OFF = gettext_noop("The upload was interrupted. Send the file again.")
 
-STORE_AWAY = gettext_noop("The store of files does not answer: nothing was imported. Send it again later.")
+STORE_AWAY = gettext_noop("The file store is not responding, so nothing was imported. Send the file again later.")
 
 # Files that no import needs are removed after ORPHAN_SECONDS, when no process can still be writing them. Files of
 # failed imports are kept for KEPT_SECONDS, so that a manager can retry the import.
@@ -269,10 +269,8 @@ def spooled(file: UploadedFile) -> Path | None:
 def storing_problem(error: OSError) -> str:
     """Return the reason why an upload cannot be stored, as a text for its sender."""
     if is_full(error):
-        return gettext(
-            "The disk of the server is full: nothing was imported. Free some space there, then send it again."
-        )
-    sentence = gettext("The server cannot store the upload (%(error)s): nothing was imported. See its log.")
+        return gettext("The server’s disk is full, so nothing was imported. Free some space, then send the file again.")
+    sentence = gettext("The server cannot store the upload (%(error)s), so nothing was imported. See the server’s log.")
     return sentence % {"error": error.strerror or error}
 
 
@@ -354,7 +352,7 @@ def retry(*, item_import: ItemImport) -> None:
         sentence = gettext("%(name)s is no longer on the server: import it again.")
         raise ValidationError(sentence % {"name": item_import.name})
     if not Job.objects.filter(item_import=item_import, state=Job.State.FAILED).begin_anew():
-        sentence = gettext("%(name)s has not failed, or was retried already.")
+        sentence = gettext("%(name)s has not failed, or has already been retried.")
         raise ValidationError(sentence % {"name": item_import.name})
     ItemImport.objects.filter(pk=item_import.pk).update(state=ItemImport.State.WAITING, reason="")
     subject, after = f"import {item_import.pk}", {"repeated": item_import.name}

@@ -44,7 +44,7 @@ class Audio(FileKind):
         ("P", _("Play, or pause")),
         ("B", _("Back three seconds")),
         ("R", _("Play from the start")),
-        ("L", _("Play again and again, or once")),
+        ("L", _("Repeat, or play once")),
     )
     signs = (("<", _("Slower")), (">", _("Faster")))
     styles = ("css/kinds/audio.css",)

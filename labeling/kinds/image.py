@@ -45,13 +45,13 @@ class Image(FileKind):
     most_content = 250_000_000  # pixels; raster.py has lower limits for most formats
     opener = Opener("raster.py")
     keys = (
-        ("Z", _("See the whole image again")),
+        ("Z", _("Show the whole image")),
         ("B", _("Brighter")),
         ("D", _("Darker")),
         ("P", _("Large pixels as squares, or smooth")),
     )
     signs = (
-        ("+", _("Zoom in; arrows move the image then, with Shift where they answer or choose")),
+        ("+", _("Zoom in. The arrow keys then move the image; hold Shift where arrows answer or choose")),
         ("−", _("Zoom out")),
     )
     styles = ("css/kinds/image.css",)

@@ -55,10 +55,10 @@ def write_reviewers_comment(*, item: Item, user: User, text: str, to: str = "") 
     """
     text = text.strip()
     if not text:
-        raise CommentError(gettext("Write something."))
+        raise CommentError(gettext("Enter a comment."))
     if len(text) > MAX_COMMENT or "\x00" in text:
         raise CommentError(
-            gettext("Write at most %(most)s characters, without NUL.")
+            gettext("Enter at most %(most)s characters, without NUL.")
             % {"most": number_format(MAX_COMMENT, force_grouping=True)}
         )
     person = annotators_of(item).get(to) if to else None

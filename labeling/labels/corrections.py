@@ -112,6 +112,4 @@ def _answers(task: Task) -> list[Any]:
 def _withdraw(standing: Correction, user: User) -> None:
     ended = Correction.objects.standing().filter(pk=standing.pk)
     if not ended.update(withdrawn_at=timezone.now(), withdrawn_by=user):  # cannot happen while the task is locked
-        raise CorrectionError(
-            "conflict", gettext("Another person corrected this item at the same moment. Look at it again.")
-        )
+        raise CorrectionError("conflict", gettext("Another person has just corrected this item. Reload the page."))

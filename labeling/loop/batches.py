@@ -48,7 +48,7 @@ def advance(batch: Batch, event: BatchEvent, **values: Any) -> None:
     move = next((each for each in TRANSITIONS if each.event == event and _change(batch, each, values)), None)
     if move is None:
         state = Batch.objects.filter(pk=batch.pk).values_list("state", flat=True).first() or State.NONE
-        sentence = gettext("Batch %(number)s is %(state)s: its state does not allow this.")
+        sentence = gettext("This is not possible while batch %(number)s is %(state)s.")
         raise BatchError(sentence % {"number": batch.number, "state": gettext(state)})
     if move.before in (State.SELECTION_FAILED, State.TRAINING_FAILED):  # a batch has one job of a kind
         batch.jobs.filter(Q(state=Job.State.FAILED) | Q(kind__in=STEPS[move.after])).delete()

@@ -21,7 +21,7 @@ MIN_READY, MAX_READY = 10, 200
 def finite(value: float) -> None:
     """Raise `ValidationError` for NaN and infinity: NaN passes validators that compare with a limit."""
     if not math.isfinite(value):
-        raise ValidationError(gettext("Give a finite number."))
+        raise ValidationError(gettext("Enter a finite number."))
 
 
 class ProjectSettings(models.Model):

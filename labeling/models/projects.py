@@ -169,8 +169,8 @@ class Project(ProjectSettings):
         # The validators of `overlap` report an overlap beyond its limit.
         if self.overlap_max is not None and self.overlap_max <= self.overlap <= MOST_OVERLAP:
             text = gettext(
-                "It must be more than the overlap, %(overlap)s, which every task gets; leave it empty for no more than "
-                "that."
+                "Enter more than %(overlap)s, the number of answers that every task gets (overlap), or leave "
+                "the field empty."
             )
             raise ValidationError({"overlap_max": text % {"overlap": self.overlap}})
 

@@ -73,19 +73,19 @@ class RoleFacts:
 ROLES: dict[str, RoleFacts] = {
     Role.ANNOTATOR: RoleFacts(
         work=gettext_noop("labels"),
-        offer=gettext_noop("As annotator you label its items."),
+        offer=gettext_noop("As an annotator, you label its items."),
         people=gettext_noop("annotators"),
         abilities=frozenset({Ability.PROJECT_READ, Ability.TASKS_ANSWER}),
     ),
     Role.REVIEWER: RoleFacts(
         work=gettext_noop("checks and corrects labels"),
-        offer=gettext_noop("As reviewer you check and correct its labels."),
+        offer=gettext_noop("As a reviewer, you check and correct its labels."),
         people=gettext_noop("reviewers"),
         abilities=frozenset({Ability.PROJECT_READ, Ability.ITEMS_READ, Ability.REVIEW_READ, Ability.REVIEW_DO}),
     ),
     Role.ENGINEER: RoleFacts(
         work=gettext_noop("exports labels and models"),
-        offer=gettext_noop("As engineer you export its labels and models."),
+        offer=gettext_noop("As an engineer, you export its labels and models."),
         people=gettext_noop("engineers"),
         abilities=frozenset(
             {
@@ -101,13 +101,13 @@ ROLES: dict[str, RoleFacts] = {
     ),
     Role.AUDITOR: RoleFacts(
         work=gettext_noop("reads everything, changes nothing"),
-        offer=gettext_noop("As auditor you may read everything in it and change nothing."),
+        offer=gettext_noop("As an auditor, you can read everything in it, but not change anything."),
         people=gettext_noop("auditors"),
         abilities=frozenset(ability for ability in Ability if ability.value.endswith(".read")),
     ),
     Role.MANAGER: RoleFacts(
         work=gettext_noop("may do everything in this project"),
-        offer=gettext_noop("As manager you may do everything in it."),
+        offer=gettext_noop("As a manager, you can do everything in it."),
         people=gettext_noop("managers"),
         abilities=frozenset(Ability),
     ),

@@ -127,9 +127,7 @@ class ModelVersion(models.Model):
         """The reason why it predicts no further items; "" if it has a model."""
         if not self.is_given:
             return ""
-        text = gettext(
-            "Version %(number)s is made of predictions from outside: there is no model to predict other items."
-        )
+        text = gettext("Version %(number)s consists of external predictions. It has no model to predict other items.")
         return text % {"number": self.number}
 
     @property

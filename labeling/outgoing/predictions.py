@@ -62,7 +62,8 @@ def ask(*, version: ModelVersion, user: User, name: str, probabilities: bool, **
         raise PredictionError(version.no_model)
     if project.predictions.unfinished().count() >= MOST_WAITING:
         raise PredictionError(
-            gettext("%(n)s files of this project wait to be predicted. Send it when one is done.") % {"n": MOST_WAITING}
+            gettext("%(n)s files of this project are waiting to be predicted. Send this one when one is done.")
+            % {"n": MOST_WAITING}
         )
     for old in project.predictions.exclude(finished_at=None).order_by("-pk")[MOST_KEPT - 1 :]:
         discard(old)

@@ -59,7 +59,7 @@ def ask(*, version: ModelVersion, user: User) -> TrackedVersion:
         )
     if version.is_given:
         raise TrackingRefused(
-            gettext("Model version %(number)s has no files: it is made of predictions from outside.")
+            gettext("Model version %(number)s has no files: it consists of external predictions.")
             % {"number": version.number}
         )
     if not ledger.may_be_downloaded(version):
@@ -147,11 +147,11 @@ class Tracker:
             raise self._problem(error) from error
         except artifacts.FolderError as error:
             raise TrackingError(
-                gettext("The files of model version %(number)s are gone from the disk.") % {"number": version.number}
+                gettext("The files of model version %(number)s are missing on the disk.") % {"number": version.number}
             ) from error
         except StoreAway as error:
             raise TrackingError(
-                gettext("The files of model version %(number)s are out of reach: %(error)s")
+                gettext("The files of model version %(number)s cannot be reached: %(error)s")
                 % {"number": version.number, "error": error}
             ) from error
 

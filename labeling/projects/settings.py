@@ -141,10 +141,10 @@ SECTIONS = (
                 offered=_copies_can_be_shown, has_consequence=False),
     )),
     Section("people", "People", (
-        Setting("overlap_max", "Most answers an item",
+        Setting("overlap_max", "Maximum answers per item",
                 "One more person is asked, up to this many, while an item's label is in doubt. Reliable people are "
                 "asked alone. Empty: every item gets the same number of answers."),
-        Setting("label_confidence", "Probability that is enough",
+        Setting("label_confidence", "Required probability",
                 "A label is settled once it is right with this probability, by how often each person agrees with "
                 "others. Nearer to 1, more people are asked."),
         Setting("check_share", "Share that is checked",

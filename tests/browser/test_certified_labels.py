@@ -23,7 +23,7 @@ def test_counted_left_out_and_looked_at(open_page: Any) -> None:
     Batch.objects.update(state=Batch.State.DONE, remaining=0, labeled=2)
     certify(project, dict.fromkeys(items[2:], 1), version=make_version(batch, 1))
     page = open_page(make_member(project, "mona", Role.MANAGER), "/p/digits/export/")
-    counted, certified = page.locator("#counted"), page.get_by_label("With certified labels")
+    counted, certified = page.locator("#counted"), page.get_by_label("Include certified labels")
     expect(counted).to_have_text("5 rows")
     expect(certified).to_be_checked()
     certified.press("Space")

@@ -128,7 +128,7 @@ def test_all_that_is_wrong_is_told_at_once(project: Project) -> None:
         f"format: There is no format 'xml'; there are {', '.join([*FORMATS, *DATASETS, *TOOLS])}."
     )
     assert answer["fields"]["batch"] == ["This project has no batch 9; its batches are 1 to 2."]
-    assert answer["fields"]["agreement"] == ["'7' is not a share. Write a number from 0 to 1, such as 0.8."]
+    assert answer["fields"]["agreement"] == ["'7' is not a share. Enter a number from 0 to 1, for example 0.8."]
 
 
 def test_the_number_of_queries_does_not_grow_with_the_rows(project: Project, django_assert_num_queries: Any) -> None:

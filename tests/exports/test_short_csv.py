@@ -195,12 +195,12 @@ def test_the_api_and_the_command_have_it_on_request_and_all_columns_otherwise(te
     refused = client.get(f"{URL}&delimiter=tab")
     assert (refused.status_code, refused.json()["fields"]["delimiter"]) == (
         400,
-        ["'tab' is not valid. Write comma or semicolon."],
+        ["'tab' is not valid. Enter comma or semicolon."],
     )
     refused = client.get(URL.replace("short", "few"))
     assert (refused.status_code, refused.json()["fields"]["columns"]) == (
         400,
-        ["'few' is not valid. Write full or short."],
+        ["'few' is not valid. Enter full or short."],
     )
 
 

@@ -39,9 +39,11 @@ def test_a_start_enqueues_one_step_and_a_stop_keeps_the_goal():
         (
             {},
             {},
-            "wrong in 3\u00a0%, and the goal is 2\u00a0%. Set “Most answers an item” (overlap_max), for example to 3",
+            "About 3\u00a0% of people’s labels are expected to be wrong, and the goal is "
+            "2\u00a0%. Set “Maximum answers per item” "
+            "(overlap_max), for example to 3",
         ),
-        ({"overlap": 2, "overlap_max": 3}, {"error": 0.001}, "Invite further annotators"),
+        ({"overlap": 2, "overlap_max": 3}, {"error": 0.001}, "Invite more annotators"),
         ({"overlap_max": 3}, {"error": 0.0}, "error: "),
         ({"overlap_max": 3}, {"within": 1}, "within: must be 0: answers are no points of a scale."),
         ({"question": "score", "classes": ["1", "2", "3"]}, {"error": 0.1, "within": 3}, "within: must be 0 to 2."),
@@ -59,7 +61,7 @@ def test_people_who_may_miss_every_error_of_a_model_cannot_audit_it(monkeypatch)
     project = trained(question="verify", overlap_max=3)
     answers = [GoldAnswer(1, item, item >= 3, True) for item in range(20)]
     monkeypatch.setattr(gold, "answers_of", lambda _: answers)
-    with pytest.raises(FinishRefused, match="Ask them more gold items"):
+    with pytest.raises(FinishRefused, match="Raise the gold share"):
         start(project, None, Goal(**GOAL | {"error": 0.1}))
     monkeypatch.setattr(gold, "answers_of", lambda _: [*answers, *answers[3:] * 5])
     assert start(project, None, Goal(**GOAL | {"error": 0.1})).running

@@ -252,8 +252,8 @@ def test_comments_of_another_table_stay(tmp_path: Path) -> None:
 def test_every_preview_says_what_the_rows_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     content = lines(ONE[:3], **HASHED)
     said = (
-        "Rows of Prodigy: 1 accepted, 1 rejected, 1 ignored. Accepted rows have a label; a rejected one is a no to a "
-        "yes-or-no question, and else has none."
+        "Rows of Prodigy: 1 accepted, 1 rejected, 1 ignored. Accepted rows have a label. A "
+        "rejected row means “no” for a yes-or-no question; for other questions it has no label."
     )
     project = make_project("pets", classes=["cat", "dog"])
     client = Client()

@@ -105,7 +105,7 @@ def test_a_check_that_differs_from_its_source_brings_both_until_they_are_settled
     client, rita = reviewer(project)
     assert queue_of(project, rita, Reason.COPY).ids == [source.pk, unlike.pk]
     assert [reasons_of(project, each.pk) for each in (source, alike, unlike)] == [[Reason.COPY], [], [Reason.COPY]]
-    assert "Differs from a near-copy" in text_of(client.get(f"/p/{project.slug}/review/?reason=copy"))
+    assert "Label differs from a near-copy" in text_of(client.get(f"/p/{project.slug}/review/?reason=copy"))
     page = text_of(client.get(f"/p/{project.slug}/review/?reason=copy"))
     assert f"Its near-copy {unlike.external_id} is labeled 2 ." in page
     decide(client, source, decision="accept")

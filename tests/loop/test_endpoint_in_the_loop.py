@@ -406,5 +406,5 @@ def test_a_private_project_sends_no_text() -> None:
         Project.objects.filter(pk=project.pk).update(privacy_epsilon=3.0)
         _import(project, User.objects.get(), [{"id": "new", "text": "a new text"}])
         assert job_of(project).state == "failed"
-        assert "none are sent to one" in job_of(project).reason
+        assert "not sent to an external server" in job_of(project).reason
         assert not server.got

@@ -82,7 +82,7 @@ def test_tests_of_sources_that_do_not_answer_hold_few_threads(silent: Receiver) 
                 assert (each.headers["Retry-After"], each.json()["code"]) == ("5", "busy")
             else:
                 assert each.json() == {
-                    "problem": f"127.0.0.1:{silent.port} has not answered in time. Try again later.",
+                    "problem": f"127.0.0.1:{silent.port} did not respond in time. Try again later.",
                     "files": [],
                 }
 

@@ -108,7 +108,7 @@ def test_pages_have_a_button_for_each_way() -> None:
     client: Client = manager_of(project)
     for address in (f"/p/{project.slug}/", f"/p/{project.slug}/batches/1/"):
         page = text_of(client.get(address))
-        assert "Retry Picks the batch from the beginning" in page, page
+        assert "Retry Picks the batch again from the start" in page, page
         assert "Draw this batch at random" in page
         assert "Cluster again" not in page, "there is no clustering"
     assert "Batch 1 goes on." in text_of(

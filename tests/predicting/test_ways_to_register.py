@@ -62,7 +62,7 @@ def test_the_page(tmp_path: Path) -> None:
 
     Project.objects.update(privacy_epsilon=3.0)
     project.refresh_from_db()
-    with pytest.raises(registering.RegisterRefused, match="This project is private"):
+    with pytest.raises(registering.RegisterRefused, match="This project has a privacy budget"):
         registering.receive(project=project, user=None, name="m.zip", chunks=[b""])
     assert registering.PRIVATE in text_of(client.get(PAGE))
 

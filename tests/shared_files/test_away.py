@@ -127,7 +127,7 @@ def test_requests_say_so_in_a_sentence(hosts: Hosts, answers: Store) -> None:
     assert answer["Retry-After"]
     page = client.get("/p/digits/manage/")
     assert page.status_code == 503
-    assert "Its store of files is not responding." in page.content.decode()
+    assert "The file store is not responding." in page.content.decode()
     answers.left = float("inf")
     assert client.get(f"{API}{item.pk}/media/").status_code == 200
 
@@ -177,7 +177,7 @@ def test_an_upload_by_the_page_says_so(hosts: Hosts, answers: Store) -> None:
     answers.left = 0
     page = client.post(PAGE, sent(zipped_digits()))
     assert page.status_code == 503
-    assert "Its store of files is not responding." in page.content.decode()
+    assert "The file store is not responding." in page.content.decode()
 
 
 # ── a server that hangs, and one that is gone ──

@@ -83,7 +83,7 @@ def test_when_the_disk_is_full_the_import_fails_and_a_retry_goes_on(monkeypatch:
     uploads.retry(item_import=given)
     job = Job.objects.get(kind=Job.Kind.IMPORT)
     assert (job.state, job.item_import.state) == ("waiting", "waiting")
-    with pytest.raises(ValidationError, match="was retried already"):
+    with pytest.raises(ValidationError, match="has already been retried"):
         uploads.retry(item_import=given)
 
 

@@ -47,7 +47,7 @@ def test_a_new_person_makes_an_account_and_is_in() -> None:
     path, client = make_invitation(Role.ENGINEER), Client()
     page = text_of(client.get(path))
     assert "You are invited to Handwritten digits" in page
-    assert "As engineer you export its labels and models." in page
+    assert "As an engineer, you export its labels and models." in page
     response = client.post(path, ACCOUNT, follow=True)
     assert response.redirect_chain == [("/p/digits/", 302)]
     assert "You are in Handwritten digits. Your role: Engineer." in text_of(response)

@@ -39,7 +39,7 @@ def test_the_account_joins_from_its_home_page() -> None:
     invitation = invited()
     client = signed_in(User.objects.get(username="annie"))
     home = client.get("/")
-    assert "You are invited to Handwritten digits. As engineer you export its labels and models." in text_of(home)
+    assert "You are invited to Handwritten digits. As an engineer, you export its labels and models." in text_of(home)
     assert reverse("invitation-answer", args=[invitation.pk]) in home.content.decode()
     page = answer(client, invitation)
     assert page.redirect_chain == [("/p/digits/", 302)]

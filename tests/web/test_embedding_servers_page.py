@@ -115,7 +115,7 @@ def test_a_private_project_is_refused(project: Project, api: APIClient) -> None:
     Project.objects.filter(pk=project.pk).update(privacy_epsilon=3.0)
     refused = api.put(API, CHOICE, format="json")
     assert refused.status_code == 400
-    assert "none are sent to one" in str(refused.json())
+    assert "not sent to an external server" in str(refused.json())
 
 
 def test_other_kinds_have_no_such_servers_on_their_page() -> None:

@@ -92,7 +92,7 @@ def test_certified_labels_are_chosen_until_a_person_leaves_them_out() -> None:
     project = make_project()
     make_history(project, 2)
     client = member(project, Role.ENGINEER)
-    assert "With certified labels" not in text_of(client.get("/p/digits/export/"))
+    assert "Include certified labels" not in text_of(client.get("/p/digits/export/"))
     unlabeled = make_items(project, 4, first=500)
     certificate = certify(project, dict.fromkeys(unlabeled, 7), version=project.versions.latest("number"))
     page = client.get("/p/digits/export/")
@@ -123,9 +123,9 @@ def test_a_wrong_filter_is_told_beside_its_field_and_stays() -> None:
     assert response.status_code == 400
     assert errors_of(response) == {
         "batch": "This project has no batch 9; its batches are 1 to 3.",
-        "agreement": "'2' is not a share. Write a number from 0 to 1, such as 0.8.",
+        "agreement": "'2' is not a share. Enter a number from 0 to 1, for example 0.8.",
         "control": "Select a valid choice. no is not one of the available choices.",
-        "since": "'2026-03-01T10:00' has no zone. Add one, Z for UTC or +01:00, or give the date alone.",
+        "since": "'2026-03-01T10:00' has no time zone. Add one (Z for UTC, or +01:00), or enter only the date.",
     }
     assert 'value="2026-03-01T10:00"' in response.content.decode(), "not in a control that would drop it"
     assert "These filters cannot be used." in text_of(response)

@@ -103,7 +103,7 @@ def test_a_wrong_error_is_named_beside_the_field() -> None:
     ("question", "rounds", "reason"),
     [
         ("single", 0, "no model version yet"),
-        ("multi", 1, "People’s labels alone are expected to be wrong"),
+        ("multi", 1, "of people’s labels are expected to be wrong"),
         ("single", 1, "no predictions for the pool"),
     ],
 )
@@ -139,7 +139,7 @@ def test_a_refused_start_says_why_and_starts_nothing() -> None:
     assert 'href="/p/pool/settings/#people"' in client.get(PAGE).content.decode()
     answer = client.post(PAGE, {"error": "2", "confidence": "95"})
     assert answer.status_code == 400
-    assert "Set “Most answers an item” (overlap_max)" in text_of(answer)
+    assert "Set “Maximum answers per item” (overlap_max)" in text_of(answer)
     assert not Finish.objects.exists()
 
 

@@ -152,7 +152,7 @@ def test_a_failed_batch_shows_its_reason_and_is_retried() -> None:
     page = text_of(client.get(address(project)))
     assert page.count("The disk is full.") == 1
     assert "Retry Trains on the batch again" in page
-    assert "Go on without this training" in page
+    assert "Continue without this training" in page
     retry = reverse("project-retry", args=[project.slug, 1])
     assert "Batch 1 goes on." in text_of(client.post(retry, follow=True))
     batch.refresh_from_db()

@@ -84,7 +84,7 @@ def test_an_export_of_excel_is_guessed_shown_and_imported() -> None:
         "labels_as": "trusted",
     }
     assert "Wo bleibt mein Päckchen 0?" in page
-    assert "12 labels: the model trains on them at once." in page
+    assert "12 labels: the model trains on them immediately." in page
     assert not project.items.exists()
     assert project.imports.get().state == ItemImport.State.PARKED
     answer = go(client).content.decode()
@@ -175,7 +175,7 @@ def test_a_file_in_the_products_own_form_is_imported_at_once_unless_asked() -> N
 def test_photos_in_folders_lead_to_one_choice(labels_as, label, gold, truth, suggestion) -> None:
     client, project = start("image")
     page = send(client, zipped("cat/1.png", "dog/2.png", "scans/3.png"), "photos.zip").content.decode()
-    assert "2 labels: the model trains on them at once." in page
+    assert "2 labels: the model trains on them immediately." in page
     assert "1 item in folders with other names than the classes" in page
     assert client.get(address() + "?picture=0")["Content-Type"].startswith("image/")
     assert client.get(address() + "?picture=7").status_code == 404
@@ -232,7 +232,7 @@ def test_unknown_classes_are_named_and_added_by_managers() -> None:
 
 def test_labels_in_the_products_own_form_are_looked_at_first() -> None:
     client, project = start()
-    left = "People are not asked about these items. Nothing is left for people to label."
+    left = "Annotators do not get these items. No items would be left to label."
     page = send(client, b"text,label\none,cat\ntwo,dog\n").content.decode()
     assert not project.items.exists()
     assert left in page
@@ -262,7 +262,7 @@ def test_metadata_in_a_zip_with_labels_is_looked_at_first() -> None:
         archive.writestr("1.png", digit_png(1))
         archive.writestr("metadata.csv", "file_name,label\n1.png,cat\n")
     page = send(client, buffer.getvalue(), "photos.zip").content.decode()
-    assert "1 label: the model trains on them at once." in page
+    assert "1 label: the model trains on them immediately." in page
     go(client)
     assert project.items.get().label == 0
 
@@ -270,9 +270,9 @@ def test_metadata_in_a_zip_with_labels_is_looked_at_first() -> None:
 def test_folders_of_classes_alone_leave_nothing_to_label() -> None:
     client, _ = start("image")
     page = send(client, zipped("cat/1.png", "dog/2.png"), "photos.zip").content.decode()
-    assert page.count("Nothing is left for people to label.") == 2  # trusted, and gold
+    assert page.count("No items would be left to label.") == 2  # trusted, and gold
     page = send(client, zipped("cat/1.png", "dog/2.png", "scans/3.png"), "more.zip").content.decode()
-    assert "Nothing is left" not in page
+    assert "No items would be left" not in page
 
 
 def test_few_known_classes_do_not_preselect_to_ignore_labels_where_classes_can_be_added() -> None:
@@ -280,7 +280,7 @@ def test_few_known_classes_do_not_preselect_to_ignore_labels_where_classes_can_b
     mostly_new = GERMAN.replace("cat", "Lob")
     page = send(client, mostly_new).content.decode()
     assert chosen(page)["labels_as"] == "trusted"
-    assert "12 labels, left out of the import. People label all items." in page
+    assert "12 labels, not imported. Annotators label all items." in page
     page = text_of(go(client, add_classes="1"))
     assert "12 items imported from a.csv. 1 class added: Lob. 12 labels came in." in page
     assert project.items.labeled().count() == 12
@@ -413,7 +413,7 @@ def test_an_export_says_what_comes_in_and_waits_for_a_choice() -> None:
     assert "This export has 2 answers. Trusted labels come in with their authors and times." in words
     assert "This export has 1 certified label. No person gave them: they come in as suggestions." in words
     assert "This export has 1 near-copy. Near-copies come in without a label." in words
-    assert "1 label: the model trains on them at once." in words
+    assert "1 label: the model trains on them immediately." in words
     assert "Leave out" not in words
     assert chosen(page.content.decode()) == {"labels_as": "trusted"}
     assert not project.items.exists()

@@ -81,8 +81,8 @@ def text_of_page(page: str) -> str:
         [
             ("margin", "the model could hardly decide between two answers; margin 0.25."),
             ("entropy", "the model's probability is spread over many answers; margin 0.25."),
-            ("coreset", "it is unlike all that was labeled or picked before it; margin 0.25."),
-            ("badge", "its answer would change the model much, and unlike the others picked; margin 0.25."),
+            ("coreset", "it differs from everything labeled or picked before; margin 0.25."),
+            ("badge", "its answer would change the model a lot, in another way than the others picked; margin 0.25."),
             ("typicality", "it is typical of a group of similar items that had few labels; margin 0.25."),
             ("uniform", "Drawn at random."),
             ("other", "Picked by other; margin 0.25."),

@@ -163,7 +163,7 @@ def test_a_setting_emptied_goes_back_to_the_trainers_default() -> None:
         ({"candidate_factor": "inf"}, "candidate_factor", "Enter a number from 1 to 1,000, or nothing."),
         ({"mean_cluster_size": "x"}, "mean_cluster_size", "Enter a number from 1 to 1,000,000."),
         ({"overlap": "26"}, "overlap", "Enter a whole number from 1 to 25."),
-        ({"overlap_max": "2"}, "overlap_max", "It must be more than the overlap, 2"),
+        ({"overlap_max": "2"}, "overlap_max", "Enter more than 2, the number of answers"),
         ({"lease_seconds": "1"}, "lease_seconds", "Enter a whole number from 5 to 604,800."),
         ({"max_seconds_per_item": "4"}, "max_seconds_per_item", "Enter a whole number from 5 to 604,800, or nothing."),
         ({"deadline_hours": "0"}, "deadline_hours", "Enter a number from 0.1 to 8,760, or nothing."),

@@ -206,7 +206,7 @@ class _Clustering(ProjectView):
     def find(self) -> Clustering:
         clustering = clusterings.clustering_of(self.project)
         if clustering is None:
-            raise Http404("The pool is not clustered yet: that is done before the second batch.")
+            raise Http404("The pool is not clustered yet. Clustering runs before the second batch.")
         return clustering
 
 

@@ -158,16 +158,16 @@ def server_error(request: HttpRequest) -> HttpResponse:
         text += "Then send the request again."
         return _later(request, status.HTTP_507_INSUFFICIENT_STORAGE, "disk_full", text, FULL_RETRY_AFTER_SECONDS)
     if outages.is_away(error):
-        return _unavailable(request, "database", gettext("Its database"))
+        return _unavailable(request, "database", gettext("The database"))
     if isinstance(error, StoreAway):
         logger.error("The object store is away: %s", error)
-        return _unavailable(request, "store of files", gettext("Its store of files"))
+        return _unavailable(request, "store of files", gettext("The file store"))
     text = "The server failed. The request was not the cause; the operator finds the reason in the server's log."
     return _outside(request, 500, "server_error", text) or defaults.server_error(request)
 
 
 def _unavailable(request: HttpRequest, part: str, its_part: str) -> HttpResponse:
-    """Return a 503: a part of the server does not respond, for example the database; on a page, "Its database"."""
+    """Return a 503: a part of the server does not respond, for example the database; on a page, "The database"."""
     text = f"The {part} does not answer at the moment. Send the request again soon."
     return _later(request, 503, "unavailable", text, RETRY_AFTER_SECONDS, part=its_part)
 

@@ -48,14 +48,14 @@ class LabelsAs(NamedTuple):
     settled: bool = False
 
 
-NOTHING_LEFT = "Nothing is left for people to label."
+NOTHING_LEFT = "No items would be left to label."
 
 
 LABELS_AS = {
     "trusted": LabelsAs(
         "Labels I trust",
         "label",
-        "{labels}: the model trains on them at once. People are not asked about these items.",
+        "{labels}: the model trains on them immediately. Annotators do not get these items.",
         settled=True,
     ),
     "suggestions": LabelsAs(
@@ -64,18 +64,18 @@ LABELS_AS = {
         "{labels}: annotators see them as suggestions and confirm or change them. No model learns from them.",
     ),
     "gold": LabelsAs(
-        "Known answers, for gold",
+        "Known answers, for gold items",
         "gold",
-        "{labels}: these items are mixed in unseen to measure annotators, at the gold share of the settings. They are "
-        "not picked for labeling.",
+        "{labels}: these become gold items. They are mixed in with other items to check annotators, at "
+        "the gold share in the settings.",
         settled=True,
     ),
     "truth": LabelsAs(
         "Hide them, for simulation",
         "truth",
-        "{labels}, kept from everyone who labels. People label these items as if nothing were known.",
+        "{labels}, hidden from annotators. They label these items as if nothing were known.",
     ),
-    "ignore": LabelsAs("Ignore them", "", "{labels}, left out of the import. People label all items."),
+    "ignore": LabelsAs("Ignore them", "", "{labels}, not imported. Annotators label all items."),
 }
 
 
@@ -134,7 +134,7 @@ class Layout:
             raise LayoutError("labels_as", gettext("Choose one of %(names)s.") % {"names": ", ".join(LABELS_AS)})
         layout = cls(**given)
         if layout.text_column and layout.media_column:
-            raise LayoutError("media_column", gettext("Name either the column of the texts or that of the media."))
+            raise LayoutError("media_column", gettext("Name either the text column or the media column, not both."))
         return layout
 
     def stored(self) -> dict[str, Any]:

@@ -54,16 +54,14 @@ def check_source(
     if content == Source.Content.MEDIA and not kind.is_file:
         raise ValidationError(
             {
-                "content": gettext("The items of this project are %(plural)s: choose files with rows.")
+                "content": gettext("The items of this project are %(plural)s. Choose files with rows.")
                 % {"plural": gettext(kind.plural)}
             }
         )
     if content != Source.Content.FILE and not remote.can_list:
-        raise ValidationError(
-            {"content": gettext("A web server has no list of its files: enter the address of one file.")}
-        )
+        raise ValidationError({"content": gettext("A web server does not list its files. Enter the URL of one file.")})
     if content == Source.Content.FILE and not remote.names_file:
-        raise ValidationError({"address": gettext("This names a bucket, not a file. Add the path of the file to it.")})
+        raise ValidationError({"address": gettext("This URL names a bucket, not a file. Add the path of the file.")})
 
 
 def divided(address: str, values: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
@@ -82,9 +80,9 @@ def only(address: str, values: Mapping[str, str], *, secret: bool) -> dict[str, 
     for name in values:
         if name not in known:
             sentence = (
-                gettext("This is no credential of the address. There are: %(names)s.")
+                gettext("This source has no such credential. It takes: %(names)s.")
                 if secret
-                else gettext("This is no option of the address. There are: %(names)s.")
+                else gettext("This source has no such option. It takes: %(names)s.")
             )
             raise BadAddress(name, sentence % {"names": ", ".join(known) or gettext("none")})
     return {name: text for name, text in values.items() if text}
@@ -116,7 +114,7 @@ def add(
         plural = kinds.of(project).plural
         raise ValidationError(
             {
-                "by_reference": gettext("The items of this project are %(plural)s: only files can stay there.")
+                "by_reference": gettext("The items of this project are %(plural)s. Only files can stay at a source.")
                 % {"plural": plural}
             }
         )
@@ -281,7 +279,7 @@ def files_for(user: User, source: Source) -> list[Entry]:
     try:
         return TESTS.ask(key, partial(first_files, source), of)
     except Later:
-        sentence = gettext("%(place)s has not answered in time. Try again later.")
+        sentence = gettext("%(place)s did not respond in time. Try again later.")
         raise SourceProblem(Reason.AWAY, sentence % {"place": source.server}) from None
 
 

@@ -45,7 +45,7 @@ def alike(project: Project, item: Item) -> Alike:
     """Return the items of the project that are most like `item`. Raises `LookupError` if `item` is not encoded yet."""
     matrix = None if item.row is None else _matrix(project, item.row)
     if matrix is None or item.row is None:
-        raise LookupError(gettext("It is not known yet what is like this item: it has to be encoded first."))
+        raise LookupError(gettext("Similar items cannot be found yet: this item is not encoded."))
     near, compared = nearest(matrix, item.row, MOST)
     ids = dict(project.items.filter(row__in=near).values_list("row", "pk"))
     return Alike(item, [ids[row] for row in near if row in ids], compared)

@@ -53,9 +53,7 @@ def read_values(
         text = str(query.get(name) or "").strip()
         try:
             if longest is not None and (len(text) > longest or "\x00" in text):
-                raise LookupError(
-                    gettext("Enter at most %(longest)s characters, and no NUL among them.") % {"longest": longest}
-                )
+                raise LookupError(gettext("Enter at most %(longest)s characters, without NUL.") % {"longest": longest})
             if text:
                 values[name] = each.read(project, text)
         except LookupError as error:

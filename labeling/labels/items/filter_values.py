@@ -30,7 +30,7 @@ YES_OR_NO = {"yes": True, "true": True, "no": False, "false": False}
 def read_label(project: Project, name: str) -> int | bool:
     if project.asks.proposes:
         if name.lower() not in YES_OR_NO:
-            raise LookupError(gettext("Labels are yes or no here: enter one of them."))
+            raise LookupError(gettext("Enter yes or no."))
         return YES_OR_NO[name.lower()]
     index = project.classes.filter(name=name).values_list("index", flat=True).first()
     if index is not None:
@@ -50,9 +50,7 @@ def read_batch(project: Project, text: str) -> Batch:
 def read_cluster(project: Project, text: str) -> tuple[Batch, int]:
     number, _, cluster = text.partition(":")
     if not NUMBER.fullmatch(number) or not ITEM_NUMBER.fullmatch(cluster):
-        raise LookupError(
-            gettext("Enter the numbers of a batch and of a cluster with a colon between them, such as 2:17.")
-        )
+        raise LookupError(gettext("Enter a batch number, a colon and a cluster number, for example 2:17."))
     batch = read_batch(project, number)
     if not batch.clusters:
         raise LookupError(gettext("Batch %(number)s was not picked by clusters.") % {"number": number})
@@ -65,7 +63,7 @@ def read_predicted(project: Project, text: str) -> Predicted:
         raise LookupError(gettext("Enter the number of a model version, a colon and a class."))
     if reason := project.asks.best_is_no_answer:
         raise LookupError(
-            gettext("Predictions cannot be searched where %(reason)s: they are not stored.") % {"reason": reason}
+            gettext("Predictions are not stored where %(reason)s, so they cannot be searched.") % {"reason": reason}
         )
     version = project.versions.filter(number=int(number)).first()
     if version is None:
@@ -135,7 +133,7 @@ def read_like(project: Project, text: str) -> Alike:
 
 def read_mark(project: Project, text: str) -> bool:
     if text not in YES_OR_NO:
-        raise LookupError(gettext("Answer true or false."))
+        raise LookupError(gettext("Enter true or false."))
     return YES_OR_NO[text]
 
 

@@ -135,10 +135,10 @@ _DECLARED = (
         chip="id contains “{}”", attrs={"type": "search"},
     ),
     ItemFilter(
-        "like", "Like",
+        "like", "Similar to",
         "The id of an item: finds the 240 nearest items, by the embeddings of the clustering or, without a "
         "clustering, by the encoder's features. The nearest come first.",
-        filter_values.read_like, schema=COUNT, chip="like {}", place="",
+        filter_values.read_like, schema=COUNT, chip="similar to {}", place="",
     ),
     _class(
         "label", "Label", "label: {}", "The label: a class, or for `verify` yes or no.", place="front",
@@ -180,7 +180,7 @@ _DECLARED = (
         "A class that an annotator (with `annotator`, this annotator) answered, or for `verify` yes or no.",
     ),
     _class(
-        "against", "Answer of another person", "another person answered {}",
+        "against", "Another person’s answer", "another person answered {}",
         "A class that another person answered in the same task. As on the agreement page, `against`, `divided` and "
         "`unlike` leave out gold tasks and tasks that showed a prediction.",
     ),

@@ -32,12 +32,15 @@ def create(
     """
     chosen = {key: text.strip() for key, text in (filters or {}).items() if text.strip()}
     if of_file := sorted(set(chosen).intersection(OF_THE_FILE)):
-        raise FilterError(dict.fromkeys(of_file, gettext("It chooses no rows. Give it when you export the version.")))
+        raise FilterError(
+            dict.fromkeys(of_file, gettext("This parameter does not filter rows. Use it when you export the version."))
+        )
     if unknown := sorted(set(chosen).difference(FILTERS)):
         known = ", ".join(FILTERS)
         raise FilterError(
             {
-                name: gettext("There is no filter %(name)s; there are %(known)s.") % {"name": name[:40], "known": known}
+                name: gettext("Unknown filter %(name)s. Known filters: %(known)s.")
+                % {"name": name[:40], "known": known}
                 for name in unknown
             }
         )
@@ -51,7 +54,7 @@ def create(
         raise ValidationError(
             {
                 "name": [
-                    gettext("Names like %(name)s are given by number; the next one is v%(number)s.")
+                    gettext("Names such as %(name)s are assigned automatically. The next one is v%(number)s.")
                     % {"name": name, "number": number}
                 ]
             }

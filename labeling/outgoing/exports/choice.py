@@ -89,7 +89,7 @@ def choose(project: Project, query: Mapping[str, Any]) -> Choice:
     """
     values, errors = read_values(FILTERS, project, query)
     if "since" in values and "until" in values and values["until"] <= values["since"]:
-        errors["until"] = gettext("The end must be later than the beginning.")
+        errors["until"] = gettext("The end must be after the start.")
     if "dataset" in values and (more := sorted(name for name in values if name not in OF_THE_FILE and values[name])):
         text = gettext("A dataset version has the rows of its own filters: leave out %(names)s.")
         errors["dataset"] = text % {"names": ", ".join(more)}
@@ -109,13 +109,15 @@ def _batches(project: Project, text: str) -> frozenset[int]:
     for part in text.replace(" ", "").replace("–", "-").split(","):
         span = _SPAN.fullmatch(part)
         if not part or not span or part == "-":
-            sentence = gettext("%(text)s names no batches. Write a number, a range or a list: 3 or 2-5 or 1,4,6-.")
+            sentence = gettext(
+                "%(text)s is not a list of batches. Enter a number, a range or a list: 3 or 2-5 or 1,4,6-."
+            )
             raise _refused(sentence, text)
         low = int(span[1] or (known[0] if span[2] else span[3]))
         high = int(span[3] or (max(known[-1], low) if span[2] else low))
         if high < low:
             raise LookupError(
-                gettext("%(part)s runs backwards: write %(high)s-%(low)s.")
+                gettext("%(part)s is in reverse order. Enter %(high)s-%(low)s.")
                 % {"part": _quoted(part), "high": high, "low": low}
             )
         for end in (low, high):
@@ -138,8 +140,8 @@ def whole_dataset(project: Project, text: str) -> DatasetVersion:
         raise _refused(gettext("This project has no dataset version %(text)s."), text)
     if found.state != DatasetVersion.State.WHOLE:
         raise LookupError(
-            gettext("%(text)s is not written: %(value)s.")
-            % {"text": text, "value": found.reason or gettext("a worker has yet to do it")}
+            gettext("%(text)s is not available: %(value)s.")
+            % {"text": text, "value": found.reason or gettext("a worker has not written it yet")}
         )
     return found
 
@@ -150,7 +152,7 @@ def _agreement(project: Project, text: str) -> float:
     except ValueError:
         share = math.nan
     if not 0 <= share <= 1:
-        raise _refused(gettext("%(text)s is not a share. Write a number from 0 to 1, such as 0.8."), text)
+        raise _refused(gettext("%(text)s is not a share. Enter a number from 0 to 1, for example 0.8."), text)
     return share
 
 
@@ -169,17 +171,17 @@ def _moment(project: Project, text: str, days: int = 0) -> datetime.datetime:
     try:
         moment = datetime.datetime.fromisoformat(_LOST_PLUS.sub(r"+\1", text))
     except ValueError:
-        sentence = gettext("%(text)s is no date or time. Write 2026-03-01 (a day in UTC) or 2026-03-01T14:30+01:00.")
+        sentence = gettext("%(text)s is not a date or time. Enter 2026-03-01 (a day in UTC) or 2026-03-01T14:30+01:00.")
         raise _refused(sentence, text) from None
     try:
         if _DATE.fullmatch(text):
             return moment.replace(tzinfo=datetime.UTC) + datetime.timedelta(days=days)
         if moment.tzinfo is None:
-            sentence = gettext("%(text)s has no zone. Add one, Z for UTC or +01:00, or give the date alone.")
+            sentence = gettext("%(text)s has no time zone. Add one (Z for UTC, or +01:00), or enter only the date.")
             raise _refused(sentence, text)
         return moment.astimezone(datetime.UTC)
     except OverflowError:
-        raise _refused(gettext("%(text)s lies beyond what a calendar holds."), text) from None
+        raise _refused(gettext("%(text)s is out of range."), text) from None
 
 
 def _refused(sentence: str, text: str, **values: str) -> LookupError:
@@ -228,7 +230,7 @@ def _choosing(first: str, second: str) -> dict[str, Any]:
 
     def read(project: Project, text: str) -> str:
         if text not in (first, second):
-            sentence = gettext("%(text)s is not valid. Write %(first)s or %(second)s.")
+            sentence = gettext("%(text)s is not valid. Enter %(first)s or %(second)s.")
             raise _refused(sentence, text, first=first, second=second)
         return text
 
@@ -265,7 +267,7 @@ _DECLARED = (
     ExportFilter(
         "control", "Control items", "`only`: control items alone; `without`: all others.",
         **_choosing("only", "without"), hint="A random sample of the pool, which no model learns from.",
-        choices=(("only", "Only these"), ("without", "Without them")), unset="With them",
+        choices=(("only", "Only these"), ("without", "Exclude them")), unset="Include",
         condition=lambda value: ({None: "", "only": "task.is_control", "without": "NOT task.is_control"}[value], []),
         unasked=lambda time, value: None if value == "only" else {},
         file_part=lambda text, value: "control" if value == "only" else "without-control",
@@ -280,7 +282,7 @@ _DECLARED = (
     ExportFilter(
         "until", "Labeled until",
         f"Only labels settled before that time, or on that day at the latest: {_WHEN}.",
-        _until, hint="That day included.", metavar="TIME", attrs={"type": "date", "class": "figure"},
+        _until, hint="Includes this day.", metavar="TIME", attrs={"type": "date", "class": "figure"},
         condition=_compared("labeled_at", "<"), unasked=lambda time, at: {f"{time}__lt": at},
         file_part=_moment_part("until"),
     ),
@@ -293,14 +295,14 @@ _DECLARED = (
         file_part=lambda text, share: f"agreement-{share:g}",
     ),
     _adding(
-        "skipped", "With items that all annotators skipped",
+        "skipped", "Include items that all annotators skipped",
         "Also items that all annotators skipped. They have no label, agreement or time of labeling: `agreement`, "
         "`since` and `until` leave them out.",
-        hint="They have no label. The column “skips” says who skipped them and why.",
+        hint="They have no label. The column “skips” shows who skipped them and why.",
         adds="task.outstanding = 0",
     ),
     _adding(
-        "unresolved", "With items that have answers and no label",
+        "unresolved", "Include items that have answers but no label",
         "Also items that people answered and that have no label: ties that wait for review, and tasks that still lack "
         "answers. All their answers are in the row, so that agreement can be computed again. `since` and `until` leave "
         "them out.",
@@ -308,19 +310,19 @@ _DECLARED = (
         adds=_ANSWERED,
     ),
     _adding(
-        "excluded", "With excluded and deleted items",
+        "excluded", "Include excluded and deleted items",
         "Also items that a manager excluded or deleted, if they match the other filters.",
         condition=lambda yes: ("" if yes else "item.excluded_at IS NULL", []),
     ),
     _adding(
-        "copies", "With near-copies",
+        "copies", "Include near-copies",
         "Also near-copies, after the items of the batch that showed them. They have the label of another item and "
         "no answers: `agreement` and `control=only` leave them out; `since` and `until` use the time of that "
         "item's label.",
         hint="They have the label of another item, which the column “propagated_from” names.",
     ),
     _adding(
-        "certified", "With certified labels",
+        "certified", "Include certified labels",
         "Also labels that a model gave and a certificate covers, after all others. No person was asked about their "
         "items, so they have no answers: `batch`, `agreement` and `control=only` leave them out; `since` and `until` "
         "use the date of the certificate.",

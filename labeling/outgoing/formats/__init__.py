@@ -37,7 +37,7 @@ FORMATS = _named(
         content_type="application/vnd.apache.parquet", write=typed.write_parquet,
     ),
     Format(
-        "arrow", "Arrow", "typed, and read row by row while it arrives: an IPC stream",
+        "arrow", "Arrow", "typed, as an IPC stream that is read row by row while it arrives",
         content_type="application/vnd.apache.arrow.stream", write=typed.write_arrow,
     ),
     Format(
@@ -55,7 +55,7 @@ DATASETS = _named(
     ),
     Format(
         "webdataset", "WebDataset",
-        "for a training that streams its samples: tar shards by split, with the files themselves",
+        "tar shards by split, with the files themselves, for training code that streams its samples",
         ending="webdataset.zip", write=webdataset.write_webdataset,
     ),
     Format(

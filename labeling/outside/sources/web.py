@@ -36,9 +36,7 @@ class Web(Remote):
             raise BadAddress("authorization", gettext("Enter the value of one header, in plain ASCII characters."))
 
     def entries(self, after: str = "") -> Iterator[Entry]:
-        raise SourceProblem(
-            Reason.PLACE, gettext("A web server has no list of its files: enter the address of one file.")
-        )
+        raise SourceProblem(Reason.PLACE, gettext("A web server does not list its files. Enter the URL of one file."))
 
     def _url(self, key: str) -> str:
         return f"{self.address.rstrip('/')}/{quote(key)}" if key else self.address

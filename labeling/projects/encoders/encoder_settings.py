@@ -17,10 +17,7 @@ from models_store import encoders
 from models_store.encoders import Encoder
 from models_store.encoders.options import OptionError, settled
 
-PRIVATE = (
-    "This project has a privacy budget, which bounds what its models reveal of its items. Nothing bounds what a server "
-    "outside learns from whole texts, so none are sent to one. Choose another encoder."
-)
+PRIVATE = "This project has a privacy budget, so its texts are not sent to an external server. Choose another encoder."
 
 BY_DEFAULT, BY_ITEMS = "default", "items"
 """What took a project's encoder, as `by` of its choice: the server for a new project, or the first items. A manager's

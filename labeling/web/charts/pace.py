@@ -3,6 +3,7 @@
 import datetime
 from collections.abc import Sequence
 
+from django.utils.dateformat import format as date_format
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_noop as _
 
@@ -86,4 +87,4 @@ def _draw(slices: Sequence[Slice], length: datetime.timedelta) -> Drawing:
 
 
 def _exact(at: datetime.datetime, length: datetime.timedelta) -> str:
-    return f"{at.day} {at:%b %Y}" if length >= datetime.timedelta(days=1) else f"{at.day} {at:%b %H:%M}"
+    return date_format(at, gettext("j M Y") if length >= datetime.timedelta(days=1) else gettext("j M H:i"))

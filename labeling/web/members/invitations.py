@@ -78,7 +78,7 @@ class SharedForm(forms.Form):
         label=gettext_lazy("Last day"),
         initial=lambda: (timezone.now() + invitations.LIFETIME).date(),
         widget=forms.DateInput(attrs={"type": "date", "class": "figure"}, format="%Y-%m-%d"),
-        help_text=gettext_lazy("That day included, in UTC."),
+        help_text=gettext_lazy("Includes this day, in UTC."),
         error_messages=dict.fromkeys(("required", "invalid"), gettext_lazy("Enter a day, such as 2026-03-09.")),
     )
 

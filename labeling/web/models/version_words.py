@@ -94,7 +94,7 @@ def size(n: int) -> str:
     """Return a file size: 812 bytes, 4.2 kB, 1.3 MB."""
     for unit, bytes_each in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if n >= bytes_each:
-            return f"{n / bytes_each:.1f}\u00a0{unit}"
+            return f"{localized(f'{n / bytes_each:.1f}')}\u00a0{unit}"
     return count(n, "byte")
 
 

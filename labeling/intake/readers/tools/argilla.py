@@ -222,8 +222,8 @@ ARGILLA = Tool(
     name="argilla",
     title="Argilla",
     meaning=_(
-        "Submitted responses are answers; suggestions, and responses without a status, come in as suggestions; drafts "
-        "and discarded responses are left out."
+        "Submitted responses become answers. Suggestions and responses without a status become "
+        "suggestions. Drafts and discarded responses are ignored."
     ),
     knows=_knows,
     row=_own_row,

@@ -15,7 +15,7 @@ OUTCOMES = {
     "discarded": _("%(n)s discarded"),
     "pending": _("%(n)s pending, without the status of a response"),
     "labeled": _("%(n)s with a label"),
-    "suggested": _("%(n)s with a suggestion alone"),
+    "suggested": _("%(n)s with only a suggestion"),
     "unanswered": _("%(n)s without an answer"),
 }
 """What rows of tools say of their labels, in the order of the sentence that counts them."""

@@ -26,7 +26,7 @@ def _own_row(row: Mapping[str, Any], question: str) -> tuple[dict[str, Any], str
 DOCCANO = Tool(
     name="doccano",
     title="doccano",
-    meaning=_("Comments are left out, and an item with an empty list of labels has no label."),
+    meaning=_("Comments are ignored. An item with an empty list of labels has no label."),
     knows=_knows,
     row=_own_row,
 )

@@ -102,7 +102,7 @@ def _objects(values: Any) -> list[dict[str, Any]]:
 LABEL_STUDIO = Tool(
     name="label-studio",
     title="Label Studio",
-    meaning=_("Annotations are answers, and predictions come in as suggestions."),
+    meaning=_("Annotations become answers. Predictions become suggestions."),
     knows=_is_task,
     row=_own_row,
 )

@@ -61,7 +61,10 @@ def _chosen(row: Mapping[str, Any]) -> list[Any] | None:
 PRODIGY = Tool(
     name="prodigy",
     title="Prodigy",
-    meaning=_("Accepted rows have a label; a rejected one is a no to a yes-or-no question, and else has none."),
+    meaning=_(
+        "Accepted rows have a label. A rejected row means “no” for a yes-or-no question; for other "
+        "questions it has no label."
+    ),
     knows=_knows,
     row=_own_row,
 )
