@@ -77,7 +77,7 @@ SECTIONS = (
                 "accuracy is measured on it alone. A larger share applies to items that are imported later. With 0, "
                 "accuracy is not measured."),
         Setting("hourly_cost", "Cost of an hour",
-                "Of labeling, to estimate the cost of each setting."),
+                "What an hour of labeling costs you. Used to estimate the cost of each setting."),
         Setting("currency", "Currency",
                 "For example EUR."),
     )),
