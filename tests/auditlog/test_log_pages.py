@@ -8,6 +8,7 @@ import pytest
 from django.contrib.auth import authenticate
 from django.test import Client, RequestFactory
 from factories import make_member, make_project, make_user
+from pages import text_of
 
 from labeling.models import LogEntry, LogKind, Project, Role
 from labeling.observing import auditlog
@@ -106,3 +107,45 @@ def test_no_typed_password_in_the_log_of_a_failed_check() -> None:
     authenticate(request, username="p4ssw0rd!", password="x")
     entry = LogEntry.objects.get(kind=LogKind.SIGN_IN_FAILED)
     assert "p4ssw0rd" not in json.dumps(entry.line())
+
+
+def test_an_entry_is_a_sentence_with_its_changes_as_fields() -> None:
+    project, mona = make_project("birds"), make_user("mona")
+    values = {"project": project, "who": mona}
+    kind = LogKind.SETTINGS_CHANGED
+    auditlog.record(kind, **values, subject="batch_size", before={"batch_size": 100}, after={"batch_size": 2000})
+    old, new = {"grids": False, "class_guard": 3.5}, {"grids": True, "class_guard": None}
+    auditlog.record(kind, **values, subject="class_guard, grids", before=old, after=new)
+    auditlog.record(LogKind.MEMBER_ROLE, **values, whom=make_user("ann"), after={"role": "<b>engineer</b>"})
+    response = signed_in(project, Role.AUDITOR).get("/p/birds/auditlog/")
+    text = text_of(response)
+    assert "mona changed Batch size from 100 to 2,000." in text
+    assert "mona changed settings." in text
+    assert "Class guard Before: 3.5 After: –" in text
+    assert "Ask about many items at once Before: no After: yes" in text
+    assert "mona gave a role: ann. role After: <b>engineer</b>" in text
+    assert "<b>engineer" not in response.content.decode()
+
+
+def test_a_value_is_shown_as_stored_only_in_its_fold() -> None:
+    project = make_project("birds")
+    auditlog.record(LogKind.LOOP_CHANGED, project=project, before={"loop": "running"}, after={"loop": "paused"})
+    page = signed_in(project, Role.AUDITOR).get("/p/birds/auditlog/").content.decode()
+    shown, fold, stored = page.partition('<details class="small">')
+    assert fold
+    assert "&quot;loop&quot;" not in shown
+    assert "&quot;loop&quot;:&quot;paused&quot;" in stored
+
+
+@pytest.mark.parametrize(
+    "stored",
+    ["no json", "[1, 2]", '"a text"', "3", "1e400", "null", '{"a": [{"b": 1}]}', '{"": ""}', "x" * 5000, "9" * 5000],
+    ids=range(10),
+)
+def test_any_stored_value_can_be_shown(stored: str) -> None:
+    project = make_project("birds")
+    auditlog.record(LogKind.SETTINGS_CHANGED, project=project, after={"a": 1})
+    LogEntry.objects.update(after=stored, kind="of a later release")
+    response = signed_in(project, Role.AUDITOR).get("/p/birds/auditlog/")
+    assert response.status_code == 200
+    assert "of a later release" in text_of(response)

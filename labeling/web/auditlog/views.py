@@ -10,18 +10,20 @@ from django.core.validators import MaxValueValidator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.text import capfirst
 from django.utils.translation import gettext, gettext_lazy
 from django.utils.translation import gettext_noop as _
 from django.views.decorators.cache import never_cache
 
-from labeling.models import Ability, LogKind, Membership, Project, User
+from labeling.models import Ability, LogEntry, LogKind, Membership, Project, User
 from labeling.observing.auditlog import reading
 from labeling.projects.people import access
+from labeling.web.auditlog import words
 from labeling.web.shared.pages import for_members, for_people, render_page
 
 A_PAGE = 50
 WITHOUT_A_PERSON = {"command": _("a command"), "worker": _("the worker")}
-NOBODY = _("not signed in")
+NOBODY = _("somebody who was not signed in")
 LAST_DAY = datetime.date(9000, 1, 1)
 
 
@@ -83,22 +85,23 @@ def server_log(request: HttpRequest, user: User) -> HttpResponse:
     return render(request, "auditlog.html", context, status=400 if context["form"].errors else 200)
 
 
+def _row(entry: LogEntry, names: dict[int | None, str]) -> dict[str, Any]:
+    changes = words.changes_of(entry)
+    who = names.get(entry.who) or capfirst(gettext(WITHOUT_A_PERSON.get(entry.via, NOBODY)))
+    return {
+        "entry": entry,
+        "sentence": words.sentence(entry, changes, who=who, whom=names.get(entry.whom, "")),
+        "changes": [] if words.is_in_sentence(entry, changes) else changes,
+        "has_before": bool(entry.before),
+    }
+
+
 def _context(request: HttpRequest, project: Project | None) -> dict[str, Any]:
     form = LogForm(request.GET)
     entries = reading.entries_of(project, **form.query()) if form.is_valid() else reading.entries_of(project).none()
     page = Paginator(entries, A_PAGE).get_page(request.GET.get("page"))
     names = reading.names_of(page)
-    meanings = {kind.value: gettext(kind.meaning) for kind in LogKind}
-    rows = [
-        {
-            "entry": each,
-            "who": names.get(each.who, ""),
-            "by": gettext(WITHOUT_A_PERSON.get(each.via, NOBODY)),
-            "whom": names.get(each.whom, ""),
-            "meaning": meanings.get(each.kind, each.kind),
-        }
-        for each in page
-    ]
+    rows = [_row(each, names) for each in page]
     query = request.GET.copy()
     query.pop("page", None)
     text = query.urlencode()
