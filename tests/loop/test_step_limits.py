@@ -24,6 +24,8 @@ from labeling.steps.running.step_settings import settings_for, unchanged
 from tests.extent import some
 
 pytestmark = [pytest.mark.django_db(transaction=True), ON_LINUX]
+OFTEN = "from labeling.steps.running import lanes; lanes.HEARTBEAT_SECONDS = 0.1"
+"""Lines for the worker, so that it soon notices a job that has changed."""
 
 
 def state(job: Job) -> str:
@@ -49,15 +51,15 @@ def processes_of(worker: Process) -> list[int]:
     return sorted(known - {worker.pid})
 
 
-@pytest.mark.parametrize("slug", ["hangs", "holds"])
-def test_a_step_that_hangs_holds_no_other_project(slug: str) -> None:
+def test_steps_that_hang_hold_no_other_project() -> None:
     """`holds`: the step holds the interpreter lock, so that its own process cannot report progress."""
-    hung = enqueued(slug)
+    hung = [enqueued("hangs"), enqueued("holds")]
     with worker_of_steps():
-        begun(hung)
+        for job in hung:
+            begun(job)
         for number in range(3):
             done(enqueued(f"fine-{number}", Job.Kind.ENCODE))
-        assert state(hung) == Job.State.RUNNING, "the others did not wait for it"
+        assert {state(job) for job in hung} == {Job.State.RUNNING}, "the others did not wait for them"
 
 
 def test_a_step_that_takes_too_long_is_ended_and_says_so() -> None:
@@ -80,9 +82,8 @@ def test_a_step_that_eats_memory_is_ended_and_others_run() -> None:
 
 def test_only_a_job_that_another_worker_has_is_lost() -> None:
     """The process of a step that has just ended is neither killed nor warned of, while it says so."""
-    often = "from labeling.steps.running import lanes; lanes.HEARTBEAT_SECONDS = 0.1"
     lingers, hung = enqueued("lingers"), enqueued("hangs", Job.Kind.ENCODE)
-    with worker_of_steps(settings=often) as worker:
+    with worker_of_steps(settings=OFTEN) as worker:
         begun(hung)
         done(lingers)
         before = processes_of(worker)
@@ -99,7 +100,7 @@ def test_only_a_job_that_another_worker_has_is_lost() -> None:
 def test_a_step_ends_with_the_setting_or_the_project_that_caused_it(how: str) -> None:
     hung = enqueued("hangs")
     project = hung.project
-    with worker_of_steps():
+    with worker_of_steps(settings=OFTEN):
         begun(hung)
         if how in ("model", "training"):
             Project.objects.filter(pk=project.pk).update(
