@@ -112,6 +112,7 @@ def test_from_a_new_project_to_people_who_label_it(
 
     # And out again.
     go(page, "Members")
+    page.get_by_role("button", name="Change annie").click()
     page.get_by_role("link", name="Remove annie").click()
     page.get_by_role("button", name="Remove annie").click()
     expect(page.get_by_text("annie is no longer a member")).to_be_visible()

@@ -93,8 +93,8 @@ def test_a_version_is_made_pulled_and_verified(project: Project, client: Client)
         [
             ({"name": "a b"}, "Use letters, digits"),
             ({"name": "../x"}, "Use letters, digits"),
-            ({"name": "v7"}, "the next one is v2"),
-            ({"name": "v1"}, "the next one is v2"),
+            ({"name": "v7"}, "The next one is v2"),
+            ({"name": "v1"}, "The next one is v2"),
             ({"name": "first"}, "already has a dataset version first"),
             ({"filters": {"batch": "9"}}, "no batch 9"),
             ({"filters": {"columns": "short"}}, "does not filter rows"),
@@ -168,7 +168,7 @@ def test_the_command_verifies_and_compares(project: Project, tmp_path: Path) -> 
         return out.getvalue()
 
     creating.create(project, None, name="spring", filters={"control": "without"})
-    with pytest.raises(CommandError, match="not written: a worker has not written it yet"):
+    with pytest.raises(CommandError, match="not available: a worker has not written it yet"):
         said("--verify", "spring")
     digest = written(project).digest
     assert said("--verify", "v1") == f"spring is whole: 6 rows, {digest}.\n"

@@ -120,7 +120,7 @@ def test_anothers_item_and_one_that_is_not_encoded_are_told() -> None:
     (theirs,) = make_items(make_project("theirs"), 1)
     (late,) = make_items(project, 1, first=50, row=None)
     (bare,) = make_items(project, 1, first=51, row=999)
-    for other, words in ((theirs, "no item with this id"), (late, "not known yet"), (bare, "not known yet")):
+    for other, words in ((theirs, "no item with this id"), (late, "cannot be found yet"), (bare, "cannot be found yet")):
         with pytest.raises(FilterError, match=words):
             read_filter(project, {"like": str(other.pk)})
 
@@ -141,7 +141,7 @@ def test_the_page_lists_them_and_leads_from_one_to_the_next(monkeypatch: pytest.
         query = link[1].replace("&amp;", "&") if link else ""
     assert [item(project, row).pk for row in range(1, 20)] == [int(pk) for pk in seen]
     assert "The 19 items nearest to item-0000 among 20 that were compared" in text_of(response)
-    assert "like item-0000" in text_of(response).replace("\u2068", "").replace("\u2069", "")
+    assert "similar to item-0000" in text_of(response).replace("\u2068", "").replace("\u2069", "")
     second = item(project, 5)
     page = client.get(f"{PAGE}{second.pk}/?like={first.pk}").content.decode()
     assert f'rel="prev" href="{PAGE}{item(project, 4).pk}/?like={first.pk}"' in page

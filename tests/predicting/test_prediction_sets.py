@@ -68,7 +68,7 @@ def test_predictions_through_the_api_become_a_version_that_picks_and_is_measured
     )  # fmt: skip
     run = client.post("/api/v1/projects/p/models/1/predict/", [{"vector": [0, 0]}], format="json")
     assert run.status_code == 409
-    assert "there is no model" in run.json()["detail"]
+    assert "It has no model" in run.json()["detail"]
 
 
 @pytest.mark.long

@@ -83,7 +83,7 @@ def test_a_run_that_broke_off_is_made_again(project: Project, uri: str, settings
     manifest = Path(ProjectFiles(project).artifact_at("models/v2")) / "manifest.json"
     manifest.unlink()
     manifest.parent.rmdir()
-    assert "The files of model version 2 are gone" in register(project, 2).reason
+    assert "The files of model version 2 are missing" in register(project, 2).reason
     manifest.parent.mkdir()
     manifest.write_text('{"files": {}}')
     assert register(project, 2).state == "done"

@@ -46,8 +46,8 @@ def test_a_length_that_is_too_large_is_refused_before_a_byte_is_read(settings: A
 @pytest.mark.parametrize(
     ("error", "says"),
     [
-        (UnreadablePostError("gone"), "broke off"),
-        (OSError(errno.ENOSPC, "No space left on device"), "disk of the server is full"),
+        (UnreadablePostError("gone"), "interrupted"),
+        (OSError(errno.ENOSPC, "No space left on device"), "disk is full"),
         (OSError(errno.EIO, "Input/output error"), "cannot store"),
     ],
 )
@@ -63,7 +63,7 @@ def test_what_breaks_on_the_way_in_gives_one_line_and_leaves_nothing(error: OSEr
 
 
 def test_a_body_that_is_shorter_than_it_said_is_not_taken_for_whole() -> None:
-    with pytest.raises(ValidationError, match="broke off"):
+    with pytest.raises(ValidationError, match="interrupted"):
         receive(length=len(ROWS) + 1)
     assert left() == []
     assert not ItemImport.objects.exists()

@@ -99,9 +99,9 @@ def test_a_full_disk_gives_one_line(monkeypatch: pytest.MonkeyPatch, spooled: li
     project = make_project()
     page = manager(project).post(PAGE, {"file": large()})
     assert page.status_code == 400
-    assert "disk of the server is full" in errors_of(page)["file"]
+    assert "disk is full" in errors_of(page)["file"]
     answer = as_body(AuthToken.objects.create(user=User.objects.get())[1])
     assert answer.status_code == 400
-    assert "disk of the server is full" in answer.json()["fields"]["file"][0]
+    assert "disk is full" in answer.json()["fields"]["file"][0]
     assert [name for name in spooled if Path(name).exists()] == []
     assert not project.imports.exists()
