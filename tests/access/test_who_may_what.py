@@ -29,10 +29,6 @@ pytestmark = pytest.mark.django_db
 
 METHODS = {name: {door.method for door in DOORS if door.name == name} for name in ADDRESSES}
 IN_PROJECT = [door for door in DOORS if ADDRESSES[door.name].in_project]
-# Mail programs send `notice-stop` without a form.
-FORMS = [
-    door for door in DOORS if door.method == "post" and not ADDRESSES[door.name].in_api and door.name != "notice-stop"
-]
 WITH_IDS = [door for door in DOORS if "<" in ADDRESSES[door.name].route.replace("<slug:slug>", "")]
 # What managers read and auditors do not: their own tasks, pages that ask before a change, and sources and webhooks,
 # whose addresses can hold a secret.
@@ -156,13 +152,6 @@ def test_head_tells_no_more_than_get(world: World) -> None:
             for role in door.asked:
                 response = world.knock(role, door._replace(method="head"), "ours")
                 assert response.status_code == expected(door, role), (door, role)
-
-
-def test_nothing_is_taken_from_another_site(world: World) -> None:
-    for door in FORMS:
-        response = world.knock(MANAGER, door, "ours", csrf=True)
-        assert response.status_code == 403, door
-        assert b"out of date" in response.content, door
 
 
 # There is one page for signing in and one for passwords, and the admin sends to them.

@@ -112,7 +112,6 @@ class World:
         slug: str,
         ids: dict[str, Any] | None = None,
         *,
-        csrf: bool = False,
         then: Callable[[], object] | None = None,
         keep: bool = False,
     ) -> HttpResponse:
@@ -128,7 +127,7 @@ class World:
         if address.in_api and door.body is not None:
             body = {"data": door.body, "content_type": "application/json"}
         with transaction.atomic():
-            response: HttpResponse = getattr(self.client(role, enforce_csrf_checks=csrf), door.method)(path, **body)
+            response: HttpResponse = getattr(self.client(role), door.method)(path, **body)
             if then is not None:
                 then()
             transaction.set_rollback(not keep)

@@ -16,6 +16,7 @@ from fido2.webauthn import AttestationObject, AttestedCredentialData, Authentica
 from pages import signed_in, text_of
 
 from labeling.models import LogEntry, User
+from tests.extent import some
 
 pytestmark = pytest.mark.django_db
 
@@ -112,27 +113,18 @@ def test_a_passkey_signs_in_once(mona: User) -> None:
     assert LogEntry.objects.filter(kind="account.sign_in_failed", whom=mona.pk).count() == 2
 
 
-@pytest.mark.parametrize(
-    "forged",
-    [
-        {"origin": "https://evil.example"},
-        {"origin": "https://evil.localhost"},
-        {"origin": "http://localhost:8443"},
-        {"origin": "https://localhost"},
-        {"origin": "null"},
-        {"origin": None},
-        {"cross_origin": True},
-        {"host": "evil.example"},
-        {"type": "webauthn.create"},
-        {"flags": UV},
-        {"flags": 0},
-    ],
-    ids=str,
-)
-def test_an_answer_for_elsewhere_is_refused(mona: User, forged: dict[str, Any]) -> None:
+def test_an_answer_for_elsewhere_is_refused(mona: User, settings: Any) -> None:
+    settings.LOGIN_ATTEMPTS = 100
     passkey = added(mona)
+    for forged in (
+        *({"origin": origin} for origin in ("https://evil.example", "https://evil.localhost", "https://localhost")),
+        *({"origin": "http://localhost:8443"}, {"origin": "null"}, {"origin": None}, {"cross_origin": True}),
+        *({"host": "evil.example"}, {"type": "webauthn.create"}, {"flags": UV}, {"flags": 0}),
+    ):
+        client, asked = password_given("mona")
+        assert is_refused(client, passkey.used(asked, **forged)), forged
     client, asked = password_given("mona")
-    assert is_refused(client, passkey.used(asked, **forged))
+    assert posted(client, CODE, passkey.used(asked)).status_code == 302
 
 
 def test_presence_suffices_after_the_password(mona: User) -> None:
@@ -172,14 +164,12 @@ def test_a_passkey_that_does_not_count_signs_in_again(mona: User) -> None:
         assert posted(client, CODE, passkey.used(asked)).status_code == 302
 
 
-@pytest.mark.parametrize(
-    "forged", [{"origin": "https://evil.example"}, {"host": "evil.example"}, {"cross_origin": True}]
-)
-def test_a_passkey_made_elsewhere_is_not_added(mona: User, forged: dict[str, Any]) -> None:
+def test_a_passkey_made_elsewhere_is_not_added(mona: User) -> None:
     client = browser(mona)
-    page = posted(client, ADD, Passkey().created(challenge(client, ADD), **forged))
-    assert (page.status_code, Authenticator.objects.count()) == (200, 0)
-    assert "could not be checked" in text_of(page)
+    for forged in ({"origin": "https://evil.example"}, {"host": "evil.example"}, {"cross_origin": True}):
+        page = posted(client, ADD, Passkey().created(challenge(client, ADD), **forged))
+        assert (page.status_code, Authenticator.objects.count()) == (200, 0), forged
+        assert "could not be checked" in text_of(page)
 
 
 def test_nonsense_is_refused(mona: User) -> None:
@@ -191,7 +181,8 @@ def test_nonsense_is_refused(mona: User) -> None:
         nonsense: list[Any] = [None, 5, "x", [], {}, {"id": 1}, {**whole, "response": 7}, {**whole, "rawId": "AA"}]
         nonsense += [{**whole, "rawId": 5, "id": 5}, {**whole, "x": "y" * 30_000}]
         for name in whole["response"]:
-            for value in ("", "AA", "%", 5, None, [], websafe_encode(b"\xa1" * 50), websafe_encode(b"[" * 5000)):
+            values = [websafe_encode(b"[" * 5000), "%", 5, None, [], "", "AA", websafe_encode(b"\xa1" * 50)]
+            for value in some(values, 4):
                 nonsense.append({**whole, "response": {**whole["response"], name: value}})
         for credential in nonsense:
             page = posted(client, path, credential)

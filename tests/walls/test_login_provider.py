@@ -295,12 +295,10 @@ def test_the_session_changes_at_sign_in() -> None:
     assert not is_in(fixed)
 
 
-@pytest.mark.parametrize(
-    "target", ["https://evil.example/", "//evil.example/", "javascript:alert(1)", "/\\evil.example"]
-)
-def test_it_leads_to_this_site_alone(target: str) -> None:
-    _, response = entered(query=f"?{urlencode({'next': target})}")
-    assert response["Location"] == "/"
+def test_it_leads_to_this_site_alone() -> None:
+    for target in ("https://evil.example/", "//evil.example/", "javascript:alert(1)", "/\\evil.example"):
+        _, response = entered(query=f"?{urlencode({'next': target})}")
+        assert response["Location"] == "/", target
 
 
 def test_a_link_chooses_no_parameters() -> None:
@@ -351,15 +349,16 @@ def roles(user: User) -> dict[str, str]:
     return {each.project.slug: each.role for each in user.memberships.select_related("project")}
 
 
-@pytest.mark.parametrize(("number", "names"), [(number, names) for number, (_, names) in enumerate(CLAIMS)])
-def test_odd_claims_name_no_group(setting: Any, number: int, names: set[str], caplog: Any) -> None:
+def test_odd_claims_name_no_group(setting: Any, caplog: Any) -> None:
     for slug in ("signs", "other", "s"):
         make_member(make_project(slug), f"boss-of-{slug}", Role.MANAGER)
     setting.OIDC_GROUPS = accounts.groups([f"{slug}={slug}:annotator" for slug in ("signs", "other", "s")])
-    client, _ = entered(f"claim-{number}")
-    assert is_in(client, f"c{number}")
-    assert set(roles(User.objects.get(username=f"c{number}"))) == names
-    assert ("is no list of texts" in caplog.text) is (number > 2)
+    for number, (claim, names) in enumerate(CLAIMS):
+        caplog.clear()
+        client, _ = entered(f"claim-{number}")
+        assert is_in(client, f"c{number}")
+        assert set(roles(User.objects.get(username=f"c{number}"))) == names, claim
+        assert ("is no list of texts" in caplog.text) is (number > 2)
 
 
 def test_groups_count_after_a_second_factor_too(setting: Any) -> None:

@@ -81,8 +81,10 @@ def test_another_browser_is_no_new_client() -> None:
 
 def test_many_names_from_one_address_end_too() -> None:
     make_user("mona")
-    statuses = [sign_in(f"name-{number}", "spring-2025").status_code for number in range(50)]
-    assert statuses == [200] * 49 + [429]
+    rows = [SignInFailure(name_hash=str(number), client=HERE) for number in range(47)]
+    SignInFailure.objects.bulk_create(rows)
+    statuses = [sign_in(f"name-{number}", "spring-2025").status_code for number in range(3)]
+    assert statuses == [200, 200, 429]
     assert not may_sign_in()
     assert may_sign_in(address=ELSEWHERE)
 
@@ -173,9 +175,9 @@ def test_the_log_names_the_address_and_nothing_that_was_typed(caplog: pytest.Log
     assert "my-secret-password" not in caplog.text
 
 
-@pytest.mark.parametrize("name", ["", " ", "a" * 151, "x\x00y", "ﬁ", "' OR 1=1 --"])
-def test_hostile_names_are_refused_in_peace(name: str) -> None:
-    assert sign_in(name, "x").status_code == 200
+def test_hostile_names_are_refused_in_peace() -> None:
+    for name in ("", " ", "a" * 151, "x\x00y", "ﬁ", "' OR 1=1 --"):
+        assert sign_in(name, "x").status_code == 200, name
 
 
 @pytest.mark.django_db(transaction=True)

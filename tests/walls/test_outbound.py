@@ -269,12 +269,12 @@ def test_no_redirect_gives_up_encryption(
 def test_slow_answers_end(settings: Any, monkeypatch: pytest.MonkeyPatch, answer: bytes, name: str) -> None:
     """Long before the time for the whole is over."""
     settings.OUTGOING_ALLOWED_NETWORKS = LOOPBACK
-    monkeypatch.setattr(sending, "PACE_SECONDS", 0.4)
+    monkeypatch.setattr(sending, "PACE_SECONDS", 0.15)
     with (
         dripping(answer) as url,
-        pytest.raises(outbound.Failed, match=r"within 0\.5 seconds|bytes a second|disconnected"),
+        pytest.raises(outbound.Failed, match=r"within 0\.2 seconds|bytes a second|disconnected"),
     ):
-        get(url, seconds=300, silence=0.5)
+        get(url, seconds=300, silence=0.2)
 
 
 def test_a_name_without_an_address() -> None:

@@ -1,6 +1,7 @@
 """Test that only its owner can read the files of an installation."""
 
 import os
+import runpy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,7 @@ def test_an_old_one_is_closed_when_a_process_starts(tmp_path: Path) -> None:
     files = [database, database.with_name("db.sqlite3-wal"), database.with_name("db.sqlite3-shm")]
     for file in files:
         file.touch(0o644)
-    assert manage(folder, "check", DATABASE_URL=f"sqlite:///{database}") == ""
+    assert manage(folder, "diffsettings", DATABASE_URL=f"sqlite:///{database}") == ""
     assert mode(folder) == 0o700
     assert {mode(file) for file in files} == {0o600}
 
@@ -59,7 +60,7 @@ def test_it_is_said_where_that_cannot_be_done(tmp_path: Path) -> None:
     folder = tmp_path / "shared"
     folder.mkdir()
     folder.chmod(0o1777)
-    said = manage(folder, "check")
+    said = manage(folder, "diffsettings")
     assert said == (
         f"{folder} is open to other users of this machine: it is a folder that everybody shares, like /tmp. "
         f"Its owner can close it: chmod go= {folder}\n"
@@ -83,6 +84,14 @@ def test_a_folder_of_somebody_else_is_left_alone(
     assert capsys.readouterr().err == ""
 
 
+def test_the_web_server_sets_the_umask_of_its_processes() -> None:
+    """gunicorn sets a umask of its own after the settings are loaded."""
+    before = os.umask(private.UMASK)
+    assert runpy.run_path("config/gunicorn.py")["umask"] == private.UMASK
+    os.umask(before)
+
+
+@pytest.mark.long
 def test_web_processes_write_for_their_owner_alone(tmp_path: Path) -> None:
     with web_server(tmp_path) as (_, log):
         master = int(log.with_suffix(".pid").read_text())

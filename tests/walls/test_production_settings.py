@@ -46,7 +46,7 @@ def run(settings: dict[str, str], *arguments: str) -> str:
     return done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("provider", some([{}, shown(PROVIDER), shown(PROVIDER, 1)][::-1], 2))
+@pytest.mark.parametrize("provider", some([{}, shown(PROVIDER), shown(PROVIDER, 1)][::-1]))
 def test_check_deploy_finds_nothing(provider: dict[str, str], tmp_path: Path) -> None:
     settings = shown(INSTALL) | provider
     assert {"HTTPS", "ALLOWED_HOSTS", "TRUSTED_PROXIES"} <= settings.keys()
@@ -72,9 +72,8 @@ def test_relative_paths_mean_the_same_from_every_folder(tmp_path: Path) -> None:
         "DATABASE_URL": "sqlite:///elsewhere.sqlite3",
     }  # fmt: skip
     ask = "from config import settings; print(settings.DATA_DIR, settings.DATABASES['default']['NAME'])"
-    for folder in (ROOT, tmp_path):
-        answer = subprocess.run([sys.executable, "-c", ask], cwd=folder, env=settings, capture_output=True, text=True)
-        assert answer.stdout.split() == [str(tmp_path), str(ROOT / "elsewhere.sqlite3")], answer.stderr
+    answer = subprocess.run([sys.executable, "-c", ask], cwd=tmp_path, env=settings, capture_output=True, text=True)
+    assert answer.stdout.split() == [str(tmp_path), str(ROOT / "elsewhere.sqlite3")], answer.stderr
 
 
 ASK = """
@@ -160,28 +159,17 @@ def test_another_host_is_refused(answers: dict[str, Any]) -> None:
     assert answers["other host"]["status"] == 400
 
 
-@pytest.mark.parametrize(
-    ("more", "header"),
-    some(
-        [
-            ({"HSTS_SECONDS": "3600", "HSTS_SUBDOMAINS": "false"}, (3600, False)),
-            ({"HSTS_SECONDS": "0"}, (0, True)),
-            ({}, (31_536_000, True)),
-        ]
-    ),
-)
-def test_hsts_can_be_tuned(more: dict[str, str], header: tuple[int, bool], tmp_path: Path) -> None:
-    program = "from django.conf import settings as s; print(s.SECURE_HSTS_SECONDS, s.SECURE_HSTS_INCLUDE_SUBDOMAINS)"
-    said = run({"HTTPS": "true", "DATA_DIR": str(tmp_path), **more}, "-c", program)
-    assert said.split() == [str(value) for value in header]
+def test_hsts_can_be_tuned_and_spaces_in_lists_do_no_harm(tmp_path: Path) -> None:
+    program = (
+        "from django.conf import settings as s;"
+        "print(s.SECURE_HSTS_SECONDS, s.SECURE_HSTS_INCLUDE_SUBDOMAINS, *s.ALLOWED_HOSTS, *s.TRUSTED_PROXIES, sep='|')"
+    )
+    settings = {"HTTPS": "true", "HSTS_SECONDS": "3600", "HSTS_SUBDOMAINS": "false"}
+    lists = {"ALLOWED_HOSTS": "a.example, b.example", "TRUSTED_PROXIES": "10.0.0.1, 10.1.0.0/16"}
+    said = run({"DATA_DIR": str(tmp_path), **settings, **lists}, "-c", program)
+    assert said == "3600|False|a.example|b.example|10.0.0.1/32|10.1.0.0/16\n"
 
 
 def test_without_https_nothing_of_it_is_on(tmp_path: Path) -> None:
     program = "from django.conf import settings as s; print(s.SECURE_HSTS_SECONDS, s.SECURE_SSL_REDIRECT, s.DEBUG)"
     assert run({"DATA_DIR": str(tmp_path)}, "-c", program).split() == ["0", "False", "False"]
-
-
-def test_spaces_in_lists_do_no_harm(tmp_path: Path) -> None:
-    program = "from django.conf import settings as s; print(*s.ALLOWED_HOSTS, *s.TRUSTED_PROXIES, sep='|')"
-    given = {"ALLOWED_HOSTS": "a.example, b.example", "TRUSTED_PROXIES": "10.0.0.1, 10.1.0.0/16"}
-    assert run({"DATA_DIR": str(tmp_path), **given}, "-c", program) == "a.example|b.example|10.0.0.1/32|10.1.0.0/16\n"
