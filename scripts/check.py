@@ -72,7 +72,6 @@ ON_POSTGRES = [
     "walls/test_first_account.py::test_of_two_at_once_one_wins",
     "webhooks/test_at_once.py",
     "webhooks/test_delivering.py",
-    "walls/test_invitation_links.py::test_of_many_who_have_the_link_one_gets_in",
     "walls/test_invitation_links.py::test_of_many_who_take_the_last_places_at_once_exactly_the_limit_gets_in",
     "walls/test_known_devices.py::test_failures_of_a_device_are_all_counted_when_many_come_at_once",
     "walls/test_login_throttle.py::test_failures_of_many_at_once_are_all_counted",

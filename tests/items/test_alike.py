@@ -120,7 +120,11 @@ def test_anothers_item_and_one_that_is_not_encoded_are_told() -> None:
     (theirs,) = make_items(make_project("theirs"), 1)
     (late,) = make_items(project, 1, first=50, row=None)
     (bare,) = make_items(project, 1, first=51, row=999)
-    for other, words in ((theirs, "no item with this id"), (late, "cannot be found yet"), (bare, "cannot be found yet")):
+    for other, words in (
+        (theirs, "no item with this id"),
+        (late, "cannot be found yet"),
+        (bare, "cannot be found yet"),
+    ):
         with pytest.raises(FilterError, match=words):
             read_filter(project, {"like": str(other.pk)})
 
