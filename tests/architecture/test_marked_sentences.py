@@ -34,7 +34,7 @@ ENGLISH = {
         "Its items are in the pool again; a new audit can prove their labels.",
         "{} of its labels were corrected{}, and it proves that at most {} are wrong.",
         "{right} of {n} answers to items with a known answer were right.",
-        "The file with rows at this address yet: {}.",
+        "There is no file with rows at this address yet: {}.",
     ),
     "It is about the content of a file, or stands in one.": (
         *("finishing/certificates.py", "intake/prediction_files/", "intake/readers/", "kinds/"),

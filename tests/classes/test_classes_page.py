@@ -48,7 +48,7 @@ def test_a_class_is_added_and_the_addition_undone(mona: Client, project: Project
 def test_a_bad_name_is_refused_where_it_stands(mona: Client, project: Project) -> None:
     response = mona.post(address("project-classes", project), {"name": "dog"})
     assert response.status_code == 400
-    assert "The class “dog” already exists." in text_of(response)
+    assert "There is a class “dog” already." in text_of(response)
 
 
 def test_what_is_said_of_a_class_is_saved(mona: Client, project: Project) -> None:

@@ -120,7 +120,7 @@ def test_taking_back_the_new_answer_asks_again_and_the_old_answer_decides_nothin
     ("index", "into", "problem"),
     [
         (CAT, ["kitten"], "Name 2 to 20 classes"),
-        (CAT, ["cat", "kitten"], "cannot be split into itself"),
+        (CAT, ["cat", "kitten"], "cannot become itself"),
         (99, ["a", "b"], "does not have this class"),
     ],
 )

@@ -188,13 +188,13 @@ def test_an_address_in_an_inner_network_is_refused_unless_allowed(project: Proje
     with receiver(status=200, answering=backend()) as server:
         handed = ask(project, server.url)
     assert handed.state == "failed"
-    assert "127.0.0.1 is in a private network" in handed.reason
+    assert "127.0.0.1 is in an inner network" in handed.reason
     assert not server.got
     client = APIClient()
     client.force_authenticate(User.objects.get(username="mona"))
     refused = client.put(API, {"url": "http://10.0.0.1"}, format="json")
     assert refused.status_code == 400
-    assert "private network" in refused.json()["detail"]
+    assert "inner network" in refused.json()["detail"]
 
 
 @pytest.mark.long
@@ -270,7 +270,7 @@ def test_the_page_saves_asks_and_removes(project: Project) -> None:
     page = "/p/p/prediction-server/"
     wrong = client.post(page, {"url": "ftp://x"})
     assert wrong.status_code == 400
-    assert "The URL must begin with https:// or http://." in wrong.content.decode()
+    assert "Only addresses that begin with https:// or http:// are requested." in wrong.content.decode()
     with receiver(status=200, answering=backend()) as server:
         client.post(page, {"url": server.url.removesuffix("/hook"), "username": "", "password": ""})
         assert "Ask now" in client.get("/p/p/prediction-sets/").content.decode()

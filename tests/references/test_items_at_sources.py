@@ -95,7 +95,7 @@ def test_encoding_waits_for_a_source_that_refuses(kept: Kept, project: Project) 
     kept.source.save()
     job = encode(project)
     assert (job.state, project.items.unreadable().count()) == (Job.State.WAITING, 0)
-    assert job.reason.startswith("The source birds cannot be read: The bucket no-such-bucket")
+    assert job.reason.startswith("The source birds cannot be read: There is no bucket no-such-bucket")
     kept.source.address = address
     kept.source.save()
     Job.objects.update(run_after=timezone.now())

@@ -224,7 +224,7 @@ def test_googles_key_is_refused(google: tuple[Google, Remote], monkeypatch: pyte
     with serving(lambda *_: (400, {}, b'{"error": "invalid_grant"}')) as address:
         monkeypatch.setattr(gcs, "TOKENS", address)
         found = problem_of(google[1])
-    assert (found.reason, "rejected the service account's key" in str(found)) == (Reason.CREDENTIALS, True)
+    assert (found.reason, "refuses the service account's key" in str(found)) == (Reason.CREDENTIALS, True)
 
 
 def test_azure_blob_storage(blobs: tuple[Blobs, Remote]) -> None:

@@ -173,7 +173,8 @@ def test_files_of_unknown_or_newer_formats(store: Store, texts: Project) -> None
     store.system.rm(f"{bucket}/1.parquet")
     again(source)
     assert source.problem == (
-        "The file with rows at this address yet: CSV, TSV, JSONL, JSON, Parquet, Arrow, .xlsx, .npy, .zip or .tar."
+        "There is no file with rows at this address yet: "
+        "CSV, TSV, JSONL, JSON, Parquet, Arrow, .xlsx, .npy, .zip or .tar."
     )
     assert not texts.imports.exists()
 
@@ -210,7 +211,7 @@ def test_rows_name_files_at_the_source(store: Store, images: Project) -> None:
     page = f"/p/digits/imports/{item_import.pk}/"
     assert manager(images).get(f"{page}?picture=1")["content-type"] == "image/png"
     Source.objects.update(address="s3://no-such-bucket")
-    assert "The bucket no-such-bucket does not exist" in text_of(manager(images).get(page))
+    assert "There is no bucket" in text_of(manager(images).get(page))
     Source.objects.update(address=source.address)
     item_import = images.imports.get()
     parked.start(item_import=item_import, layout=Layout())
@@ -328,7 +329,7 @@ def test_a_file_with_rows_that_a_bucket_refuses(store: Store, texts: Project, mo
     assert texts.items.count() == 2
     item_import = texts.imports.get(name="1.csv")
     assert item_import.state == States.REFUSED
-    assert item_import.reason.startswith("1.csv was rejected. These credentials are not allowed to read this file")
+    assert item_import.reason.startswith("1.csv is refused. The credentials may not read this file.")
     assert again(source).problem == ""
     refused.clear()
     again(source, full=True)
@@ -366,7 +367,7 @@ def test_a_problem_is_stored_and_passes(store: Store, texts: Project) -> None:
     source = make_source(texts, "s3://no-such-bucket", store.options)
     work()
     source.refresh_from_db()
-    assert source.problem.startswith("The bucket no-such-bucket")
+    assert source.problem.startswith("There is no bucket no-such-bucket")
     assert Job.objects.get().state == Job.State.DONE
     source.address = f"s3://{store.bucket()}"
     source.save()
@@ -452,7 +453,7 @@ def test_a_list_without_an_end_holds_no_worker(monkeypatch: pytest.MonkeyPatch, 
         Job.objects.take(job, "test", timezone.now())
         looking.look(Step(job))
     source.refresh_from_db()
-    assert source.problem.startswith("The file with rows at this address yet")
+    assert source.problem.startswith("There is no file with rows at this address yet")
     assert next(numbers) < 10
 
 

@@ -81,13 +81,13 @@ def test_a_file_is_read_within_a_limit(store: Store, tmp_path: Path) -> None:
 def test_a_bucket_that_is_missing(store: Store) -> None:
     found = problem(remote_at("s3://no-such-bucket/x", store.options))
     assert (found.reason, found.passes) == (Reason.PLACE, False)
-    assert "The bucket no-such-bucket" in str(found)
+    assert "There is no bucket no-such-bucket" in str(found)
 
 
 ERRORS = {
     (403, "ExpiredToken"): (Reason.CREDENTIALS, "have expired"),
-    (403, "InvalidAccessKeyId"): (Reason.CREDENTIALS, "rejected these credentials"),
-    (403, "AccessDenied"): (Reason.CREDENTIALS, "not allowed to list or read"),
+    (403, "InvalidAccessKeyId"): (Reason.CREDENTIALS, "does not know these credentials"),
+    (403, "AccessDenied"): (Reason.CREDENTIALS, "may not list or read"),
     (301, "PermanentRedirect"): (Reason.PLACE, "another region"),
     (503, "SlowDown"): (Reason.BUSY, "limits the rate"),
     (500, "InternalError"): (Reason.AWAY, "InternalError"),

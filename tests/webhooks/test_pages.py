@@ -46,7 +46,7 @@ def test_a_webhook_is_added_tested_and_its_secret_shown_once(mona: Client, serve
 def test_a_wrong_form_keeps_what_was_typed(mona: Client) -> None:
     response = mona.post(PAGE, {"url": "https://10.0.0.1/hook"})
     assert response.status_code == 400
-    assert errors_of(response)["url"].startswith("10.0.0.1 is in a private network.")
+    assert errors_of(response)["url"].startswith("10.0.0.1 is in an inner network.")
     assert errors_of(response)["events"] == "Choose at least one event."
     assert 'value="https://10.0.0.1/hook"' in response.content.decode()
 
