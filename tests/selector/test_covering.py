@@ -1,7 +1,7 @@
 """Test covering against the definition: each pick is the one that adds the most coverage."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from selector import covering as module
@@ -9,30 +9,24 @@ from selector.covering import NEAREST, covering
 from tests.extent import examples
 
 
-def slowly(points: np.ndarray, candidates: np.ndarray, covered: np.ndarray, count: int) -> list[float]:
-    """Return the coverage after each pick, by looking at every candidate each time."""
-    squares = ((points[candidates][:, None] - points[covered][None]) ** 2).sum(axis=2)
-    scale = np.median(np.sort(squares, axis=1)[:, min(NEAREST, len(covered) - 1)])
-    near = np.exp(-squares / (2 * max(scale, 1e-30)))
-    coverage, totals = np.zeros(len(covered)), []
-    for _ in range(min(count, len(candidates))):
-        coverage = max((np.maximum(coverage, row) for row in near), key=lambda covers: covers.sum())
-        totals.append(coverage.sum())
-    return totals
+def similarity(points: np.ndarray) -> np.ndarray:
+    squares = ((points[:, None] - points[None]) ** 2).sum(axis=2)
+    scale = np.median(np.sort(squares, axis=1)[:, min(NEAREST, len(points) - 1)])
+    return np.exp(-squares / (2 * max(scale, 1e-30)))
 
 
 @settings(deadline=None, max_examples=examples(25))
 @given(n=st.integers(1, 70), d=st.integers(1, 4), count=st.integers(0, 80), seed=st.integers(0, 99))
+@example(n=23, d=3, count=7, seed=87)  # two items add almost the same, and lead to different picks
 def test_each_pick_adds_the_most(n, d, count, seed):
     points = np.random.default_rng(seed).normal(size=(n, d)).astype(np.float32)
     picks = covering(points, count, np.random.default_rng(seed))
     assert len(picks) == len(set(picks.tolist())) == min(n, count)
-    expected = slowly(points, np.arange(n), np.arange(n), count)
-    squares = ((points[:, None] - points[None]) ** 2).sum(axis=2)
-    scale = np.median(np.sort(squares, axis=1)[:, min(NEAREST, n - 1)])
-    near = np.exp(-squares / (2 * max(scale, 1e-30)))
-    for number, total in enumerate(expected, start=1):
-        assert abs(near[picks[:number]].max(axis=0).sum() - total) <= 1e-3 * total
+    near, coverage = similarity(points.astype(np.float64)), np.zeros(n)
+    for pick in picks:
+        totals = np.maximum(near, coverage).sum(axis=1)
+        assert totals[pick] >= totals.max() * (1 - 1e-5)
+        coverage = np.maximum(coverage, near[pick])
 
 
 def test_each_of_several_groups_gets_a_pick_and_copies_one_only():
