@@ -121,7 +121,9 @@ class ProgressFigures(fields.Shape):
         allow_null=True,
     )
     by_gold = fields.Boolean("Whether answers to gold items bound `people_wrong`.")
-    hours = fields.Float("People's time to the end, in all.", min_value=0)
+    hours = fields.Float(
+        "Annotators’ time to the end, in all; 0 if a manager or a further person has to settle the rest.", min_value=0
+    )
     people = fields.Integer("People who answered in the last seven days.", min_value=1)
     later = fields.Count("Items added after the newest audit with a certificate.")
     by_class = fields.Boolean("Whether `wrong` is the share about any one class of an item.")

@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.db.models import Count, Max, Q, Sum
+from django.db.models.functions import Coalesce
 
 from labeling.finishing.people import PeopleErrors, errors_of
 from labeling.finishing.planning import copied_labels, price_of, spent_answers
 from labeling.insight.pace import Pace
-from labeling.labels.counting import certified_labels
-from labeling.models import Finish, Project
+from labeling.labels.counting import certified_labels, counted
+from labeling.models import Finish, Project, Task
+from labeling.queue import rechecking
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +26,9 @@ class PoolProgress:
     people_wrong : the largest share of wrong ones among people's labels by answers to gold items; without these
         (`by_gold`), the expected share, if the mistakes of several people about an item are independent.
     by_class : whether `wrong` is the share about any one class, since a certificate states no more.
-    seconds : people's time until each item has a label.
+    seconds : annotators' time until each item has a label; 0 if a manager or a further person has to settle the rest.
     people : those who share it.
+    one_more : items that only a further person can settle; 0 if no goal runs.
     later : items that were added after the newest audit with a standing certificate: no proof covers them.
     """
 
@@ -35,6 +38,7 @@ class PoolProgress:
     wrong: float | None
     seconds: float
     people: int
+    one_more: int = 0
     later: int = 0
     by_class: bool = False
     people_wrong: float | None = None
@@ -52,7 +56,7 @@ class PoolProgress:
 def pool_progress(
     project: Project, items: Mapping[str, int], pace: Pace, errors: PeopleErrors | None = None
 ) -> PoolProgress:
-    """Return the progress. `items`: of `status.items_of`. `errors`: read if needed. At most sixteen queries."""
+    """Return the progress. `items`: of `status.items_of`. `errors`: read if needed. At most eighteen queries."""
     pool = items["encoded"] - items["excluded"]
     copied, wrong_copies = (counts[None] for counts in copied_labels(project))
     labeled = min(items["labeled"] + copied, pool)
@@ -70,14 +74,18 @@ def pool_progress(
         people_wrong = stated.label if stated.label_at_most is None else stated.label_at_most
         wrong_labels = min(standing["wrong"], certified) + people_wrong * (labeled - copied) + wrong_copies
         wrong = wrong_labels / (labeled + certified)
-    left = max(pool - labeled - certified, 0)
+    goal = Finish.objects.filter(project=project, running=True).first()
+    one_more = need_one_more(project) if goal else 0
+    is_over = project.nothing_left_at is not None and not project.batches.filter(remaining__gt=0).exists()
+    left = 0 if is_over else max(pool - labeled - certified - one_more, 0)
     return PoolProgress(
         pool=pool,
         labeled=labeled,
         certified=certified,
         wrong=wrong,
-        seconds=_answers_left(project, left) * pace.estimate,
+        seconds=_answers_left(project, goal, left) * pace.estimate,
         people=max(pace.active, 1),
+        one_more=one_more,
         later=later,
         by_class=by_class,
         people_wrong=people_wrong,
@@ -85,14 +93,30 @@ def pool_progress(
     )
 
 
-def _answers_left(project: Project, left: int) -> float:
+def _answers_left(project: Project, goal: Finish | None, left: int) -> float:
     """Return people's answers until the `left` items have a label: by the newest forecast of the goal that runs, less
     the answers since; without one, if the model labels nothing.
     """
     by_hand = left * price_of(project)
-    finish = Finish.objects.filter(project=project, running=True).first()
-    if finish is None or not finish.forecasts:
+    if goal is None or not goal.forecasts:
         return by_hand
-    newest = finish.forecasts[-1]
+    newest = goal.forecasts[-1]
     since = spent_answers(project) - newest["spent"]
     return min(max(newest["audit"] + newest["rest"] - since, 0), by_hand)
+
+
+def need_one_more(project: Project) -> int:
+    """Return the number of items that only a further person can settle: everybody who may be asked now has answered
+    them, and these answers give no label, do not settle a draw of an audit, or are fewer than the batch asks for.
+
+    Takes one query, over the few items that are undecided or asked again, and over the tasks of open batches that ask
+    for more answers than there are people.
+    """
+    people = rechecking.who_may_be_asked(project).filter(paused_at=None)
+    tasks = Task.objects.filter(is_gold=False).order_by()
+    again = tasks.further().unanswered().filter(batch__in=project.batches.active())
+    short = tasks.lacking_first().filter(batch__in=project.batches.open().filter(overlap__gt=counted(people)))
+    keys = [project.items.asked_again().order_by().values("pk"), again.values("repeats")]
+    keys.append(short.values(key=Coalesce("item", "repeats")))
+    waiting = project.items.kept().filter(pk__in=project.items.undecided().values("pk").union(*keys))
+    return waiting.answered_by_all(people).count()

@@ -5,17 +5,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.db.models import Count, Q, QuerySet
-from django.db.models.functions import Coalesce
 
 from labeling.finishing.forecasts import forecast_of
 from labeling.finishing.goal import FinishRefused, Goal
 from labeling.finishing.people import PeopleErrors, errors_of
-from labeling.finishing.progress import pool_progress
+from labeling.finishing.progress import need_one_more, pool_progress
 from labeling.insight.pace import Pace, pace_of
 from labeling.insight.status import items_of
-from labeling.labels.counting import counted
-from labeling.models import Audit, AuditDraw, Certificate, Finish, Project, Task
-from labeling.queue import rechecking
+from labeling.models import Audit, AuditDraw, Certificate, Finish, Project
 
 LISTED = 50
 """The most audits in a list."""
@@ -83,20 +80,3 @@ def finish_values(project: Project, goal: Goal, now: datetime.datetime) -> dict[
     except FinishRefused as refused:
         values["refused"] = str(refused)
     return values
-
-
-def need_one_more(project: Project) -> int:
-    """Return the number of items that only a further person can settle: everybody who may be asked now has answered
-    them, and these answers give no label, do not settle a draw of an audit, or are fewer than the batch asks for.
-
-    Takes one query, over the few items that are undecided or asked again, and over the tasks of open batches that ask
-    for more answers than there are people.
-    """
-    people = rechecking.who_may_be_asked(project).filter(paused_at=None)
-    tasks = Task.objects.filter(is_gold=False).order_by()
-    again = tasks.further().unanswered().filter(batch__in=project.batches.active())
-    short = tasks.lacking_first().filter(batch__in=project.batches.open().filter(overlap__gt=counted(people)))
-    keys = [project.items.asked_again().order_by().values("pk"), again.values("repeats")]
-    keys.append(short.values(key=Coalesce("item", "repeats")))
-    waiting = project.items.kept().filter(pk__in=project.items.undecided().values("pk").union(*keys))
-    return waiting.answered_by_all(people).count()

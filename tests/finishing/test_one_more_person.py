@@ -9,7 +9,7 @@ from factories import make_items, make_member, make_open_batch, make_project
 from pages import manager, member, text_of
 from pools import pool_project
 
-from labeling.finishing.state import need_one_more
+from labeling.finishing.progress import need_one_more
 from labeling.models import Batch, Finish, Membership, Project, Role, Task, User
 from labeling.queue import changing, queue, submitting
 from labeling.queue.answer import Answer

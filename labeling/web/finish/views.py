@@ -18,7 +18,7 @@ from labeling.finishing.forecasts import forecast_of
 from labeling.finishing.goal import FinishRefused, Goal, PeopleErr
 from labeling.finishing.people import PeopleErrors, errors_of
 from labeling.finishing.progress import PoolProgress, pool_progress
-from labeling.finishing.state import audits_of, certificates_of, need_one_more
+from labeling.finishing.state import audits_of, certificates_of
 from labeling.insight.pace import Pace, pace_of
 from labeling.insight.status import items_of
 from labeling.loop.batches import final
@@ -175,16 +175,15 @@ def _state(
     running, audits = started is not None and started.running, audits_of(project)
     last = project.batches.current() if running else None
     is_over = last is not None and last.state == Batch.State.DONE and final().filter(pk=last.pk).exists()
-    needed = need_one_more(project) if running else 0
     return {
         "running": running,
         "is_over": is_over,
         "done_at": last.done_at if last and is_over and not progress.left else None,
         "labels": progress.labeled + progress.certified,
-        "line": words.sentence(progress, by_people=not is_over and progress.left > needed),
+        "line": words.sentence(progress),
         "same": running and form.is_valid() and form.goal == Goal.of(started),
         "stage": words.stage(audits, progress, is_over=is_over),
-        "one_more": words.one_more(needed),
+        "one_more": words.one_more(progress.one_more),
         "started": started
         and {
             "goal": words.goal_words(Goal.of(started), project.asks),

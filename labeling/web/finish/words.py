@@ -24,8 +24,8 @@ IN_WORDS = (
 )
 
 
-def sentence(progress: PoolProgress, *, by_people: bool = True) -> str:
-    """Say how far the pool is from finished. `by_people`: whether those who label can settle what is left."""
+def sentence(progress: PoolProgress) -> str:
+    """Say how far the pool is from finished."""
     labeled = progress.labeled + progress.certified
     parts = [gettext("%(part)s of %(all)s labeled") % {"part": number(labeled), "all": number(progress.pool)}]
     if progress.wrong is not None:
@@ -41,7 +41,7 @@ def sentence(progress: PoolProgress, *, by_people: bool = True) -> str:
             "%(n)s item added since the last audit", "%(n)s items added since the last audit", progress.later
         )
         parts.append(text % {"n": number(progress.later)})
-    if progress.left and by_people:
+    if progress.seconds:
         text = gettext("about %(time)s of %(people)s to the end")
         each = progress.seconds / progress.people
         parts.append(text % {"time": _time(each), "people": _people(progress.people)})

@@ -154,7 +154,6 @@ def _numbers(membership: Membership, attention: Attention, pace: Pace, now: date
     control = ControlSlice(project)
     items, versions, leased = items_of(project), models_of(project, control), leased_of(project)
     progress = pool_progress(project, items, pace)
-    by_people = not project.nothing_left_at or progress.left > attention.undecided + attention.skipped
     counts = [  # None: not mentioned
         (gettext("Imported"), items["total"]),
         (gettext("Encoded"), items["encoded"]),
@@ -169,7 +168,7 @@ def _numbers(membership: Membership, attention: Attention, pace: Pace, now: date
     unencoded = items["total"] - items["encoded"] - items["unreadable"]
     return {
         "items": items,
-        "finished": sentence(progress, by_people=by_people) if items["encoded"] else "",
+        "finished": sentence(progress) if items["encoded"] else "",
         # Asked only where the page has no accuracy to show.
         "all_came_labeled": lambda: not items["control"] and 0 < items["encoded"] == project.batches.imported_items(),
         "unencoded": unencoded,
