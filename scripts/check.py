@@ -8,6 +8,7 @@ Exit status: 0 if every check passed, 1 otherwise.
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,11 +18,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple, NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 PYTEST = [f"{BIN}/pytest"]
+IN_MEMORY, MEMORY_BYTES = Path("/dev/shm"), 4_000_000_000  # noqa: S108  new folders in it are private
 NO_TESTS = 5  # pytest's exit status when no test was selected
 # One process a core for each of the two checks that run at a time: a process takes twenty seconds of a core to load
 # torch and collect all tests. The longest check has one more, for it goes on alone, and its tests wait for servers and
@@ -336,6 +339,12 @@ def check_all() -> list[Outcome]:
             raise
 
 
+def memory_folder() -> Path | None:
+    """Return the folder in memory if it has room for temporary files, else None: there tests take a sixth less time."""
+    has_room = os.access(IN_MEMORY, os.W_OK) and shutil.disk_usage(IN_MEMORY).free > MEMORY_BYTES
+    return IN_MEMORY if has_room else None
+
+
 def interrupt(*_: object) -> NoReturn:
     raise KeyboardInterrupt
 
@@ -346,7 +355,9 @@ def main() -> int:
     if name and name not in CHECKS:
         sys.exit(f"No check is called {name!r}. There are: {', '.join(CHECKS)}.")
     try:
-        outcomes = [check(name, arguments, say)] if name else check_all()
+        with TemporaryDirectory(prefix="marginalia-", dir=memory_folder(), ignore_cleanup_errors=True) as folder:
+            os.environ["TMPDIR"] = folder
+            outcomes = [check(name, arguments, say)] if name else check_all()
     except KeyboardInterrupt:
         processes.end()
         return 130
