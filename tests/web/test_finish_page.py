@@ -192,7 +192,7 @@ def test_a_goal_that_is_over_says_what_is_left(left: int, text: str) -> None:
 
 
 def ended_project(left: int) -> Project:
-    """Create a project whose goal runs and whose last batch is done, with `left` items that nobody labels any more."""
+    """Create a project whose goal runs and whose last batch is done, with `left` items that wait for a manager."""
     project = make_project("pool", kind="text")
     items = make_items(project, 20)
     make_open_batch(project, items)
@@ -219,7 +219,7 @@ def test_what_only_a_manager_can_settle_is_nobody_elses_minutes() -> None:
     answer = manager(ended_project(1)).get(PAGE)
     text, page = text_of(answer), answer.content.decode()
     assert "19 of 20 labeled. Waiting for a manager" in text
-    assert "1 item without a label waits for a manager. Settle in the review" in text
-    assert 'href="/p/pool/review/">Settle' in page
+    assert "1 item without a label waits for a manager. Open the review" in text
+    assert 'href="/p/pool/review/">Open' in page
     assert "/stop/" not in page
     assert "to the end" not in text

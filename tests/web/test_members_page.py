@@ -43,7 +43,7 @@ def test_a_member_without_a_limit_has_the_projects() -> None:
     make_member(project, "bo")
     page = text_of(manager(project).get(address(project)))
     assert re.search(r"ann Annotator 30 .*bo Annotator 1,200 ", page)
-    assert "Empty: 1,200, the project’s limit." in page
+    assert "If empty, the project’s limit of 1,200 applies." in page
 
 
 def test_a_member_is_changed_in_a_dialog_of_their_own() -> None:

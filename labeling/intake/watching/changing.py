@@ -80,9 +80,9 @@ def only(address: str, values: Mapping[str, str], *, secret: bool) -> dict[str, 
     for name in values:
         if name not in known:
             sentence = (
-                gettext("This source has no such credential. It takes: %(names)s.")
+                gettext("Unknown credential. This source takes: %(names)s.")
                 if secret
-                else gettext("This source has no such option. It takes: %(names)s.")
+                else gettext("Unknown option. This source takes: %(names)s.")
             )
             raise BadAddress(name, sentence % {"names": ", ".join(known) or gettext("none")})
     return {name: text for name, text in values.items() if text}

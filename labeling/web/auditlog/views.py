@@ -23,7 +23,7 @@ from labeling.web.shared.pages import for_members, for_people, render_page
 
 A_PAGE = 50
 WITHOUT_A_PERSON = {"command": _("a command"), "worker": _("the worker")}
-NOBODY = _("somebody who was not signed in")
+VISITOR = _("a visitor")
 LAST_DAY = datetime.date(9000, 1, 1)
 
 
@@ -87,7 +87,7 @@ def server_log(request: HttpRequest, user: User) -> HttpResponse:
 
 def _row(entry: LogEntry, names: dict[int | None, str]) -> dict[str, Any]:
     changes = words.changes_of(entry)
-    who = names.get(entry.who) or capfirst(gettext(WITHOUT_A_PERSON.get(entry.via, NOBODY)))
+    who = names.get(entry.who) or capfirst(gettext(WITHOUT_A_PERSON.get(entry.via, VISITOR)))
     return {
         "entry": entry,
         "sentence": words.sentence(entry, changes, who=who, whom=names.get(entry.whom, "")),

@@ -31,7 +31,7 @@ def changes_of(entry: LogEntry) -> list[Change]:
     """Return the fields of the entry's values. Fields that are no settings have the name that is stored."""
     before, after = _fields(entry.before), _fields(entry.after)
     return [
-        Change(_name(each), _words(before.get(each), LONGEST), _words(after.get(each), LONGEST))
+        Change(_name(each), _words(before.get(each)), _words(after.get(each)))
         for each in dict.fromkeys([*before, *after])
     ]
 
@@ -40,14 +40,13 @@ def sentence(entry: LogEntry, changes: list[Change], *, who: str, whom: str) -> 
     """Say who did what. `who` and `whom` are names; `whom` may be empty."""
     if is_in_sentence(entry, changes):
         [change] = changes
+        names = {"who": who, "setting": change.name, "before": change.before, "after": change.after}
         text = gettext("{who} changed {setting} from {before} to {after}.")
-        values = {"setting": change.name, "before": change.before, "after": change.after}
-        return _sentence(text, who=who, **values)
+        return format_html(text, **{name: _isolated(value) for name, value in names.items()})
     meanings = {kind.value: gettext(kind.meaning) for kind in LogKind}
     about = " ".join(filter(None, [whom, "" if entry.kind == LogKind.SETTINGS_CHANGED else entry.subject]))
     text = gettext("{who} {did}: {about}.") if about else gettext("{who} {did}.")
-    did = format_html("{}", meanings.get(entry.kind, entry.kind))
-    return format_html(text, who=_isolated(who), did=did, about=_isolated(about))
+    return format_html(text, who=_isolated(who), did=meanings.get(entry.kind, entry.kind), about=_isolated(about))
 
 
 def is_in_sentence(entry: LogEntry, changes: list[Change]) -> bool:
@@ -55,10 +54,6 @@ def is_in_sentence(entry: LogEntry, changes: list[Change]) -> bool:
     if entry.kind != LogKind.SETTINGS_CHANGED or len(changes) != 1:
         return False
     return len(changes[0].before) <= IN_SENTENCE and len(changes[0].after) <= IN_SENTENCE
-
-
-def _sentence(text: str, **values: str) -> SafeString:
-    return format_html(text, **{name: _isolated(value) for name, value in values.items()})
 
 
 def _isolated(text: str) -> SafeString:
@@ -80,7 +75,7 @@ def _name(field: str) -> str:
     return gettext(ON_PAGE[field].label) if field in ON_PAGE else field.replace("_", " ")
 
 
-def _words(value: Any, longest: int) -> str:
+def _words(value: Any) -> str:
     if value is None or value == "":
         return NONE
     if isinstance(value, bool):
@@ -91,4 +86,4 @@ def _words(value: Any, longest: int) -> str:
         text = ", ".join(map(str, value)) or NONE
     else:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
