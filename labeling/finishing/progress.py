@@ -18,7 +18,7 @@ from labeling.queue import rechecking
 class PoolProgress:
     """The progress of a pool.
 
-    pool : the items that a label is wanted for.
+    pool : the items that a label is wanted for, without those that came with a known answer (gold).
     labeled : those with a label by people, near-copies included.
     certified : those with a certified label alone.
     wrong : the largest share of wrong ones among all labels; None without certified labels. The certified ones are
@@ -56,8 +56,8 @@ class PoolProgress:
 def pool_progress(
     project: Project, items: Mapping[str, int], pace: Pace, errors: PeopleErrors | None = None
 ) -> PoolProgress:
-    """Return the progress. `items`: of `status.items_of`. `errors`: read if needed. At most eighteen queries."""
-    pool = items["encoded"] - items["excluded"]
+    """Return the progress. `items`: of `status.items_of`. `errors`: read if needed. At most nineteen queries."""
+    pool = items["encoded"] - items["excluded"] - project.items.gold_unpicked().count()
     copied, wrong_copies = (counts[None] for counts in copied_labels(project))
     labeled = min(items["labeled"] + copied, pool)
     certified = certified_labels(project)

@@ -58,7 +58,7 @@ LISTS: list[tuple[str, str, int]] = [
     ("sources/", Role.MANAGER, 3),
     ("webhooks/", Role.MANAGER, 1),
     ("datasets/", Role.ENGINEER, 3),
-    ("finish/", Role.ENGINEER, 25),
+    ("finish/", Role.ENGINEER, 26),
     ("predictions/", Role.ENGINEER, 1),
     ("registrations/", Role.ENGINEER, 2),
     ("progress/", Role.ANNOTATOR, 5),

@@ -163,7 +163,7 @@ def test_the_number_of_queries_is_fixed(much: int, django_assert_num_queries: An
         make_certificate(project.versions.get(), number=number)
     project.batches.update(selected_by=project.versions.get())
     client = manager(project)
-    with django_assert_num_queries(49):
+    with django_assert_num_queries(50):
         assert client.get(PAGE).status_code == 200
 
 
@@ -213,6 +213,13 @@ def test_a_reached_goal_is_done_with_a_date_and_a_number_and_cannot_be_stopped()
     assert "/stop/" not in answer.content.decode()
     for word in ("Under way", "running", "to the end", "waits for a manager"):
         assert word not in text
+
+
+def test_gold_items_that_no_batch_picked_keep_no_goal_from_its_end() -> None:
+    project = ended_project(0)
+    make_items(project, 5, first=20, gold=1)
+    Project.objects.filter(pk=project.pk).update(encoded_rows=25)
+    assert "Done 20 labels" in text_of(manager(project).get(PAGE))
 
 
 def test_what_only_a_manager_can_settle_is_nobody_elses_minutes() -> None:
