@@ -71,6 +71,15 @@ def read_answer(value: Any, column: str, rules: Rules) -> Any:
     return answer
 
 
+def drop_unknown(left: dict[str, Any], rules: Rules) -> None:
+    """Remove each label from a row's fields that is no answer to the project's question."""
+    for column in ("label", "gold", "suggestion", "truth"):
+        try:
+            read_answer(plain(left.get(column)), column, rules)
+        except BadValue:
+            del left[column]
+
+
 def one_of(value: Any, column: str, rules: Rules) -> str:
     """Return the class with this name; a number is read as its text. Raises `BadValue`."""
     value = whole(value)

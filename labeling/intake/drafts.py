@@ -93,6 +93,8 @@ def bad_file(record: Record, rules: Rules, problem: BadFile) -> Rejection:
 
 def _draft(record: Record, fields: dict[str, Any], rules: Rules, source: Source) -> Draft:
     left = dict(fields)
+    if source.layout.unknown_labels:
+        answer_cells.drop_unknown(left, rules)
     external_id, place_id = _pop_external_id(left), ""
     if not external_id and rules.id_of:
         external_id = rules.id_of(record.default_id)

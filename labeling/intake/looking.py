@@ -1,8 +1,9 @@
 """Look into an open file before its import: its first rows as items, and the labels that it has. Changes nothing."""
 
 import time
+import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import PurePosixPath
@@ -18,15 +19,19 @@ from labeling.intake.readers import Record, Source
 from labeling.intake.readers.layout import LABELS_AS, NOTHING_LEFT
 from labeling.intake.readers.tools import OUTCOMES, TOOLS
 from labeling.intake.rules import Rules
-from labeling.kinds.wording import excerpt, is_blank, whole
+from labeling.kinds.wording import is_blank, whole
 from labeling.labels.resolving.origins import Origin
+from labeling.questions.base import MAX_NAME
 
 FIRST = 5
 """The rows that are shown as items."""
 ROWS, SECONDS = 20_000, 3.0
 """The count of labels ends at the first of these."""
 MOST_NAMES = 200
-"""The unknown class names that are kept."""
+"""The unknown class names that are kept, unless the whole file is counted."""
+FEW_NAMES, PLAIN_NAMES = 10, 50
+NO_CLASS = frozenset({"unlabeled", "unlabelled", "unsorted", "unclassified"})
+"""The folders of items without a class."""
 _SHARE = 0.8  # of labeled rows in which a column must hold the label, to count as a copy of it
 
 
@@ -44,8 +49,9 @@ class LabelCounts:
 
     Of an export, `answers` is their number, and labels that no person has given are counted apart: `certified` ones
     and those of near-`copies`. `unknown` are the names that are no classes of the project, with their numbers of rows,
-    the most frequent first. `telling` are the columns, "id" among them, in which annotators could read the label.
-    `tools` counts the rows of each annotation tool by `OUTCOMES`; `question` is the one of several that is read.
+    the most frequent first, and `unknown_rows` the rows that have one. `telling` are the columns, "id" among them, in
+    which annotators could read the label. `tools` counts the rows of each annotation tool by `OUTCOMES`; `question` is
+    the one of several that is read.
     """
 
     rows: int = 0
@@ -56,6 +62,7 @@ class LabelCounts:
     unlabeled: int = 0
     empty: int = 0
     unknown: dict[str, int] = field(default_factory=dict)
+    unknown_rows: int = 0
     telling: list[str] = field(default_factory=list)
     from_folders: bool = False
     whole: bool = True
@@ -69,9 +76,14 @@ class LabelCounts:
 
     @property
     def all_labeled(self) -> bool:
-        """Whether no row becomes an item without a label: rows with a label that is no class are set aside."""
-        unsorted = sum(self.unknown.values()) if self.from_folders else 0
-        return self.whole and not self.unlabeled + unsorted
+        """Whether each row has a label, of a class or not."""
+        return self.whole and not self.unlabeled
+
+    @property
+    def look_like_texts(self) -> bool:
+        """Whether the unknown names are so many that the column may hold no classes at all."""
+        n = len(self.unknown)
+        return n > PLAIN_NAMES or (n > FEW_NAMES and 2 * n > self.unknown_rows)
 
 
 def first_rows(source: Source, rules: Rules) -> list[FirstRow]:
@@ -125,32 +137,44 @@ def count_labels(source: Source, rules: Rules, *, whole: bool = False) -> LabelC
             found.unlabeled += 1
             continue
         labeled += 1
-        found.answers += _answers(record)
-        missing = [name for name in names if not rules.question.proposes and name not in rules.indices]
+        answers = _answers(record)
+        found.answers += len(answers)
+        missing = _missing(names, rules)
         found.labels += not missing
-        unknown.update(missing)
+        unknown.update(missing or _missing(_values(answers, rules), rules))
+        found.unknown_rows += bool(missing)
         if record.fields is not None and len(names) == 1:
             telling.update(_telling(record.fields, names[0]))
     if len(roots) == 1:  # the folder around all files names no class
         unsorted = unknown.pop(roots.pop(), 0)
         found.unlabeled += unsorted
+        found.unknown_rows -= unsorted
         labeled -= unsorted
-    found.unknown = dict(unknown.most_common(MOST_NAMES))
+    found.unknown = dict(unknown.most_common(None if whole else MOST_NAMES))
     found.telling = [column for column, n in telling.items() if n >= _SHARE * labeled and labeled > 1]
     return found
 
 
 def _label(record: Record, rules: Rules, source: Source) -> str:
-    names, origin = ", ".join(_names(record, rules, source)), row_labels.unanswered(record.fields or {})
+    labels = _names(record, rules, source)
+    if source.layout.unknown_labels == "unlabeled" and _missing(labels, rules):
+        return ""
+    names, origin = ", ".join(labels), row_labels.unanswered(record.fields or {})
     if origin == Origin.COPY:
         return ""
     return gettext("%(names)s (suggested)") % {"names": names} if names and origin else names
 
 
-def _answers(record: Record) -> int:
-    """Return the number of answers of an exported row."""
+def _answers(record: Record) -> list[Any]:
+    """Return the answers of an exported row."""
     answers = answer_cells.as_json((record.fields or {}).get("annotations"))
-    return len(answers) if isinstance(answers, list) else 0
+    return answers if isinstance(answers, list) else []
+
+
+def _values(answers: Iterable[Any], rules: Rules) -> list[str]:
+    """Return the classes that these answers name."""
+    values = [each.get("value") for each in answers if isinstance(each, dict)]
+    return [_text(part) for value in values for part in rules.question.split(value) if not is_blank(part)]
 
 
 def _names(record: Record, rules: Rules, source: Source) -> list[str]:
@@ -165,14 +189,21 @@ def _names(record: Record, rules: Rules, source: Source) -> list[str]:
     return [_text(each) for each in rules.question.split(value) if not is_blank(each)]
 
 
+def _missing(names: Iterable[str], rules: Rules) -> list[str]:
+    return [name for name in names if not rules.question.proposes and name not in rules.indices]
+
+
 def _folder(name: Any, rules: Rules) -> list[str]:
     """Return the class that one of the file's folders names, or else the name of the nearest folder."""
     known = class_of_folder(name, rules)
-    return [known] if known is not None else list(PurePosixPath(str(name)).parts[-2:-1])
+    if known is not None:
+        return [known]
+    nearest = PurePosixPath(unicodedata.normalize("NFC", str(name))).parts[-2:-1]
+    return [] if nearest and nearest[0].casefold() in NO_CLASS else list(nearest)
 
 
 def _text(value: Any) -> str:
-    return excerpt(str(whole(value))).strip()
+    return str(whole(value)).strip()[: MAX_NAME + 1]  # a longer name cannot be a class either
 
 
 def _telling(fields: Mapping[str, Any], label: str) -> Iterator[str]:

@@ -10,7 +10,7 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from labeling.intake import fetching, uploads
+from labeling.intake import fetching, new_classes, uploads
 from labeling.intake.drafts import Draft, Rejection
 from labeling.intake.guessing import Guess, open_guessed
 from labeling.intake.looking import FirstRow, LabelCounts, count_labels, first_rows, item_at
@@ -21,12 +21,12 @@ from labeling.models import ItemImport, LogKind, Project, Source, Upload, User
 from labeling.models.jobs import worker_name
 from labeling.observing import auditlog
 from labeling.outside.sources import SourceProblem
-from labeling.projects.classes import changing as classes
 from labeling.storage.shared_files import store
 
 
 class Look(NamedTuple):
-    """A file in one layout. `problem` is the reason why it cannot be read in this layout; "" if it can.
+    """A file in one layout, which of a parked import says what becomes of labels that are no classes, unless these look
+    like texts. `problem` is the reason why it cannot be read in this layout; "" if it can.
 
     `columns` are those of the file; () for files in folders. `guessed` is the layout that these columns suggest, and
     `delimiter` the one in use. `questions` are those that the column of labels may name, too.
@@ -49,18 +49,16 @@ def receive(
     name: str,
     strict: bool,
     always: bool = False,
-    adds_classes: bool = False,
     **upload: Any,
 ) -> ItemImport:
     """Store an upload. Import it at once if it is in the product's own form without labels; else, or if `always`, park
     it.
 
-    `adds_classes`: whether the user may add classes; then labels that are no classes are no reason to ignore them.
     `upload` and errors as for `uploads.store_upload`.
     """
     with uploads.stored(project=project, name=name, **upload) as path:
         guessed = _guessed(project, path, uploads.sanitize_filename(name))
-    if guessed is not None and adds_classes and can_add_classes(project) and guessed.layout.labels_as == "ignore":
+    if guessed is not None and guessed.layout.labels_as == "ignore" and new_classes.can_add(project):
         guessed = guessed._replace(layout=replace(guessed.layout, labels_as="trusted"))
     if guessed is None or (guessed.own and not always):
         return uploads.begin(project=project, user=user, path=path, name=name, strict=strict)
@@ -77,18 +75,6 @@ def receive(
     )
 
 
-def receive_and_add_classes(
-    *, project: Project, user: User, name: str, strict: bool, layout: Layout, key: str = "", **upload: Any
-) -> ItemImport:
-    """Store an upload, add its labels that are no classes as classes, then import it.
-
-    Errors as for `uploads.receive` and `add_classes`.
-    """
-    with uploads.stored(project=project, name=name, **upload) as path:
-        add_classes(project=project, user=user, names=unknown_names(path, project, layout, name=name))
-    return uploads.begin(project=project, user=user, path=path, name=name, strict=strict, layout=layout, key=key)
-
-
 def preview(*, project: Project, name: str, layout: Layout, **upload: Any) -> Look:
     """Look into an upload, and keep nothing of it. Without options, the layout is guessed.
 
@@ -101,16 +87,6 @@ def preview(*, project: Project, name: str, layout: Layout, **upload: Any) -> Lo
         raise ValidationError(str(error)) from error
     finally:
         uploads.remove_upload(path)
-
-
-def unknown_names(path: Path, project: Project, layout: Layout, *, name: str, whole: bool = False) -> list[str]:
-    """Return the labels of a file that are no classes; none if the file cannot be read, which its import then tells."""
-    rules, name = rules_of(project, allow_files=False), uploads.sanitize_filename(name)
-    try:
-        with open_source(path, kind=project.kind, name=name, layout=layout) as source:
-            return list(count_labels(source, rules, whole=whole).unknown)
-    except UnreadableFile:
-        return []
 
 
 def look(item_import: ItemImport, *, person: int) -> Look:
@@ -163,10 +139,15 @@ def look_into(
             layout = guessed.layout
         seen = Look(layout, guessed.columns, guessed.layout, guessed.delimiter, [], LabelCounts())
         seen = seen._replace(questions=guessed.questions)
+        is_open = bool(parked) and not layout.unknown_labels
+        if is_open:  # no row is set aside for its label
+            layout = replace(layout, unknown_labels="add" if new_classes.can_add(project) else "unlabeled")
         try:
             source.settle(layout)
             at_source = fetching.rules_at(parked[0], rules, person=parked[1]) if parked else rules
-            return seen._replace(first=first_rows(source, at_source), counts=count_labels(source, rules))
+            seen = seen._replace(first=first_rows(source, at_source), counts=count_labels(source, rules))
+            asks = is_open and layout.adds_classes and seen.counts.look_like_texts
+            return seen if asks else seen._replace(layout=layout)
         except (UnreadableFile, SourceProblem) as error:
             return seen._replace(problem=str(error))
 
@@ -200,21 +181,6 @@ def discard(*, item_import: ItemImport) -> None:
     if not uploads.discard_parked(item_import):
         raise _gone(item_import)
     auditlog.record(LogKind.IMPORT_CHANGED, project=item_import.project, subject=subject, before=before)
-
-
-def can_add_classes(project: Project) -> bool:
-    """Return whether labels that are no classes can become classes of the project."""
-    return not (project.asks.proposes or project.asks.fixed_scale)
-
-
-@transaction.atomic
-def add_classes(*, project: Project, user: User | None, names: list[str]) -> None:
-    """Add classes with these names. Raises `ClassError`, or `ValidationError` by field."""
-    with auditlog.part_of_one():
-        for name in names:
-            classes.add(project=project, user=user, name=name)
-    if names:
-        auditlog.record(LogKind.CLASS_CHANGED, project=project, after={"added": names})
 
 
 def _guessed(project: Project, path: Path, name: str) -> Guess | None:
@@ -251,7 +217,7 @@ def _remembered(project: Project, guessed: Guess) -> Layout:
     if not guessed.shape or earlier is None:
         return guessed.layout
     own = guessed.layout
-    return replace(Layout.read(earlier), encoding=own.encoding, delimiter=own.delimiter)
+    return replace(Layout.read(earlier), encoding=own.encoding, delimiter=own.delimiter, unknown_labels="")
 
 
 def _file(item_import: ItemImport) -> Path:

@@ -17,7 +17,7 @@ import numpy as np
 from django.utils import timezone
 
 from labeling import kinds
-from labeling.intake import copying, fetching
+from labeling.intake import copying, fetching, new_classes
 from labeling.intake.checking import chunks
 from labeling.intake.chunk_writing import media_bytes, without_duplicates, write_chunk
 from labeling.intake.drafts import Draft, Rejection
@@ -112,6 +112,12 @@ def _import_from(step: Step, source: Source, item_import: ItemImport, project: P
     # Only rows of a file on the server, or of a source, may name files beside it; an upload has none beside it.
     rules = rules_of(project, allow_files=not item_import.owns_file, blind_ids=True)
     rules = fetching.rules_at(item_import, replace(rules, smaller=True))
+    if source.layout.adds_classes and not item_import.position:
+        step.progress("adding classes", of=item_import.name)(0.0)
+        user = item_import.created_by
+        if new_classes.add_from(source, project=project, user=user, rules=rules):
+            classes = tuple(project.classes.order_by("index").values_list("name", flat=True))
+            rules = replace(rules, classes=classes)
     if item_import.total is None and source.total is not None:
         ItemImport.objects.filter(pk=item_import.pk).update(total=source.total)
     if item_import.strict and item_import.position == 0 and not _all_good(step, source, item_import, project, rules):

@@ -54,7 +54,6 @@ QUIET_SCRIPTS = {
     ),
     "option node",
     *(".filters .field", "input, select", "#content .notice, #content .errorlist", "notice warn small"),
-    "[name=labels_as]:checked, [name=add_classes]:checked",
 }
 SELECTOR = re.compile(r"[.#(]\S|[a-z]+[\[,:]")
 """How a selector or a media query begins; a sentence does not."""

@@ -33,7 +33,7 @@ GERMAN = "Ticket;Nachricht;Kategorie;Land\n" + "".join(
 
 
 def start(kind: str = "text", role: str = Role.MANAGER, **fields: Any) -> tuple[Client, Any]:
-    project = make_project("pets", kind=kind, classes=["cat", "dog"], **fields)
+    project = make_project("pets", **{"kind": kind, "classes": ["cat", "dog"], **fields})
     client = Client()
     client.force_login(make_member(project, "mona", role))
     return client, project
@@ -59,8 +59,8 @@ def chosen(page: str) -> dict[str, str]:
         name: re.search(rf'<select id="id_{name}".*?value="([^"]*)" selected', page, re.S)[1]  # type: ignore[index]
         for name in selects
     }
-    radio = re.search(r'value="(\w+)" id="id_labels_as_\w+"\s+checked', page)
-    return values | ({"labels_as": radio[1]} if radio else {})
+    radios = re.findall(r'name="(\w+)" value="(\w+)" id="\w+"\s+checked', page)
+    return values | dict(radios)
 
 
 def go(client: Client, do: str = "import", **fields: Any) -> Any:
@@ -174,9 +174,9 @@ def test_a_file_in_the_products_own_form_is_imported_at_once_unless_asked() -> N
 )
 def test_photos_in_folders_lead_to_one_choice(labels_as, label, gold, truth, suggestion) -> None:
     client, project = start("image")
-    page = send(client, zipped("cat/1.png", "dog/2.png", "scans/3.png"), "photos.zip").content.decode()
-    assert "2 labels: the model trains on them immediately." in page
-    assert "1 item in folders with other names than the classes" in page
+    page = send(client, zipped("cat/1.png", "dog/2.png", "scans/3.png"), "photos.zip")
+    assert "3 labels: the model trains on them immediately." in text_of(page)
+    assert "1 item in folders that are no classes yet: scans" in text_of(page)
     assert client.get(address() + "?picture=0")["Content-Type"].startswith("image/")
     assert client.get(address() + "?picture=7").status_code == 404
     go(client, labels_as=labels_as)
@@ -220,12 +220,14 @@ def test_a_folder_is_imported_as_chosen_or_looked_at_first() -> None:
     assert sorted(project.items.values_list("gold", flat=True)) == [0, 1]
 
 
-def test_unknown_classes_are_named_and_added_by_managers() -> None:
+def test_labels_that_are_no_classes_yet_are_added_by_default() -> None:
     client, project = start()
-    page = send(client, GERMAN.replace("dog", "Vogel")).content.decode()
-    assert "4 rows with a label that is no class" in page
-    assert "Vogel" in page
-    go(client, add_classes="1")
+    page = send(client, GERMAN.replace("dog", "Vogel"))
+    assert "4 rows with a label that is no class yet: Vogel" in text_of(page)
+    assert "would be set aside" not in page.content.decode()
+    assert chosen(page.content.decode())["unknown_labels"] == "add"
+    assert "12 labels: the model trains on them immediately." in page.content.decode()
+    assert "1 class added: Vogel." in text_of(go(client))
     assert list(project.classes.order_by("index").values_list("name", flat=True)) == ["cat", "dog", "Vogel"]
     assert project.items.filter(label=2).count() == 4
 
@@ -271,8 +273,9 @@ def test_folders_of_classes_alone_leave_nothing_to_label() -> None:
     client, _ = start("image")
     page = send(client, zipped("cat/1.png", "dog/2.png"), "photos.zip").content.decode()
     assert page.count("No items would be left to label.") == 2  # trusted, and gold
-    page = send(client, zipped("cat/1.png", "dog/2.png", "scans/3.png"), "more.zip").content.decode()
-    assert "No items would be left" not in page
+    send(client, zipped("cat/1.png", "dog/2.png", "scans/3.png"), "more.zip")
+    assert "No items would be left" in go(client, "show", unknown_labels="add").content.decode()
+    assert "No items would be left" not in go(client, "show", unknown_labels="unlabeled").content.decode()
 
 
 def test_few_known_classes_do_not_preselect_to_ignore_labels_where_classes_can_be_added() -> None:
@@ -281,15 +284,81 @@ def test_few_known_classes_do_not_preselect_to_ignore_labels_where_classes_can_b
     page = send(client, mostly_new).content.decode()
     assert chosen(page)["labels_as"] == "trusted"
     assert "12 labels, not imported. Annotators label all items." in page
-    page = text_of(go(client, add_classes="1"))
+    page = text_of(go(client))
     assert "12 items imported from a.csv. 1 class added: Lob. 12 labels came in." in page
     assert project.items.labeled().count() == 12
+
+
+def test_rows_come_in_without_the_label_that_is_no_class_if_a_person_chooses_it() -> None:
+    client, project = start()
+    send(client, GERMAN.replace("dog", "Vogel"))
+    page = go(client, "show", unknown_labels="unlabeled").content.decode()
+    assert "8 labels: the model trains on them immediately." in page
+    assert "<strong>Vogel" not in page
+    go(client)
+    assert project.classes.count() == 2
+    assert (project.items.count(), project.items.labeled().count()) == (12, 8)
+
+
+def test_a_label_that_no_class_can_have_keeps_no_row_out() -> None:
+    client, project = start("text")
+    rows = "".join(f"text {n},{'cat' if n else 'x' * 300}\n" for n in range(5))
+    send(client, "text,label\n" + rows)
+    go(client)
+    assert (project.classes.count(), project.items.count(), project.items.labeled().count()) == (2, 5, 4)
+
+
+def test_of_texts_as_labels_a_person_is_asked() -> None:
+    client, project = start()
+    texts = "text,label\n" + "".join(f"text {n},Why is it {n}?\n" for n in range(20))
+    page = send(client, texts)
+    assert "These are many different labels. Is it the right column?" in text_of(page)
+    assert "unknown_labels" not in chosen(page.content.decode())
+    assert "would be set aside" not in page.content.decode()
+    assert "Choose what becomes of the labels that are no classes." in text_of(go(client))
+    assert not project.items.exists()
+    go(client, unknown_labels="unlabeled")
+    assert (project.classes.count(), project.items.count(), project.items.labeled().count()) == (2, 20, 0)
+
+
+def test_a_choice_for_one_column_is_none_for_another() -> None:
+    client, _ = start()
+    rows = "".join(f"text {n},Why is it {n}?,{'cat' if n % 2 else 'bird'}\n" for n in range(20))
+    page = send(client, "text,subject,label\n" + rows, preview="1").content.decode()
+    assert chosen(page)["unknown_labels"] == "add"
+    page = go(client, "show", label_column="subject").content.decode()
+    assert "unknown_labels" not in chosen(page)
+
+
+def test_points_that_a_scale_lacks_come_in_without_a_label() -> None:
+    client, project = start(question="score", classes=["1", "2"])
+    page = send(client, "text,label\n" + "".join(f"text {n},{2 if n else 7}\n" for n in range(5)))
+    assert "They come in without a label." in text_of(page)
+    go(client)
+    assert (project.classes.count(), project.items.count(), project.items.labeled().count()) == (2, 5, 4)
+
+
+def test_more_classes_than_are_shown_are_added() -> None:
+    client, project = start()
+    rows = "".join(f"text {n},class {n % 300}\n" for n in range(900))
+    send(client, "text,label\n" + rows)
+    go(client, unknown_labels="add")
+    assert (project.classes.count(), project.items.labeled().count()) == (302, 900)
+
+
+def test_folders_become_classes_by_default_but_those_of_unsorted_files() -> None:
+    client, project = start("image")
+    page = send(client, zipped("cat/1.png", "bird/2.png", "unsorted/3.png"), "photos.zip")
+    assert "1 item in folders that are no classes yet: bird" in text_of(page)
+    go(client)
+    assert list(project.classes.order_by("index").values_list("name", flat=True)) == ["cat", "dog", "bird"]
+    assert (project.items.count(), project.items.labeled().count()) == (3, 2)
 
 
 def test_ignored_labels_add_no_classes() -> None:
     client, project = start()
     send(client, GERMAN.replace("dog", "Vogel"))
-    go(client, add_classes="1", labels_as="ignore")
+    go(client, unknown_labels="add", labels_as="ignore")
     assert project.classes.count() == 2
     assert project.items.count() == 12
 

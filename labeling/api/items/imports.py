@@ -1,6 +1,6 @@
 """Endpoints for importing items and for serving their files."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from labeling.models import Ability, ItemImport, RejectedRow
 from labeling.outgoing.formats.csv import csv_lines
 from labeling.outside import references
 from labeling.projects import visible_files
+from labeling.projects.classes.common import refuse_for
 from labeling.projects.people import access
 from labeling.storage import media
 from labeling.storage.disk.files import FileDamaged
@@ -47,13 +48,15 @@ class UploadOptions(fields.Shape):
         help_text="Import nothing: return the first rows as items, and the layout, guessed where it is not given.",
     )
     add_classes = serializers.BooleanField(
-        default=False, help_text="Add the labels that are no classes as classes, first."
+        default=False, help_text="Add the labels that are no classes as classes: `unknown_labels` is `add`."
     )
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         return {**super().get_fields(), **{name: _Option(help_text=help) for name, help in OPTIONS.items()}}
 
     def validate(self, values: dict[str, Any]) -> dict[str, Any]:
+        if values["add_classes"]:
+            values["unknown_labels"] = "add"
         try:
             return {**values, "layout": Layout.read(values)}
         except LayoutError as error:
@@ -168,12 +171,13 @@ class ItemsUpload(ProjectView):
         layout, strict = options["layout"], options["strict"]
         if options["preview"]:
             return Response(Preview(_previewed(parked.preview(project=self.project, layout=layout, **file))).data)
-        receive: Callable[..., ItemImport] = uploads.receive
-        if options["add_classes"]:
+        if layout.adds_classes:
             access.require(self.membership, Ability.SETTINGS_CHANGE)
-            receive = parked.receive_and_add_classes
+            refuse_for(self.project.asks.fixed_scale)
         key = self.request.headers.get("Idempotency-Key", "")
-        item_import = receive(project=self.project, user=self.user, strict=strict, layout=layout, key=key, **file)
+        item_import = uploads.receive(
+            project=self.project, user=self.user, strict=strict, layout=layout, key=key, **file
+        )
         body = ImportSerializer(item_import).data
         if item_import.state in (ItemImport.State.REFUSED, ItemImport.State.FAILED):
             refused = {"code": "refused", "detail": item_import.reason, "import": body}

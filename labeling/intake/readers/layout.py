@@ -79,6 +79,10 @@ LABELS_AS = {
 }
 
 
+UNKNOWN_LABELS = ("add", "unlabeled")
+"""What becomes of labels that are no classes: new classes, or nothing, so that the row is an item without a label."""
+
+
 class LayoutError(ValueError):
     """An option of a layout is not valid. `option` is its name."""
 
@@ -94,6 +98,8 @@ OPTIONS = {
     "label_column": "The column of the labels. Default: label.",
     "labels_as": f"What the labels of the file, or the classes that its folders name, are: {', '.join(LABELS_AS)}. "
     "Default: the column's labels are trusted, folders are truth.",
+    "unknown_labels": "What becomes of labels that are no classes: add, for new classes, or unlabeled, for items "
+    "without a label. Default: their rows are set aside.",
     "leave_out": "Columns to leave out, separated by commas. All other columns are shown beside the item.",
     "encoding": f"The encoding of a text file, such as {', '.join(list(ENCODINGS.values())[1:4])}. Default: UTF-8.",
     "delimiter": 'The delimiter of a CSV file: one character, or "tab". Default: found in the header.',
@@ -115,6 +121,7 @@ class Layout:
     id_column: str = ""
     label_column: str = ""
     labels_as: str = ""
+    unknown_labels: str = ""
     leave_out: tuple[str, ...] = ()
     encoding: str = ""
     delimiter: str = ""
@@ -130,8 +137,9 @@ class Layout:
         given["leave_out"] = tuple(name for name in left_out if name)
         given["encoding"] = _encoding(given.get("encoding", ""))
         given["delimiter"] = _delimiter(given.get("delimiter", ""))
-        if given.get("labels_as", "ignore") not in LABELS_AS:
-            raise LayoutError("labels_as", gettext("Choose one of %(names)s.") % {"names": ", ".join(LABELS_AS)})
+        for option, names in (("labels_as", LABELS_AS), ("unknown_labels", UNKNOWN_LABELS)):
+            if option in given and given[option] not in names:
+                raise LayoutError(option, gettext("Choose one of %(names)s.") % {"names": ", ".join(names)})
         layout = cls(**given)
         if layout.text_column and layout.media_column:
             raise LayoutError("media_column", gettext("Name either the text column or the media column, not both."))
@@ -140,6 +148,11 @@ class Layout:
     def stored(self) -> dict[str, Any]:
         """Return the options that differ from the product's own form, as JSON."""
         return {name: value for name, value in asdict(self).items() if value and name != "unsettled"}
+
+    @property
+    def adds_classes(self) -> bool:
+        """Whether labels that are no classes become classes."""
+        return self.unknown_labels == "add" and self.labels_as != "ignore"
 
     @property
     def content(self) -> str:

@@ -5,7 +5,6 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from tqdm import tqdm
@@ -53,7 +52,7 @@ class Command(BaseCommand):
         parser.add_argument("slug", help="The project.")
         parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="Files or folders.")
         parser.add_argument("--preview", action="store_true", help="Print the first rows as items, and import nothing.")
-        parser.add_argument("--add-classes", action="store_true", help="Add the labels that are no classes as classes.")
+        parser.add_argument("--add-classes", action="store_true", help="Short for --unknown-labels add.")
         parser.add_argument("--strict", action="store_true", help="Refuse a file as a whole if any row is bad.")
         parser.add_argument("--truth", type=Path, help="Known answers of a .npy file: .npy, .csv or .txt, a row each.")
         for name, text in OPTIONS.items():
@@ -71,6 +70,8 @@ class Command(BaseCommand):
         **options: Any,
     ) -> None:
         project = project_named(slug)
+        if options["add_classes"]:
+            options["unknown_labels"] = "add"
         try:
             layout = Layout.read(options)
         except LayoutError as error:
@@ -82,9 +83,6 @@ class Command(BaseCommand):
             for path in paths:
                 self._preview(project, path.resolve(), layout)
             return
-        if options["add_classes"]:
-            for path in paths:
-                self._add_classes(project, path.resolve(), layout)
         truth_path = truth.resolve() if truth else None
         if getattr(self, "_called_from_command_line", False):  # Django sets it; tests go on after the import
             gc.freeze()  # the garbage collector need not look again and again at all that is loaded
@@ -116,17 +114,9 @@ class Command(BaseCommand):
         for column in look.counts.telling:
             self.stdout.write(f"  {column} holds the label: --leave-out hides a column from annotators")
 
-    def _add_classes(self, project: Project, path: Path, layout: Layout) -> None:
-        names = parked.unknown_names(path, project, layout, name=path.name, whole=True)
-        try:
-            parked.add_classes(project=project, user=None, names=names)
-        except ValidationError as error:
-            raise CommandError(f"{path.name}: {' '.join(error.messages)}") from error
-        if names:
-            self.stdout.write(f"{path.name}: added {', '.join(names)}")
-
     def _import(self, project: Project, path: Path, strict: bool, truth: Path | None, layout: Layout) -> ItemImport:
         job = self._job(project, path, strict, truth, layout)
+        classes = set(project.classes.values_list("name", flat=True))
         item_import = job.item_import
         with tqdm(total=1.0, disable=None, bar_format="{desc}: {percentage:3.0f}%|{bar}| {remaining} left") as bar:
             Worker(import_items).execute(TerminalStep(job, bar))
@@ -135,6 +125,9 @@ class Command(BaseCommand):
         if job.state == Job.State.FAILED:
             raise CommandError(f"{path.name}: {job.reason}")
         self.stdout.write(f"{path.name}: {item_import.accepted} items imported, {item_import.rejected} rows set aside")
+        names = project.classes.order_by("index").values_list("name", flat=True)
+        if added := [name for name in names if name not in classes]:
+            self.stdout.write(f"  added {', '.join(added)}")
         if item_import.labeled:
             self.stdout.write(f"  {item_import.labeled} labels came in: the worker trains on them")
         for row in item_import.rejected_rows.all()[:SHOWN_REJECTIONS]:

@@ -1,7 +1,7 @@
 """A parked import: its first rows as items, and the form that says what columns and labels are."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.contrib import messages
@@ -14,7 +14,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
 from labeling import kinds
-from labeling.intake import parked
+from labeling.intake import new_classes, parked
 from labeling.intake.drafts import Draft
 from labeling.intake.guessing import OWN_LABELS
 from labeling.intake.looking import FIRST, FirstRow, LabelCounts, consequence
@@ -26,6 +26,7 @@ from labeling.kinds import FileKind, Kind
 from labeling.models import Ability, ItemImport, Membership, Project
 from labeling.outgoing.exports.splits import GROUP
 from labeling.outside.sources import SourceProblem
+from labeling.projects.people import access
 from labeling.web.imports.import_rows import label_notice, next_step
 from labeling.web.shared.forms import translated_choices
 from labeling.web.shared.pages import render_page
@@ -84,15 +85,21 @@ def _posted(request: HttpRequest, membership: Membership, item_import: ItemImpor
             name: request.POST.getlist(name) if name == "leave_out" else text for name, text in request.POST.items()
         }
         layout = Layout.read(values)
+        if layout.label_column != item_import.layout.get("label_column", ""):  # other labels: what was chosen is stale
+            layout = replace(layout, unknown_labels="")
         parked.change(item_import=item_import, layout=layout)
         if action != "import":
             return here
-        added: list[str] = []
-        is_asked = layout.labels_as != "ignore" and request.POST.get("add_classes")
-        if is_asked and membership.can(Ability.SETTINGS_CHANGE):
-            added = list(parked.look(item_import, person=membership.user.pk).counts.unknown)
-            parked.add_classes(project=project, user=membership.user, names=added)
-        return answer(request, parked.start(item_import=item_import, layout=layout), added)
+        if not layout.unknown_labels:
+            layout = parked.look(item_import, person=membership.user.pk).layout
+        if layout.labels_as != "ignore" and not layout.unknown_labels:
+            raise ValidationError(gettext("Choose what becomes of the labels that are no classes."))
+        if layout.adds_classes:
+            access.require(membership, Ability.SETTINGS_CHANGE)
+        known = set(project.classes.values_list("name", flat=True))
+        received = parked.start(item_import=item_import, layout=layout)
+        classes = project.classes.order_by("index").values_list("name", flat=True)
+        return answer(request, received, [name for name in classes if name not in known])
     except (LayoutError, UnreadableFile) as error:
         messages.error(request, str(error))
     except ValidationError as error:
@@ -134,8 +141,7 @@ def _context(look: parked.Look, membership: Membership) -> dict[str, Any]:
     project = membership.project
     kind, found = kinds.of(project), look.counts
     unknown, proposes = found.unknown, project.asks.proposes
-    adds = bool(unknown) and parked.can_add_classes(project) and membership.can(Ability.SETTINGS_CHANGE)
-    in_file = found.labels + sum(unknown.values())
+    in_file = found.labels + found.unknown_rows
     return {
         "problem": look.problem,
         "cards": [_card(row, kind) for row in look.first],
@@ -150,9 +156,12 @@ def _context(look: parked.Look, membership: Membership) -> dict[str, Any]:
         "grouped": GROUP in look.columns and isinstance(kind, FileKind),
         "uses": _uses(found, look.layout, project) if in_file and not (proposes and found.from_folders) else [],
         "unknown": _some(unknown),
-        "unknown_rows": count(sum(unknown.values()), "item" if found.from_folders else "row"),
+        "unknown_rows": count(found.unknown_rows, "item" if found.from_folders else "row"),
         "from_folders": found.from_folders,
-        "adds": count(len(unknown), "class", "classes") if adds else "",
+        "unknown_labels": look.layout.unknown_labels,
+        "can_add": new_classes.can_add(project),
+        "new_classes": count(len(unknown), "class", "classes"),
+        "look_like_texts": found.look_like_texts,
         "telling": [] if look.layout.labels_as in ("", "trusted") else found.telling,
         "empty": not look.problem and found.empty == found.rows,
         "n_rows": found.rows,
@@ -200,10 +209,11 @@ def _content(look: parked.Look, kind: Kind) -> str:
 def _uses(found: LabelCounts, layout: Layout, project: Project) -> list[tuple[str, str, str, bool]]:
     """Return value, title, consequence and whether it is chosen of each use of labels."""
     chosen = layout.labels_as or "trusted"
-    is_all = found.all_labeled and not project.items.to_label().exists()
+    adds = layout.unknown_labels == "add" or not found.unknown
+    is_all = found.all_labeled and adds and not project.items.to_label().exists()
     uses = []
     for name, use in LABELS_AS.items():
-        n = found.labels if use.column else found.labels + sum(found.unknown.values())
+        n = found.labels + (found.unknown_rows if adds or not use.column else 0)
         labels = _at_least(found, gettext("At least %(labels)s"), labels=count(n, "label"))
         uses.append((name, gettext(use.title), consequence(name, labels, is_all=is_all), name == chosen))
     return uses

@@ -194,8 +194,7 @@ def _received(membership: Membership, form: UploadForm) -> ItemImport | None:
         if labels_as and "preview" not in form.data:
             received = uploads.receive(**upload, layout=Layout(labels_as=labels_as))
         else:
-            can_add = membership.can(Ability.SETTINGS_CHANGE)
-            received = parked.receive(**upload, always="preview" in form.data, adds_classes=can_add)
+            received = parked.receive(**upload, always="preview" in form.data)
         return _good(received)
     return None
 

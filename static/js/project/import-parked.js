@@ -8,7 +8,7 @@ let turn = 0; // only the newest change is shown
 start();
 
 document.addEventListener("change", ({ target }) => {
-  if (target.form === form() && !["labels_as", "add_classes"].includes(target.name)) show(target.id);
+  if (target.form === form() && target.name !== "labels_as") show(target.id);
 });
 
 document.addEventListener("submit", () => {
@@ -29,10 +29,10 @@ async function show(id) {
   if (mine !== turn) return;
   if (!page?.querySelector("#parked")) return location.reload();
   // What was chosen and focused meanwhile stays.
-  const chosen = [...form().querySelectorAll("[name=labels_as]:checked, [name=add_classes]:checked")].map((each) => each.id);
+  const chosen = form().querySelector("[name=labels_as]:checked")?.id;
   const focused = form().contains(document.activeElement) ? document.activeElement.id : id;
   document.querySelector("#content").replaceWith(page.querySelector("#content"));
-  for (const each of chosen) if (document.getElementById(each)) document.getElementById(each).checked = true;
+  if (chosen && document.getElementById(chosen)) document.getElementById(chosen).checked = true;
   start();
   document.getElementById(focused)?.focus();
 }
