@@ -25,6 +25,8 @@ from labeling.questions.base import MAX_NAME
 
 FIRST = 5
 """The rows that are shown as items."""
+FOLDERS = 12
+"""The folders of files of which one file is shown."""
 ROWS, SECONDS = 20_000, 3.0
 """The count of labels ends at the first of these."""
 MOST_NAMES = 200
@@ -49,9 +51,9 @@ class LabelCounts:
 
     Of an export, `answers` is their number, and labels that no person has given are counted apart: `certified` ones
     and those of near-`copies`. `unknown` are the names that are no classes of the project, with their numbers of rows,
-    the most frequent first, and `unknown_rows` the rows that have one. `telling` are the columns, "id" among them, in
-    which annotators could read the label. `tools` counts the rows of each annotation tool by `OUTCOMES`; `question` is
-    the one of several that is read.
+    the most frequent first, and `unknown_rows` the rows that have one. `several`: a row has several labels. `telling`
+    are the columns, "id" among them, in which annotators could read the label. `tools` counts the rows of each
+    annotation tool by `OUTCOMES`; `question` is the one of several that is read.
     """
 
     rows: int = 0
@@ -64,6 +66,7 @@ class LabelCounts:
     unknown: dict[str, int] = field(default_factory=dict)
     unknown_rows: int = 0
     telling: list[str] = field(default_factory=list)
+    several: bool = False
     from_folders: bool = False
     whole: bool = True
     tools: dict[str, Counter[str]] = field(default_factory=dict)
@@ -90,16 +93,27 @@ def first_rows(source: Source, rules: Rules) -> list[FirstRow]:
     """Return the first rows in the layout of the source. Raises `UnreadableFile`."""
     trusted = replace(source.layout, labels_as="trusted")
     rows = []
-    for record in islice(source.known(), FIRST):
+    for record in _shown(source, rules):
         item = check_record(source.in_layout(record, source.layout), rules, source)
         rows.append(FirstRow(record.where, item, _label(source.in_layout(record, trusted), rules, source)))
     return rows
 
 
 def item_at(source: Source, rules: Rules, place: int) -> Draft | Rejection | None:
-    """Return the item at this place among the first rows; None if the file is shorter. Raises `UnreadableFile`."""
-    record = next(islice(source.rows(), place, FIRST), None)
-    return None if record is None else check_record(record, rules, source)
+    """Return the item at this place among the first rows; None if there are fewer. Raises `UnreadableFile`."""
+    record = next(islice(_shown(source, rules), place, None), None)
+    return None if record is None else check_record(source.in_layout(record, source.layout), rules, source)
+
+
+def _shown(source: Source, rules: Rules) -> Iterator[Record]:
+    """Return the rows that are shown: the first ones; of files in folders one a class."""
+    by_class: dict[tuple[str, ...], Record] = {}
+    if source.truth_from_folder:
+        for record in islice(source.known(), ROWS):
+            by_class.setdefault(tuple(_names(record, rules, source)), record)
+            if len(by_class) == FOLDERS:
+                break
+    return iter(by_class.values()) if len(by_class) > 1 else islice(source.known(), FIRST)
 
 
 def count_labels(source: Source, rules: Rules, *, whole: bool = False) -> LabelCounts:
@@ -137,6 +151,7 @@ def count_labels(source: Source, rules: Rules, *, whole: bool = False) -> LabelC
             found.unlabeled += 1
             continue
         labeled += 1
+        found.several |= len(names) > 1
         answers = _answers(record)
         found.answers += len(answers)
         missing = _missing(names, rules)

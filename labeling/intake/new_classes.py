@@ -10,18 +10,19 @@ from labeling.models import LogKind, Project, User
 from labeling.observing import auditlog
 from labeling.projects.classes import changing as classes
 from labeling.projects.classes.common import ClassError
+from labeling.questions import Question
 
 
-def can_add(project: Project) -> bool:
-    """Return whether labels that are no classes can become classes of the project."""
-    return not (project.asks.proposes or project.asks.fixed_scale)
+def can_add(question: Question) -> bool:
+    """Return whether labels that are no classes can become classes of a project with this question."""
+    return not (question.proposes or question.fixed_scale)
 
 
 def add_from(source: Source, *, project: Project, user: User | None, rules: Rules) -> bool:
     """Add the labels of a file that are no classes as classes, except those that no class can be called, such as whole
     texts. Return whether there are any new ones. Reads the whole file. Raises `UnreadableFile`.
     """
-    names = list(count_labels(source, rules, whole=True).unknown) if can_add(project) else []
+    names = list(count_labels(source, rules, whole=True).unknown) if can_add(rules.question) else []
     with transaction.atomic():
         with auditlog.part_of_one():
             added = [name for name in names if _add(project, user, name)]

@@ -1,5 +1,6 @@
 """Uploads that wait for a person: who sees their first rows as items, says what columns and labels are, and begins."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from labeling.intake.guessing import Guess, open_guessed
 from labeling.intake.looking import FirstRow, LabelCounts, count_labels, first_rows, item_at
 from labeling.intake.readers import Layout, UnreadableFile, open_source
 from labeling.intake.readers.layout import missing
+from labeling.intake.rules import Rules
 from labeling.intake.run import rules_of
 from labeling.models import ItemImport, LogKind, Project, Source, Upload, User
 from labeling.models.jobs import worker_name
@@ -58,7 +60,7 @@ def receive(
     """
     with uploads.stored(project=project, name=name, **upload) as path:
         guessed = _guessed(project, path, uploads.sanitize_filename(name))
-    if guessed is not None and guessed.layout.labels_as == "ignore" and new_classes.can_add(project):
+    if guessed is not None and guessed.layout.labels_as == "ignore" and new_classes.can_add(project.asks):
         guessed = guessed._replace(layout=replace(guessed.layout, labels_as="trusted"))
     if guessed is None or (guessed.own and not always):
         return uploads.begin(project=project, user=user, path=path, name=name, strict=strict)
@@ -82,7 +84,8 @@ def preview(*, project: Project, name: str, layout: Layout, **upload: Any) -> Lo
     """
     path = uploads.store_upload(project=project, name=name, **upload)
     try:
-        return look_into(path, project, layout, name=uploads.sanitize_filename(name), guessing=True)
+        rules = rules_of(project, allow_files=False, blind_ids=True)
+        return look_into(path, rules, layout, name=uploads.sanitize_filename(name), guessing=True)
     except UnreadableFile as error:
         raise ValidationError(str(error)) from error
     finally:
@@ -91,8 +94,16 @@ def preview(*, project: Project, name: str, layout: Layout, **upload: Any) -> Lo
 
 def look(item_import: ItemImport, *, person: int) -> Look:
     """Look into the file of a parked import, for a person who waits. Errors as for `look_into`."""
-    layout, parked = Layout.read(item_import.layout), (item_import, person)
-    return look_into(_file(item_import), item_import.project, layout, name=item_import.name, parked=parked)
+    layout, project = Layout.read(item_import.layout), item_import.project
+    rules = rules_of(project, allow_files=False, blind_ids=True)
+    return look_into(
+        _file(item_import),
+        rules,
+        layout,
+        name=item_import.name,
+        at_source=lambda rules: fetching.rules_at(item_import, rules, person=person),
+        unknown="add" if new_classes.can_add(project.asks) else "unlabeled",
+    )
 
 
 def first_item(item_import: ItemImport, place: int, *, person: int) -> Draft | Rejection | None:
@@ -101,6 +112,7 @@ def first_item(item_import: ItemImport, place: int, *, person: int) -> Draft | R
     Errors as for `look`, and `SourceProblem`.
     """
     path, layout, name = _file(item_import), Layout.read(item_import.layout), item_import.name
+    layout = replace(layout, unknown_labels="unlabeled")  # no label keeps a row out, as in `look`
     plain = rules_of(item_import.project, allow_files=False, blind_ids=True)
     rules = fetching.rules_at(item_import, plain, person=person)
     try:
@@ -109,45 +121,46 @@ def first_item(item_import: ItemImport, place: int, *, person: int) -> Draft | R
     except UnreadableFile:  # as in `look`
         texts = {"encoding": layout.encoding, "delimiter": layout.delimiter}
         with open_guessed(path, plain, name=name, **texts) as (source, guessed):
-            source.settle(guessed.layout)
+            source.settle(replace(guessed.layout, unknown_labels="unlabeled"))
             item = item_at(source, rules, place)
     return fetching.with_picture(item_import, item, person=person) if isinstance(item, Draft) else item
 
 
 def look_into(
     path: Path,
-    project: Project,
+    rules: Rules,
     layout: Layout,
     *,
     name: str,
-    allow_files: bool = False,
     guessing: bool = False,
-    parked: tuple[ItemImport, int] | None = None,
+    unknown: str = "",
+    at_source: Callable[[Rules], Rules] = lambda rules: rules,
 ) -> Look:
-    """Look into a file in this layout; with `allow_files`, its rows may name files beside it; those of a `parked`
-    import from a source, files there, which are read for the person with this id.
+    """Look into a file in this layout.
 
-    `guessing`: if the layout has no options, take the guessed one. Raises `UnreadableFile` if the file can be read in
-    no layout.
+    Parameters
+    ----------
+    guessing: if the layout has no options, take the guessed one.
+    unknown: what becomes of labels that are no classes where the layout does not say it, so that no row is set aside
+        for its label; "" to leave it so. The layout is then guessed, too, if it does not fit.
+    at_source: returns the rules for rows that name files at the file's source.
+
+    Raises `UnreadableFile` if the file can be read in no layout.
     """
-    rules = rules_of(project, allow_files=allow_files, blind_ids=True)
     guessing = guessing and not layout.stored()
     encoding = None if guessing else layout.encoding
     with open_guessed(path, rules, name=name, encoding=encoding, delimiter=layout.delimiter) as (source, guessed):
         # Another encoding or delimiter gives the columns other names.
-        if guessing or (parked and missing(layout, (*guessed.columns, *guessed.questions))):
+        if guessing or (unknown and missing(layout, (*guessed.columns, *guessed.questions))):
             layout = guessed.layout
         seen = Look(layout, guessed.columns, guessed.layout, guessed.delimiter, [], LabelCounts())
         seen = seen._replace(questions=guessed.questions)
-        is_open = bool(parked) and not layout.unknown_labels
-        if is_open:  # no row is set aside for its label
-            layout = replace(layout, unknown_labels="add" if new_classes.can_add(project) else "unlabeled")
+        settled = replace(layout, unknown_labels=layout.unknown_labels or unknown)
         try:
-            source.settle(layout)
-            at_source = fetching.rules_at(parked[0], rules, person=parked[1]) if parked else rules
-            seen = seen._replace(first=first_rows(source, at_source), counts=count_labels(source, rules))
-            asks = is_open and layout.adds_classes and seen.counts.look_like_texts
-            return seen if asks else seen._replace(layout=layout)
+            source.settle(settled)
+            seen = seen._replace(first=first_rows(source, at_source(rules)), counts=count_labels(source, rules))
+            asks = settled.adds_classes and seen.counts.look_like_texts
+            return seen if asks else seen._replace(layout=settled)
         except (UnreadableFile, SourceProblem) as error:
             return seen._replace(problem=str(error))
 
@@ -156,6 +169,7 @@ def change(*, item_import: ItemImport, layout: Layout) -> None:
     """Give a parked import another layout. Raises `ValidationError` if it is not parked any more."""
     if not ItemImport.objects.parked().filter(pk=item_import.pk).update(layout=layout.stored()):
         raise _gone(item_import)
+    item_import.layout = layout.stored()
 
 
 def start(*, item_import: ItemImport, layout: Layout) -> ItemImport:

@@ -71,13 +71,15 @@ def folder() -> Path:
 
 
 class Admission(NamedTuple):
-    """The permission to store the file of a request. `proven`: the request has passed a check against CSRF."""
+    """The permission to store the file of a request. `project`: the one whose storage it counts towards; None before
+    there is one. `proven`: the request has passed a check against CSRF.
+    """
 
-    project: Project
+    project: Project | None
     proven: bool
 
 
-def admit(request: HttpRequest, project: Project, *, proven: bool) -> None:
+def admit(request: HttpRequest, project: Project | None, *, proven: bool) -> None:
     """Permit the upload handler to store the request's file. Call it after the permission check of the sender."""
     request.file_admission = Admission(project, proven)  # type: ignore[attr-defined]
 
@@ -178,12 +180,20 @@ def _request_hash(path: Path, key: str, *, strict: bool, layout: Layout) -> str:
 
 
 def store_upload(
-    *, project: Project, name: str, chunks: Iterable[bytes], length: int | None = None, spooled_at: Path | None = None
+    *,
+    project: Project | None,
+    name: str,
+    chunks: Iterable[bytes],
+    length: int | None = None,
+    spooled_at: Path | None = None,
+    prefix: str = "",
 ) -> Path:
     """Store an upload in the uploads' folder, and return its path.
 
     Parameters
     ----------
+    project: the project whose storage the upload counts towards; None before there is one.
+    prefix: the beginning of the file's name in the folder.
     chunks: the content; ignored if the file at `spooled_at` can be linked.
     length: the number of bytes that the client announced; None if unknown.
     spooled_at: where the spooled file lies.
@@ -194,14 +204,15 @@ def store_upload(
     sweep()
     check_length(length)
     suffix = "".join(re.findall(r"\.[a-z0-9]{1,10}\Z", name.lower()))
-    path = folder() / f"{uuid.uuid4().hex}{suffix}"
-    if not (spooled_at and quota.rename(spooled_at, path)):
+    path = folder() / f"{prefix}{uuid.uuid4().hex}{suffix}"
+    if project and not (spooled_at and quota.rename(spooled_at, path)):
         quota.reserve(project=project, path=path, size=length or 0)
     try:
         size = _link_or_write(path, chunks, spooled_at)
         if length is not None and size != length:  # the web server may end a body early without an error
             raise ValidationError(gettext(BROKE_OFF))
-        quota.reserve(project=project, path=path, size=size)
+        if project:
+            quota.reserve(project=project, path=path, size=size)
         try:
             store().publish(path)
         except StoreAway as error:

@@ -59,7 +59,7 @@ def chosen(page: str) -> dict[str, str]:
         name: re.search(rf'<select id="id_{name}".*?value="([^"]*)" selected', page, re.S)[1]  # type: ignore[index]
         for name in selects
     }
-    radios = re.findall(r'name="(\w+)" value="(\w+)" id="\w+"\s+checked', page)
+    radios = re.findall(r'type="radio" name="(\w+)" value="(\w+)" id="\w+"\s+checked', page)
     return values | dict(radios)
 
 

@@ -14,7 +14,7 @@ from labeling.intake.drafts import Rejection
 from labeling.intake.readers import UnreadableFile
 from labeling.intake.readers.layout import OPTIONS, Layout, LayoutError
 from labeling.intake.rejecting import KEPT, by_number
-from labeling.intake.run import import_items
+from labeling.intake.run import import_items, rules_of
 from labeling.intake.uploads import register
 from labeling.kinds.wording import excerpt
 from labeling.loop.step import Step
@@ -95,7 +95,8 @@ class Command(BaseCommand):
 
     def _preview(self, project: Project, path: Path, layout: Layout) -> None:
         try:
-            look = parked.look_into(path, project, layout, name=path.name, allow_files=True, guessing=True)
+            rules = rules_of(project, allow_files=True, blind_ids=True)
+            look = parked.look_into(path, rules, layout, name=path.name, guessing=True)
         except UnreadableFile as error:
             raise CommandError(str(error)) from error
         if look.problem:

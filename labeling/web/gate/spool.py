@@ -87,7 +87,8 @@ class UploadSpool(TemporaryFileUploadHandler):
             super().new_file(*args, **kwargs)
         except OSError as error:
             self._broken(error)
-        self._reserve(admission.project)
+        if admission.project is not None:
+            self._reserve(admission.project)
 
     def _form_is_ours(self) -> bool:
         """Return whether the fields before the file pass Django's CSRF check."""

@@ -1,6 +1,6 @@
 """A parked import: its first rows as items, and the form that says what columns and labels are."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,9 +15,9 @@ from django.utils.translation import gettext_noop as _
 
 from labeling import kinds
 from labeling.intake import new_classes, parked
-from labeling.intake.drafts import Draft
+from labeling.intake.drafts import Draft, Rejection
 from labeling.intake.guessing import OWN_LABELS
-from labeling.intake.looking import FIRST, FirstRow, LabelCounts, consequence
+from labeling.intake.looking import FirstRow, LabelCounts, consequence
 from labeling.intake.readers import Layout, UnreadableFile
 from labeling.intake.readers.base import EXPORTED
 from labeling.intake.readers.layout import DELIMITERS, ENCODINGS, LABELS_AS, LayoutError
@@ -28,7 +28,7 @@ from labeling.outgoing.exports.splits import GROUP
 from labeling.outside.sources import SourceProblem
 from labeling.projects.people import access
 from labeling.web.imports.import_rows import label_notice, next_step
-from labeling.web.shared.forms import translated_choices
+from labeling.web.shared.forms import number_in, translated_choices
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.words import count
 
@@ -69,7 +69,7 @@ def page(request: HttpRequest, membership: Membership, item_import: ItemImport) 
         look = parked.look(item_import, person=membership.user.pk)
     except UnreadableFile as error:
         look = parked.Look(Layout(), (), Layout(), "", [], LabelCounts(), str(error))
-    context = {"import": item_import, **_context(look, membership)}
+    context = {"import": item_import, "picture": "?picture=", **preview_of(look, membership.project)}
     return render_page(request, membership, "project/import_parked.html", context, section="project-import")
 
 
@@ -85,13 +85,15 @@ def _posted(request: HttpRequest, membership: Membership, item_import: ItemImpor
             name: request.POST.getlist(name) if name == "leave_out" else text for name, text in request.POST.items()
         }
         layout = Layout.read(values)
-        if layout.label_column != item_import.layout.get("label_column", ""):  # other labels: what was chosen is stale
+        before = Layout.read(item_import.layout)
+        if (layout.label_column or "label") != (before.label_column or "label"):  # the choice was for other labels
             layout = replace(layout, unknown_labels="")
         parked.change(item_import=item_import, layout=layout)
         if action != "import":
             return here
         if not layout.unknown_labels:
-            layout = parked.look(item_import, person=membership.user.pk).layout
+            seen = parked.look(item_import, person=membership.user.pk)
+            layout = replace(layout, unknown_labels=seen.layout.unknown_labels)
         if layout.labels_as != "ignore" and not layout.unknown_labels:
             raise ValidationError(gettext("Choose what becomes of the labels that are no classes."))
         if layout.adds_classes:
@@ -137,14 +139,14 @@ def answer(request: HttpRequest, received: ItemImport, added: Sequence[str] = ()
     return redirect("project-import", slug)
 
 
-def _context(look: parked.Look, membership: Membership) -> dict[str, Any]:
-    project = membership.project
+def preview_of(look: parked.Look, project: Project) -> dict[str, Any]:
+    """Return what the template `project/first_rows.html` shows. The project need not be stored yet."""
     kind, found = kinds.of(project), look.counts
     unknown, proposes = found.unknown, project.asks.proposes
     in_file = found.labels + found.unknown_rows
     return {
         "problem": look.problem,
-        "cards": [_card(row, kind) for row in look.first],
+        "cards": [_card(row, kind, is_file=found.from_folders) for row in look.first],
         "selects": list(_selects(look, kind, project)),
         "leave_out": [
             (name, name in look.layout.leave_out)
@@ -159,7 +161,7 @@ def _context(look: parked.Look, membership: Membership) -> dict[str, Any]:
         "unknown_rows": count(found.unknown_rows, "item" if found.from_folders else "row"),
         "from_folders": found.from_folders,
         "unknown_labels": look.layout.unknown_labels,
-        "can_add": new_classes.can_add(project),
+        "can_add": new_classes.can_add(project.asks),
         "new_classes": count(len(unknown), "class", "classes"),
         "look_like_texts": found.look_like_texts,
         "telling": [] if look.layout.labels_as in ("", "trusted") else found.telling,
@@ -210,7 +212,7 @@ def _uses(found: LabelCounts, layout: Layout, project: Project) -> list[tuple[st
     """Return value, title, consequence and whether it is chosen of each use of labels."""
     chosen = layout.labels_as or "trusted"
     adds = layout.unknown_labels == "add" or not found.unknown
-    is_all = found.all_labeled and adds and not project.items.to_label().exists()
+    is_all = found.all_labeled and adds and not (project.pk and project.items.to_label().exists())
     uses = []
     for name, use in LABELS_AS.items():
         n = found.labels + (found.unknown_rows if adds or not use.column else 0)
@@ -251,19 +253,24 @@ def _some(names: Collection[str]) -> str:
     return more if len(names) > NAMED else some
 
 
-def _card(row: FirstRow, kind: Kind) -> Card:
+def _card(row: FirstRow, kind: Kind, *, is_file: bool) -> Card:
     if not isinstance(row.item, Draft):
         return Card(row.where, row.label, row.item.reason)
     data = row.item.data
-    return Card(row.where, row.label, "", row.item.external_id, kind.excerpt(data) or kind.bare, kind.facts(data))
+    name = row.where if is_file else row.item.external_id
+    return Card(row.where, row.label, "", name, kind.excerpt(data) or kind.bare, kind.facts(data))
 
 
 def _picture(item_import: ItemImport, place: str, membership: Membership) -> HttpResponse:
     """Return the picture of one of the first rows. 404 if the row has none, or it has not come from its source yet."""
-    kind = kinds.of(item_import.project)
+    person = membership.user.pk
+    return picture(kinds.of(item_import.project), place, lambda at: parked.first_item(item_import, at, person=person))
+
+
+def picture(kind: Kind, place: str, item_at: Callable[[int], Draft | Rejection | None]) -> HttpResponse:
+    """Return the picture of the item at this place; 404 if it has none."""
     try:
-        is_shown = kind.is_picture and place in map(str, range(FIRST))
-        item = parked.first_item(item_import, int(place), person=membership.user.pk) if is_shown else None
+        item = item_at(number_in(place, -1)) if kind.is_picture and place.isdecimal() else None
     except (UnreadableFile, SourceProblem):
         item = None
     if not isinstance(item, Draft) or not item.file:

@@ -119,7 +119,9 @@ def for_people(*methods: str) -> Callable[[PersonView], Callable[..., HttpRespon
     return decorate
 
 
-def with_files(request: HttpRequest, project: Project, view: Callable[[HttpRequest], HttpResponse]) -> HttpResponse:
+def with_files(
+    request: HttpRequest, project: Project | None, view: Callable[[HttpRequest], HttpResponse]
+) -> HttpResponse:
     """Return the response of a view that stores uploaded files; the files are stored after the CSRF check.
 
     The view is exempt from the check of forms that Django makes in front of all views: that check reads the whole form

@@ -97,8 +97,8 @@ export function packed(files, dataset) {
     return { summary, more, problem: true };
   }
   const bytes = taken.reduce((sum, { file }) => sum + file.size, 0);
-  // What describes the files must be in one zip file with them.
-  const inseparable = items.length < taken.length;
+  // What describes the files must be in one zip file with them, and a project starts with one.
+  const inseparable = items.length < taken.length || "one" in dataset;
   const problem = inseparable && bytes > limit;
   const summary = gettext("{items} from {title}, {size}", { items: count(items.length, noun), title, size: megabytes(bytes) });
   const parcels = (strict) => split(taken, inseparable || strict ? limit : Math.min(limit, PARCEL_BYTES), folderOf(files) || plural);

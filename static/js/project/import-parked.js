@@ -8,7 +8,7 @@ let turn = 0; // only the newest change is shown
 start();
 
 document.addEventListener("change", ({ target }) => {
-  if (target.form === form() && target.name !== "labels_as") show(target.id);
+  if (form() && target.form === form() && target.closest("[data-shows]")) show(target.id);
 });
 
 document.addEventListener("submit", () => {

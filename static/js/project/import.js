@@ -97,7 +97,7 @@ async function send(previews) {
   busy(true);
   try {
     let page = null;
-    for (const [turn, parcel] of chosen.parcels(form().elements.strict.checked).entries()) {
+    for (const [turn, parcel] of chosen.parcels(form().elements.strict?.checked ?? true).entries()) {
       const file = parcel.file ?? (await pack(parcel, { signal: sending.signal, show }));
       const fields = new FormData(form());
       fields.set("file", file, parcel.name);
@@ -108,7 +108,7 @@ async function send(previews) {
       if (page.refused) break;
     }
     sending = null;
-    if (new URL(page.url).pathname !== location.pathname) location.assign(page.url);
+    if (!page.refused && page.url !== location.href) location.assign(page.url);
     else arrived(page.document);
   } catch (error) {
     if (error instanceof Cancelled) show(gettext("Cancelled. Uploads that were already complete are in the list below."), 0);
