@@ -35,19 +35,10 @@ def address(peer: str, forwarded: str) -> str:
 def test_a_trusted_proxy_names_the_client() -> None:
     assert address(PROXY, CLIENT) == CLIENT
     assert address("::1", CLIENT) == CLIENT
-
-
-def test_what_the_client_wrote_himself_is_not_reached() -> None:
     assert address(PROXY, f"{VICTIM}, {CLIENT}") == CLIENT
     assert address(PROXY, f"{PROXY}, {VICTIM}, {CLIENT}") == CLIENT
     assert address(PROXY, f"unknown, 127.0.0.1,{CLIENT}") == CLIENT
-
-
-def test_several_trusted_proxies_are_passed_through() -> None:
     assert address(PROXY, f"{VICTIM}, {CLIENT}, {OUTER}") == CLIENT
-
-
-def test_nobody_else_is_believed() -> None:
     assert address(CLIENT, VICTIM) == CLIENT
     assert address(CLIENT, f"{VICTIM}, {PROXY}") == CLIENT
 
@@ -57,18 +48,15 @@ def test_what_is_no_address_leaves_the_proxy(forwarded: str) -> None:
     assert address(PROXY, forwarded) == PROXY
 
 
-@pytest.mark.parametrize(
-    ("text", "meant"),
-    [
+def test_ports_and_mapped_addresses() -> None:
+    for text, meant in (
         (f"{CLIENT}:4711", CLIENT),
         ("[2001:db8::1]:4711", "2001:db8::1"),
         ("2001:db8::1", "2001:db8::1"),
         (f"::ffff:{CLIENT}", CLIENT),
-    ],
-)
-def test_ports_and_mapped_addresses(text: str, meant: str) -> None:
-    assert str(parse(text)) == meant
-    assert address(PROXY, text) == meant
+    ):
+        assert str(parse(text)) == meant
+        assert address(PROXY, text) == meant
 
 
 def test_the_headers_of_others_are_gone_before_anything_reads_them() -> None:

@@ -98,7 +98,7 @@ def mona() -> User:
     return make_user("mona")
 
 
-def test_a_passkey_signs_in_once(mona: User) -> None:
+def test_a_passkey_signs_in_once_also_without_a_pin(mona: User) -> None:
     passkey = added(mona)
     client, asked = password_given("mona")
     answer = passkey.used(asked)
@@ -111,6 +111,9 @@ def test_a_passkey_signs_in_once(mona: User) -> None:
     client.get(CODE)
     assert is_refused(client, answer)
     assert LogEntry.objects.filter(kind="account.sign_in_failed", whom=mona.pk).count() == 2
+    # The password and the thing are two factors; a key without a PIN is one.
+    client, asked = password_given("mona")
+    assert posted(client, CODE, passkey.used(asked, flags=UP)).status_code == 302
 
 
 def test_an_answer_for_elsewhere_is_refused(mona: User, settings: Any) -> None:
@@ -127,23 +130,12 @@ def test_an_answer_for_elsewhere_is_refused(mona: User, settings: Any) -> None:
     assert posted(client, CODE, passkey.used(asked)).status_code == 302
 
 
-def test_presence_suffices_after_the_password(mona: User) -> None:
-    """The password and the thing are two factors; a key without a PIN is one."""
+def test_answers_of_copies_and_of_other_passkeys_are_refused(mona: User) -> None:
     passkey = added(mona)
-    client, asked = password_given("mona")
-    assert posted(client, CODE, passkey.used(asked, flags=UP)).status_code == 302
-
-
-def test_a_passkey_of_another_account_is_none(mona: User) -> None:
-    added(mona)
     theirs = added(make_user("eve"))
     client, asked = password_given("mona")
     assert is_refused(client, theirs.used(asked))
     assert is_refused(client, Passkey().used(asked)), "the same name, another key"
-
-
-def test_a_counter_that_goes_back_is_a_copy(mona: User) -> None:
-    passkey = added(mona)
     copy = Passkey(key=passkey.key)
     for _ in range(2):
         client, asked = password_given("mona")

@@ -125,20 +125,6 @@ def test_the_subject_is_the_key_and_never_the_name() -> None:
 
 
 def test_people_with_a_password_link_their_account(setting: Any) -> None:
-    setting.OIDC_CREATES_ACCOUNTS = False
-    annie = make_user("annie")
-    assert sent_and_asked_for_the_password(signed_in(annie))
-    linked(annie)
-    assert is_in(entered()[0], "annie")
-    eve = make_user("eve")
-    client = signed_in(eve)
-    client.post("/account/confirm/?next=/account/", {"password": "eve-password"})
-    entered("1", "?process=connect", client)
-    assert SocialAccount.objects.get().user == annie
-    assert LogEntry.objects.filter(kind=LogKind.PROVIDER_LINKED).count() == 1
-
-
-def test_the_link_waits_for_the_password(setting: Any) -> None:
     """As a browser does it: the button, the provider, the password."""
     annie = make_user("annie")
     client = signed_in(annie)
@@ -156,6 +142,10 @@ def test_the_link_waits_for_the_password(setting: Any) -> None:
     page = eve.post("/account/confirm/", {"password": "eve-password"}, follow=True)
     assert "Another account here is linked with that one" in text_of(page)
     assert SocialAccount.objects.get().user == annie
+    eve.post("/account/confirm/?next=/account/", {"password": "eve-password"})
+    entered("1", "?process=connect", eve)
+    assert SocialAccount.objects.get().user == annie
+    assert LogEntry.objects.filter(kind=LogKind.PROVIDER_LINKED).count() == 1
 
 
 def test_a_link_that_waits_is_not_confirmed_by_another_change(setting: Any) -> None:
@@ -168,11 +158,6 @@ def test_a_link_that_waits_is_not_confirmed_by_another_change(setting: Any) -> N
     assert client.post(asked, {"password": "annie-password"})["Location"] == "/account/second-factor/app/add/"
     client.post("/account/confirm/", {"password": "annie-password"})
     assert not SocialAccount.objects.exists()
-
-
-def sent_and_asked_for_the_password(client: Client) -> bool:
-    _, response = entered("1", "?process=connect", client)
-    return response["Location"].startswith("/account/confirm/") and not SocialAccount.objects.exists()
 
 
 def test_unlinking_ends_the_way_in_once_the_password_is_given(setting: Any) -> None:
@@ -223,13 +208,6 @@ def test_an_invited_person_gets_an_account(setting: Any) -> None:
     assert entered("2", query=f"?{urlencode({'next': path})}")[1].status_code == 403
 
 
-def test_an_inactive_account_stays_out() -> None:
-    entered()
-    User.objects.update(is_active=False)
-    client, _ = entered()
-    assert not is_in(client)
-
-
 def test_an_answer_is_for_the_browser_that_asked_and_counts_once() -> None:
     mine, theirs = Client(), Client()
     path = answer(sent(mine))
@@ -244,26 +222,19 @@ def test_an_answer_is_for_the_browser_that_asked_and_counts_once() -> None:
     assert not is_in(mine)
 
 
-def test_a_code_of_another_sign_in_is_refused() -> None:
+def test_an_answer_of_another_request_or_issuer_is_refused() -> None:
     """A stolen code, put into the answer to one's own request, has another nonce and another PKCE challenge."""
     victim, thief = Client(), Client()
     stolen = parse_qs(urlsplit(answer(sent(victim))).query)["code"][0]
     own = parse_qs(urlsplit(answer(sent(thief), "2")).query)["state"][0]
     assert thief.get(f"{BACK}?{urlencode({'code': stolen, 'state': own})}")["Location"] == "/login/"
     assert not is_in(thief)
-
-
-def test_the_nonce_of_another_request_is_refused() -> None:
     client = Client()
     location = sent(client)
     nonce = parse_qs(urlsplit(location).query)["nonce"][0]
     path = answer(location.replace(nonce, "replayed"))
     assert client.get(path)["Location"] == "/login/"
     assert not is_in(client)
-
-
-def test_an_answer_of_another_issuer_is_refused() -> None:
-    client = Client()
     assert client.get(f"{answer(sent(client))}&iss=https://evil.example")["Location"] == "/login/"
     assert not is_in(client)
 
@@ -295,28 +266,20 @@ def test_the_session_changes_at_sign_in() -> None:
     assert not is_in(fixed)
 
 
-def test_it_leads_to_this_site_alone() -> None:
+def test_beginning_it_leads_to_the_provider_and_back_here_alone() -> None:
     for target in ("https://evil.example/", "//evil.example/", "javascript:alert(1)", "/\\evil.example"):
         _, response = entered(query=f"?{urlencode({'next': target})}")
         assert response["Location"] == "/", target
-
-
-def test_a_link_chooses_no_parameters() -> None:
     query = parse_qs(urlsplit(sent(Client(), "?auth_params=prompt%3Dnone&scope=admin")).query)
     assert "prompt" not in query
     assert "admin" not in query["scope"][0]
     assert query["code_challenge_method"] == ["S256"]
-
-
-def test_no_other_site_begins_it() -> None:
     client = Client(enforce_csrf_checks=True)
     assert client.post(BEGIN).status_code == 403
     assert client.get(BEGIN).status_code == 405
-
-
-def test_forged_headers_do_not_change_where_it_leads_back_to() -> None:
     client = Client(HTTP_X_FORWARDED_FOR="192.0.2.1", HTTP_X_FORWARDED_HOST="evil.example")
     assert parse_qs(urlsplit(sent(client)).query)["redirect_uri"] == [f"http://testserver{BACK}"]
+    assert content_policy("", "https://id.example.org/realm")["form-action"] == ["'self'", "https://id.example.org"]
 
 
 def test_without_the_setting_there_is_none(setting: Any) -> None:
@@ -391,9 +354,12 @@ def test_a_last_manager_stays(setting: Any) -> None:
     assert roles(User.objects.get()) == {"signs": Role.MANAGER}
 
 
-def test_a_second_factor_of_this_site_is_not_asked_for(setting: Any) -> None:
+def test_a_second_factor_is_not_asked_for_but_an_inactive_account_stays_out(setting: Any) -> None:
     setting.SECOND_FACTOR = "all"
     assert is_in(entered()[0])
+    User.objects.update(is_active=False)
+    client, _ = entered()
+    assert not is_in(client)
 
 
 def test_a_provider_that_does_not_answer_leads_back_and_holds_few_threads(setting: Any) -> None:
@@ -408,7 +374,3 @@ def test_a_provider_that_does_not_answer_leads_back_and_holds_few_threads(settin
     client = Client()
     assert client.post(BEGIN)["Location"] == "/login/"
     assert "Signing in with Example did not work. Try again." in text_of(client.get("/login/"))
-
-
-def test_forms_may_lead_to_the_provider() -> None:
-    assert content_policy("", "https://id.example.org/realm")["form-action"] == ["'self'", "https://id.example.org"]

@@ -91,7 +91,7 @@ def test_whatever_else_is_saved_ends_nothing(settings: Any) -> None:
     assert opens(token)
 
 
-def test_the_page_says_so_before_and_after() -> None:
+def test_pages_and_the_command_say_so_before_and_after() -> None:
     mona = make_user("mona")
     client = signed_in(mona)
     assert "API token" not in text_of(client.get("/account/password/"))
@@ -102,10 +102,6 @@ def test_the_page_says_so_before_and_after() -> None:
     after = text_of(client.post("/account/password/", form, follow=True))
     assert "You are signed out everywhere else. 2 API tokens of yours ended with it" in after
     assert "You have no tokens." in after
-
-
-def test_the_admin_and_the_command_say_so_too() -> None:
-    mona = make_user("mona")
     token_of(mona)
     boss = signed_in(make_user("chief", is_staff=True, is_superuser=True))
     before = text_of(boss.get(f"/admin/labeling/user/{mona.pk}/password/"))

@@ -148,20 +148,11 @@ def answer_names(monkeypatch: pytest.MonkeyPatch, answers: dict[str, Iterator[st
 
 
 PLACES = (
-    "http://127.0.0.2:{port}/x",
-    "http://[::ffff:127.0.0.2]:{port}/x",
-    "http://[::ffff:7f00:2]:{port}/x",
-    "http://2130706434:{port}/x",
-    "http://0x7f000002:{port}/x",
-    "http://127.2:{port}/x",
-    "//127.0.0.2:{port}/x",
-    "http://name:word@127.0.0.2:{port}/x",
-    "http://127.0.0.1@127.0.0.2:{port}/x",
-    "https://127.0.0.2:{port}/x",
-    "http://inner.example:{port}/x",
-    "ftp://127.0.0.2:{port}/x",
-    "file:///etc/passwd",
-)
+    "http://127.0.0.2:{port}/x", "http://[::ffff:127.0.0.2]:{port}/x", "http://[::ffff:7f00:2]:{port}/x",
+    "http://2130706434:{port}/x", "http://0x7f000002:{port}/x", "http://127.2:{port}/x", "//127.0.0.2:{port}/x",
+    "http://name:word@127.0.0.2:{port}/x", "http://127.0.0.1@127.0.0.2:{port}/x", "https://127.0.0.2:{port}/x",
+    "http://inner.example:{port}/x", "ftp://127.0.0.2:{port}/x", "file:///etc/passwd",
+)  # fmt: skip
 
 
 def test_no_client_follows_a_redirect_inside(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,70 +52,37 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
     return known
 
 
-@pytest.mark.parametrize(
-    "host",
-    [
-        "127.0.0.1",
-        "localhost",
-        "2130706433",
-        "0x7f000001",
-        "127.1",
-        "017700000001",
-        "0.0.0.0",
-        "0",
-        "0x7f.1",
-        "192.0.0.192",
-        "168.63.129.16",
-        "192.88.99.1",
-        "10.1.2.3",
-        "172.16.0.1",
-        "192.168.1.1",
-        "100.64.0.1",
-        "169.254.169.254",
-        "224.0.0.1",
-        "255.255.255.255",
-        "[::1]",
-        "[::]",
-        "[::ffff:127.0.0.1]",
-        "[::ffff:a9fe:a9fe]",
-        "[::127.0.0.1]",
-        "[::ffff:0:127.0.0.1]",
-        "[64:ff9b:1::7f00:1]",
-        "[2001:0:7f00:1::]",
-        "[3fff::1]",
-        "[5f00::1]",
-        "[64:ff9b::7f00:1]",
-        "[2002:7f00:1::]",
-        "[fc00::1]",
-        "[fe80::1]",
-        "[ff02::1]",
-    ],
-)
+INNER = [
+    "127.0.0.1", "localhost", "2130706433", "0x7f000001", "127.1", "017700000001", "0.0.0.0", "0", "0x7f.1",
+    "192.0.0.192", "168.63.129.16", "192.88.99.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "100.64.0.1",
+    "169.254.169.254", "224.0.0.1", "255.255.255.255", "[::1]", "[::]", "[::ffff:127.0.0.1]", "[::ffff:a9fe:a9fe]",
+    "[::127.0.0.1]", "[::ffff:0:127.0.0.1]", "[64:ff9b:1::7f00:1]", "[2001:0:7f00:1::]", "[3fff::1]", "[5f00::1]",
+    "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "[fc00::1]", "[fe80::1]", "[ff02::1]",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("host", INNER)
 def test_inner_addresses_are_refused(host: str) -> None:
     with pytest.raises(outbound.Refused, match="inner network"):
         get(f"https://{host}/")
 
 
-def test_texts_that_are_no_hosts_are_not_requested() -> None:
+def test_texts_that_are_no_outer_hosts_are_not_requested(names: dict[str, list[str]]) -> None:
     for host in ("0177.0.0.1", "127.0.0.1.", "①②⑦.⓪.⓪.①", "127.0.0.1%00.example.org", "fe80::1%25lo", ""):
         with pytest.raises((outbound.Refused, outbound.Failed)):
             get(f"https://{host}/")
-
-
-def test_a_name_of_an_inner_address_is_refused(names: dict[str, list[str]]) -> None:
     names["inner.example"] = ["10.0.0.1"]
     names["both.example"] = ["9.9.9.9", "10.0.0.1"]
     for name in names:
         with pytest.raises(outbound.Refused, match=f"^{name} is in an inner network"):
             get(f"https://{name}/")
-
-
-def test_plain_http_is_for_allowed_networks(names: dict[str, list[str]]) -> None:
     names["outer.example"] = ["9.9.9.9"]
     with pytest.raises(outbound.Refused, match="https://"):
         get("http://outer.example/")
     with pytest.raises(outbound.Refused, match="begin with https://"):
         get("ftp://outer.example/")
+    with pytest.raises(outbound.Failed, match="No address"):
+        get("https://nowhere.invalid/")
 
 
 def test_an_operator_allows_a_network(settings: Any, names: dict[str, list[str]]) -> None:
@@ -188,7 +155,7 @@ def certificate(folder: Path, name: str) -> Path:
     return path
 
 
-def test_tls_verifies_the_name_and_not_the_address(
+def test_tls_verifies_the_name_and_no_redirect_gives_it_up(
     settings: Any, names: dict[str, list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.OUTGOING_ALLOWED_NETWORKS = LOOPBACK
@@ -199,19 +166,20 @@ def test_tls_verifies_the_name_and_not_the_address(
         assert get(f"https://hooks.example:{server.port}/").status_code == 200
         with pytest.raises(outbound.Failed, match="Hostname mismatch"):
             get(f"https://other.example:{server.port}/")
+    with (
+        receiver(status=200) as plain,
+        receiver(status=302, location=plain.url, certificate=path) as server,
+        pytest.raises(outbound.Refused, match="without https://"),
+    ):
+        get(f"https://hooks.example:{server.port}/", redirects=5)
+    assert not plain.got
 
 
-def test_the_next_address_is_tried(settings: Any, names: dict[str, list[str]]) -> None:
+def test_the_next_address_is_tried(settings: Any, names: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
     settings.OUTGOING_ALLOWED_NETWORKS = LOOPBACK
     names["two.example"] = ["127.0.0.3", "127.0.0.1"]
     with receiver(status=200) as server:
         assert get(f"http://two.example:{server.port}/").status_code == 200
-
-
-def test_a_silent_address_leaves_time_for_the_next(
-    settings: Any, names: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings.OUTGOING_ALLOWED_NETWORKS = LOOPBACK
     monkeypatch.setattr(sending, "CONNECT_SECONDS", 0.3)
     names["silent.example"] = ["127.0.0.3", "127.0.0.1"]
     with receiver(status=200) as server, socket.socket() as silent:
@@ -221,15 +189,11 @@ def test_a_silent_address_leaves_time_for_the_next(
             assert get(f"http://silent.example:{server.port}/").status_code == 200
 
 
-def test_a_redirect_is_followed_if_asked(settings: Any) -> None:
+def test_redirects_are_followed_if_asked_without_credentials(settings: Any, names: dict[str, list[str]]) -> None:
     settings.OUTGOING_ALLOWED_NETWORKS = LOOPBACK
     with receiver(location="/elsewhere", statuses=[302, 302, 200]) as server:
         assert get(server.url).status_code == 302
         assert get(server.url, redirects=5).url.path == "/elsewhere"
-
-
-def test_credentials_stay_at_their_host(settings: Any, names: dict[str, list[str]]) -> None:
-    settings.OUTGOING_ALLOWED_NETWORKS = LOOPBACK
     names["other.example"] = ["127.0.0.1"]
     with receiver(statuses=[307, 200], headers={"Set-Cookie": "a=b"}) as server:
         server.location = f"http://other.example:{server.port}/"
@@ -237,22 +201,6 @@ def test_credentials_stay_at_their_host(settings: Any, names: dict[str, list[str
         first, second = server.got
     assert "Authorization" in first.headers
     assert not {"Authorization", "Cookie"} & set(second.headers)
-
-
-def test_no_redirect_gives_up_encryption(
-    settings: Any, names: dict[str, list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings.OUTGOING_ALLOWED_NETWORKS = LOOPBACK
-    names["hooks.example"] = ["127.0.0.1"]
-    path = certificate(tmp_path, "hooks.example")
-    monkeypatch.setattr(sending, "_certificates", lambda: ssl.create_default_context(cafile=path))
-    with (
-        receiver(status=200) as plain,
-        receiver(status=302, location=plain.url, certificate=path) as server,
-        pytest.raises(outbound.Refused, match="without https://"),
-    ):
-        get(f"https://hooks.example:{server.port}/", redirects=5)
-    assert not plain.got
 
 
 @pytest.mark.parametrize(
@@ -275,8 +223,3 @@ def test_slow_answers_end(settings: Any, monkeypatch: pytest.MonkeyPatch, answer
         pytest.raises(outbound.Failed, match=r"within 0\.2 seconds|bytes a second|disconnected"),
     ):
         get(url, seconds=300, silence=0.2)
-
-
-def test_a_name_without_an_address() -> None:
-    with pytest.raises(outbound.Failed, match="No address"):
-        get("https://nowhere.invalid/")

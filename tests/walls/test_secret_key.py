@@ -30,9 +30,6 @@ def test_it_is_made_once_readable_by_its_owner_alone(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert read_or_create_secret_key(path) == key
     assert not list(tmp_path.glob("secret_key?*"))  # no draft is left
-
-
-def test_two_installations_have_two(tmp_path: Path) -> None:
     assert read_or_create_secret_key(tmp_path / "a") != read_or_create_secret_key(tmp_path / "b")
 
 

@@ -53,11 +53,14 @@ def test_each_browser_is_listed_and_signed_out_by_a_click() -> None:
     assert LogEntry.objects.filter(kind=LogKind.SESSION_ENDED).count() == 1
 
 
-def test_no_browser_of_another_person() -> None:
+def test_no_browser_of_another_person_and_none_of_an_earlier_password(mona: User) -> None:
     make_user("eve")
-    eve, mona = browser(name="eve"), browser()
+    eve, monas = browser(name="eve"), browser()
     assert end(eve, UserSession.objects.get(user__username="mona").pk) == 404
-    assert is_in(mona)
+    assert is_in(monas)
+    mona.set_password("set-by-an-administrator")
+    mona.save()
+    assert sessions.sessions_of(mona, None) == []
 
 
 def test_signing_out_and_a_new_password_take_the_others_from_the_list() -> None:
@@ -69,13 +72,6 @@ def test_signing_out_and_a_new_password_take_the_others_from_the_list() -> None:
     assert is_in(here)
     row = UserSession.objects.get()
     assert [each.is_this for each in sessions.sessions_of(row.user, row.session_key)] == [True]
-
-
-def test_a_session_of_an_earlier_password_is_not_listed(mona: User) -> None:
-    browser()
-    mona.set_password("set-by-an-administrator")
-    mona.save()
-    assert sessions.sessions_of(mona, None) == []
 
 
 def test_the_last_use_is_noted_every_five_minutes() -> None:
