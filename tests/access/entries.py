@@ -7,21 +7,9 @@ from access.doors import Door
 
 # An annotator's answers are rows with a person and a time already; the others change nothing that other people see.
 NEVER = {
-    "api:annotation",
-    "api:annotations",
-    "api:claim",
-    "api:comments",
-    "api:release",
-    "api:skip",
-    "api:source-test",
-    "guidelines-preview",
-    "label-comments",
-    "notice-choices",
-    "notices",
-    "project-source-test",
-    "theme",
-    "language",
-}
+    "api:annotation", "api:annotations", "api:claim", "api:comments", "api:release", "api:skip", "api:source-test",
+    "guidelines-preview", "label-comments", "notice-choices", "notices", "project-source-test", "theme", "language",
+}  # fmt: skip
 # GET of these takes labels, or a file that was made of them.
 TAKES = {"api:auditlog-file", "api:server-auditlog-file", "api:certificate-file", "api:dataset-manifest", "api:export"}
 # The copy has an entry, and so has the original.

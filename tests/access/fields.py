@@ -155,19 +155,8 @@ FIELDS: dict[str, Fields] = {
 # Files, what has its fields in a reference of its own, and what is the caller's own; who may read them whole stands in
 # doors.py.
 FILES = {
-    "api:comments",
-    "api:deleted-projects",
-    "api:guidelines-image",
-    "api:item-media",
-    "api:rejected-rows",
-    "api:auditlog-file",
-    "api:certificate-file",
-    "api:server-auditlog-file",
-    "api:model-artifact",
-    "api:models-compare",
-    "api:prediction-result",
-    "api:export",
-    "api:dataset-card",
-    "api:dataset-comparison",
+    "api:comments", "api:deleted-projects", "api:guidelines-image", "api:item-media", "api:rejected-rows",
+    "api:auditlog-file", "api:certificate-file", "api:server-auditlog-file", "api:model-artifact",
+    "api:models-compare", "api:prediction-result", "api:export", "api:dataset-card", "api:dataset-comparison",
     "api:dataset-manifest",
-}
+}  # fmt: skip
