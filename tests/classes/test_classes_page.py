@@ -6,9 +6,9 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 from factories import make_items, make_member, make_open_batch, make_project
-from pages import text_of
+from pages import manager, signed_in, text_of
 
-from labeling.models import Annotation, Batch, ClassChange, Item, ModelVersion, Project, Role
+from labeling.models import Annotation, Batch, ClassChange, Item, ModelVersion, Project
 from labeling.projects.classes import changing as classes
 
 pytestmark = pytest.mark.django_db
@@ -26,16 +26,14 @@ def project() -> Project:
 
 @pytest.fixture
 def mona(project: Project) -> Client:
-    client = Client()
-    client.force_login(make_member(project, "mona", Role.MANAGER))
-    return client
+    return manager(project)
 
 
 def address(name: str, project: Project, *more: Any) -> str:
     return reverse(name, args=[project.slug, *more])
 
 
-def test_a_class_is_added_and_the_addition_undone(mona: Client, project: Project) -> None:
+def test_a_class_is_added_archived_and_restored(mona: Client, project: Project) -> None:
     text = text_of(mona.post(address("project-classes", project), {"name": "owl"}, follow=True))
     assert "“owl” is added. The next model learns it." in text
     assert "4 classes." in text
@@ -43,12 +41,22 @@ def test_a_class_is_added_and_the_addition_undone(mona: Client, project: Project
     text = text_of(mona.post(address("project-classes-undo", project), {"revision": "1"}, follow=True))
     assert "Undone: Added “owl”." in text
     assert "3 classes." in text
+    assert "“cat” is archived" in text_of(mona.post(address("project-class-archive", project, 0), follow=True))
+    assert "“cat” is offered again." in text_of(mona.post(address("project-class-archive", project, 0), follow=True))
+    classes.add(project=project, user=None, name="<script>alert(1)</script>")
+    page = mona.get(address("project-classes", project)).content.decode()
+    assert "<script>alert" not in page
+    assert mona.post(address("project-classes-undo", project), {"revision": "9" * 40}).status_code == 302
 
 
-def test_a_bad_name_is_refused_where_it_stands(mona: Client, project: Project) -> None:
+def test_a_bad_name_and_a_merge_into_nothing_are_refused(mona: Client, project: Project) -> None:
     response = mona.post(address("project-classes", project), {"name": "dog"})
     assert response.status_code == 400
     assert "There is a class “dog” already." in text_of(response)
+    for into in ("", "dog", "owl", "x" * 500):
+        text = text_of(mona.post(address("project-class-merged", project, 1), {"into": into}, follow=True))
+        assert "Choose the class to merge it into." in text
+    assert not ClassChange.objects.exists()
 
 
 def test_what_is_said_of_a_class_is_saved(mona: Client, project: Project) -> None:
@@ -74,22 +82,9 @@ def test_a_merge_says_what_it_does_before_it_is_done(mona: Client, project: Proj
     assert "merged into fox" in text
 
 
-def test_a_merge_into_nothing_is_refused(mona: Client, project: Project) -> None:
-    for into in ("", "dog", "owl", "x" * 500):
-        text = text_of(mona.post(address("project-class-merged", project, 1), {"into": into}, follow=True))
-        assert "Choose the class to merge it into." in text
-    assert not ClassChange.objects.exists()
-
-
-def test_a_class_is_archived_and_restored(mona: Client, project: Project) -> None:
-    assert "“cat” is archived" in text_of(mona.post(address("project-class-archive", project, 0), follow=True))
-    assert "“cat” is offered again." in text_of(mona.post(address("project-class-archive", project, 0), follow=True))
-
-
 def test_the_points_of_a_scale_can_only_be_described() -> None:
     project = make_project("taste", classes=["1", "2", "3"], question="score")
-    client = Client()
-    client.force_login(make_member(project, "mona", Role.MANAGER))
+    client = manager(project)
     assert "You can describe the points, but not change them." in text_of(
         client.get(address("project-classes", project))
     )
@@ -98,21 +93,13 @@ def test_the_points_of_a_scale_can_only_be_described() -> None:
     assert project.classes.get(index=0).description == "awful"
 
 
-def test_hostile_names_are_shown_as_they_are(mona: Client, project: Project) -> None:
-    classes.add(project=project, user=None, name="<script>alert(1)</script>")
-    page = mona.get(address("project-classes", project)).content.decode()
-    assert "<script>alert" not in page
-    assert mona.post(address("project-classes-undo", project), {"revision": "9" * 40}).status_code == 302
-
-
 def test_annotators_are_told_the_class_above_each() -> None:
     names = ["a > b", "a", "c", "a > b > d > e", "f", "x > y"]
     project = make_project("tree", classes=names)
     c, f = (project.classes.get(name=name) for name in "cf")
     project.classes.filter(name="a > b").update(parent=f)
     project.classes.filter(name="f").update(parent=c)
-    client = Client()
-    client.force_login(make_member(project, "ann"))
+    client = signed_in(make_member(project, "ann"))
     url = address("label-classes", project)
     assert client.get(url).json()["above"] == [4, -1, -1, 0, 2, -1]
     classes.archive(project=project, user=None, index=f.index)
@@ -123,8 +110,7 @@ def test_annotators_are_told_the_class_above_each() -> None:
 def test_annotators_get_the_offered_classes_with_what_is_said_of_them(project: Project) -> None:
     classes.edit(project=project, user=None, index=2, key="9", description="Red.", aliases=["reynard"])
     classes.archive(project=project, user=None, index=0)
-    client = Client()
-    client.force_login(make_member(project, "ann"))
+    client = signed_in(make_member(project, "ann"))
     body = client.get(address("label-classes", project)).json()
     assert body == {
         "classes": ["dog", "fox"],

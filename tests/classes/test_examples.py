@@ -61,24 +61,16 @@ def test_what_annotators_get_of_a_control_item_is_what_they_get_of_any(project: 
     assert set(first) == set(second) == {"external_id", "data", "media_url"}
 
 
-@pytest.mark.parametrize(
-    ("row", "why"),
-    [(8, "no answer yet"), (9, "no answer yet"), (10, "no answer yet"), (11, "no answer yet"), (0, "is not “cat”")],
-)
-def test_an_item_that_somebody_may_be_asked_about_is_refused(project: Project, row: int, why: str) -> None:
-    item = items_of(project)[row]
-    index = 1 if row else 0
-    reply = manager(project).put(f"/api/v1/projects/pets/classes/{index}/examples/{item.pk}/")
-    assert reply.status_code == 409
-    assert why in reply.json()["detail"]
+def test_an_item_that_somebody_may_be_asked_about_is_refused(project: Project) -> None:
+    items, client = items_of(project), manager(project)
+    for row, index, why in (*((row, 1, "no answer yet") for row in (8, 9, 10, 11)), (0, 0, "is not “cat”")):
+        reply = client.put(f"/api/v1/projects/pets/classes/{index}/examples/{items[row].pk}/")
+        assert (reply.status_code, why in reply.json()["detail"]) == (409, True), row
     assert not ClassExample.objects.exists()
-
-
-def test_an_answered_item_waits_for_the_end_of_its_batch(project: Project) -> None:
-    item = items_of(project)[8]
+    item = items[8]  # once answered, it waits for the end of its batch
     item.task.batch.tasks.filter(item=item).update(outstanding=0, free=0)
     Item.objects.filter(pk=item.pk).update(label=1)
-    page = manager(project).post(f"/p/pets/items/{item.pk}/example/", {"class": "1"}, follow=True)
+    page = client.post(f"/p/pets/items/{item.pk}/example/", {"class": "1"}, follow=True)
     assert "batch is still open" in text_of(page)
 
 

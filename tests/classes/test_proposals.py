@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from factories import make_items, make_member, make_open_batch, make_project
-from pages import manager, text_of
+from pages import manager, signed_in, text_of
 
 from labeling.models import Annotation, ClassProposal, Item, Project, User
 from labeling.projects.classes import changing as classes
@@ -21,19 +21,13 @@ def make(question: str = "single", overlap: int = 1, n: int = 4) -> Project:
     return project
 
 
-def client_of(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
-
-
 def post(client: Client, path: str, body: Any) -> Any:
     return client.post(f"{API}{path}/", body, content_type="application/json")
 
 
 def propose(project: Project, user: User, *names: str) -> list[int]:
     """Claim tasks and propose a class for each. Return their items."""
-    client = client_of(user)
+    client = signed_in(user)
     tasks = post(client, "claim", {"count": len(names)}).json()["tasks"]
     for task, name in zip(tasks, names, strict=True):
         body = {"id": str(uuid.uuid4()), "task": task["id"], "reason": "None fits", "proposed_class": name}
@@ -82,7 +76,7 @@ def test_items_that_others_still_answer_wait_and_other_classes_of_an_item_stay()
     mona = manager(project)
     assert post(mona, "classes/proposals/accept", {"key": "owl"}).json()["waiting"] == 2
     assert project.classes.filter(name="owl").exists()
-    bob = client_of(make_member(project, "bob"))
+    bob = signed_in(make_member(project, "bob"))
     tasks = post(bob, "claim", {"count": 2}).json()["tasks"]
     body = [{"id": str(uuid.uuid4()), "task": task["id"], "value": ["cat"]} for task in tasks]
     post(bob, "annotations", {"annotations": body})
@@ -94,7 +88,7 @@ def test_one_that_is_taken_back_is_proposed_no_more() -> None:
     project = make()
     ann = make_member(project, "ann")
     propose(project, ann, "owl")
-    client_of(ann).delete(f"{API}annotations/{Annotation.objects.get().pk}/")
+    signed_in(ann).delete(f"{API}annotations/{Annotation.objects.get().pk}/")
     assert manager(project).get(f"{API}classes/proposals/").json() == []
 
 
@@ -105,7 +99,7 @@ def test_one_that_is_taken_back_is_proposed_no_more() -> None:
 def test_what_cannot_be_proposed_is_refused_and_the_item_stays(allowed: bool, name: str, why: str) -> None:
     project = make()
     Project.objects.update(class_proposals=allowed)
-    client = client_of(make_member(project, "ann"))
+    client = signed_in(make_member(project, "ann"))
     task = post(client, "claim", {"count": 1}).json()["tasks"][0]["id"]
     reply = post(client, "skip", {"task": task, "reason": "None fits", "proposed_class": name}).json()
     assert (bool(why), ClassProposal.objects.count()) == (bool(reply["rejected"]), int(not why))
@@ -115,7 +109,7 @@ def test_what_cannot_be_proposed_is_refused_and_the_item_stays(allowed: bool, na
 def test_annotators_see_nothing_of_what_others_propose() -> None:
     project = make()
     propose(project, make_member(project, "ann"), "zebra")
-    bob = client_of(make_member(project, "bob"))
+    bob = signed_in(make_member(project, "bob"))
     assert bob.get(f"{API}classes/proposals/").status_code == 403
     seen = [bob.get("/p/pets/label/"), bob.get("/p/pets/label/classes/"), bob.get(API), post(bob, "claim", {})]
     assert not any("zebra" in response.content.decode() for response in seen)
