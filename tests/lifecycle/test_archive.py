@@ -44,7 +44,7 @@ def test_a_manager_archives_and_goes_on() -> None:
     assert project.archived_at is None
 
 
-def test_home_hides_it_unless_asked() -> None:
+def test_an_archived_one_is_read_and_exported_but_nobody_changes_it() -> None:
     project = archived()
     client = member(project, Role.ANNOTATOR)
     page = client.get(reverse("home"))
@@ -52,10 +52,11 @@ def test_home_hides_it_unless_asked() -> None:
     assert "Show 1 archived project" in text_of(page)
     page = client.get(reverse("home"), {"archived": "1"})
     assert "Archived: it can be read and exported, not changed." in text_of(page)
-
-
-def test_nobody_is_given_tasks_or_changes_anything() -> None:
-    project = archived()
+    client = member(project, Role.ENGINEER)
+    for name in ("project", "project-items", "project-export", "api:project", "api:batches"):
+        assert client.get(reverse(name, args=[project.slug])).status_code == 200
+    response = client.get(reverse("api:export", args=[project.slug]), {"format": "csv"})
+    assert response.status_code == 200
     annotator = make_member(project, "ann")
     assert queue.claim(project=project, user=annotator, count=5).tasks == []
     client = signed_in(annotator)
@@ -72,15 +73,6 @@ def test_nobody_is_given_tasks_or_changes_anything() -> None:
     assert "archived" in settings.json()["detail"]
 
 
-def test_it_is_read_and_exported() -> None:
-    project = archived()
-    client = member(project, Role.ENGINEER)
-    for name in ("project", "project-items", "project-export", "api:project", "api:batches"):
-        assert client.get(reverse(name, args=[project.slug])).status_code == 200
-    response = client.get(reverse("api:export", args=[project.slug]), {"format": "csv"})
-    assert response.status_code == 200
-
-
 def test_no_job_starts_and_no_deadline_ends_a_batch() -> None:
     project = archived()
     now = timezone.now()
@@ -92,13 +84,9 @@ def test_no_job_starts_and_no_deadline_ends_a_batch() -> None:
     lifecycle.unarchive(project=project)
     assert Job.objects.due(timezone.now()).exists()
     assert Batch.objects.overdue(now).exists()
-
-
-def test_its_invitations_let_nobody_in_meanwhile() -> None:
-    project = make_project()
     boss = make_member(project, "mona", Role.MANAGER)
     invitations.invite(project=project, user=boss, role=Role.ANNOTATOR)
-    lifecycle.archive(project=project)
+    lifecycle.archive(project=project)  # its invitations let nobody in meanwhile
     assert not Invitation.objects.open().exists()
     lifecycle.unarchive(project=project)
     assert Invitation.objects.open().count() == 1

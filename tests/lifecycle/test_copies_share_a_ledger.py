@@ -44,17 +44,7 @@ def train(project: Project) -> PrivateTraining:
 
 
 def train_openly(project: Project) -> None:
-    ModelVersion.objects.create(
-        project=project,
-        number=1,
-        batch=project.batches.get(),
-        artifact="",
-        digest="",
-        labels_hash="",
-        labels=40,
-        seed=1,
-        seconds=1,
-    )
+    ModelVersion.objects.create(project=project, number=1, batch=project.batches.get(), labels=40, seed=1, seconds=1)
 
 
 def copy_of(project: Project, slug: str = "copy", *, labels: bool = True, run: bool = True) -> Project:

@@ -69,7 +69,7 @@ def test_a_manager_types_the_name_and_it_is_gone_for_all() -> None:
     assert "Deleted projects" not in text_of(other.get(reverse("home")))
 
 
-def test_superusers_and_commands_do_not_see_it_either() -> None:
+def test_nobody_and_no_job_sees_it_any_longer() -> None:
     project = make_project()
     delete(project)
     boss = signed_in(User.objects.create_superuser("boss", password="boss-password"))
@@ -77,16 +77,11 @@ def test_superusers_and_commands_do_not_see_it_either() -> None:
     assert boss.get(reverse("api:projects")).json()["results"] == []
     with pytest.raises(CommandError, match="There is no project"):
         call_command("status", project.slug)
-
-
-def test_no_job_of_it_starts() -> None:
-    project = make_project()
     Job.objects.enqueue(Job.Kind.ENCODE, project=project)
-    delete(project)
     assert not Job.objects.due(timezone.now()).exists()
 
 
-def test_managers_restore_it_and_others_cannot() -> None:
+def test_managers_restore_it_for_thirty_days_and_others_cannot() -> None:
     project = make_project(name="Digits")
     annotator, stranger = member(project, Role.ANNOTATOR), member(make_project("others"), Role.MANAGER, "stan")
     client = manager(project)
@@ -101,13 +96,8 @@ def test_managers_restore_it_and_others_cannot() -> None:
     page = client.post(address, {"slug": project.slug}, follow=True)
     assert "Digits is restored." in text_of(page)
     assert annotator.get(reverse("project", args=[project.slug])).status_code == 200
-
-
-def test_after_thirty_days_nobody_can() -> None:
-    project = make_project()
-    client = manager(project)
     delete(project, days=30.01)
-    assert client.post(reverse("projects-deleted"), {"slug": project.slug}).status_code == 404
+    assert client.post(address, {"slug": project.slug}).status_code == 404
 
 
 def full_project(slug: str, **fields: Any) -> Project:

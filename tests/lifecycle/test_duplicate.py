@@ -6,7 +6,7 @@ from django.utils import timezone
 from factories import make_items, make_member, make_project, make_user
 from pages import errors_of, manager, member, signed_in, text_of
 
-from labeling.models import Membership, Project, Role
+from labeling.models import Membership, Project, Role, User
 from labeling.projects.classes import changing as classes
 from labeling.projects.duplicating import COPIED, duplicate
 from labeling.queue import gold
@@ -40,10 +40,8 @@ def test_settings_and_classes_are_copied_and_items_are_not() -> None:
     assert not copy.items.exists()
     assert bytes(copy.secret) != bytes(project.secret)
     assert list(copy.memberships.values_list("user__username", "role")) == [("mona", "manager")]
-
-
-def test_members_come_along_if_wanted() -> None:
-    copy = duplicate(project=original(), user=make_user("mona"), slug="again", name="Again", members=True)
+    mona = User.objects.get(username="mona")
+    copy = duplicate(project=project, user=mona, slug="third", name="With members", members=True)
     people = set(copy.memberships.values_list("user__username", "role"))
     assert people == {("mona", "manager"), ("ann", "annotator")}
 
@@ -71,27 +69,8 @@ def test_a_copy_lifts_no_pause_and_no_limit() -> None:
         f"/api/v1/projects/{copy.slug}/claim/", {"count": 1}, content_type="application/json"
     )
     assert claim.json()["reason"] == "on_hold"
-
-
-def test_a_manager_who_is_paused_is_paused_in_a_copy_without_members() -> None:
-    project = original()
-    mona = make_member(project, "mona", Role.MANAGER)
-    gold.pause(project.memberships.get(user=mona), "Paused by marc.")
     copy = duplicate(project=project, user=mona, slug="again", name="Again")
     assert copy.memberships.get(user=mona).pause_reason == "Paused by marc."
-
-
-def test_guidelines_whose_image_is_missing_are_copied_and_the_pages_say_so() -> None:
-    project = original()
-    Project.objects.update(guidelines="![](owl.png) Look at ![the owl](owl.png) and ![](face.png).")
-    client = manager(project)
-    values = {"copy-name": "Again", "copy-slug": "again"}
-    page = text_of(client.post(reverse("project-duplicate", args=[project.slug]), values, follow=True))
-    assert "The guidelines show images that are missing, here and in the original: face.png, owl.png." in page
-    copy = Project.objects.get(name="Again")
-    assert "face.png" in copy.guidelines
-    page = text_of(client.get(reverse("project-guidelines-edit", args=[copy.slug])))
-    assert "The guidelines show images that are missing: face.png, owl.png. Upload them" in page
 
 
 def test_the_page_makes_it_and_says_what_is_wrong() -> None:
@@ -106,3 +85,10 @@ def test_the_page_makes_it_and_says_what_is_wrong() -> None:
     copy = Project.objects.get(name="Again")
     assert copy.slug.startswith("again-")  # others than operators get an ending
     assert member(project, Role.ENGINEER).post(address).status_code == 403
+    Project.objects.update(guidelines="![](owl.png) Look at ![the owl](owl.png) and ![](face.png).")
+    page = text_of(client.post(address, {"copy-name": "With images", "copy-slug": "again"}, follow=True))
+    assert "The guidelines show images that are missing, here and in the original: face.png, owl.png." in page
+    copy = Project.objects.get(name="With images")
+    assert "face.png" in copy.guidelines
+    page = text_of(client.get(reverse("project-guidelines-edit", args=[copy.slug])))
+    assert "The guidelines show images that are missing: face.png, owl.png. Upload them" in page

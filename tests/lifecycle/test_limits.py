@@ -48,7 +48,10 @@ def three(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Client:
     return signed_in(make_member(make_project(), "mona", Role.MANAGER))
 
 
-def test_an_import_stops_at_the_limit_and_says_how_many_came_in(three: Client) -> None:
+def test_an_import_stops_at_the_limit_or_is_refused_whole(three: Client) -> None:
+    told = send(three, 4, strict="1").json()["detail"]
+    assert told.startswith("This project may have 3 items, and has 0: there is no room for 4 more.")
+    assert not Item.objects.exists()
     told = send(three, 5).json()["detail"]
     assert told.startswith(f"The 3 items before that are imported. {FULL_OF_ITEMS}")
     assert "raise PROJECT_ITEMS or the project's own limit" in told
@@ -56,13 +59,7 @@ def test_an_import_stops_at_the_limit_and_says_how_many_came_in(three: Client) -
     assert "It has 3 of 3 items." in text_of(three.get(PAGE))
 
 
-def test_a_strict_import_is_refused_whole(three: Client) -> None:
-    told = send(three, 4, strict="1").json()["detail"]
-    assert told.startswith("This project may have 3 items, and has 0: there is no room for 4 more.")
-    assert not Item.objects.exists()
-
-
-def test_each_door_is_closed_once_the_project_is_full(three: Client, tmp_path: Path) -> None:
+def test_each_door_is_closed_once_the_project_is_full(three: Client, tmp_path: Path, settings: Any) -> None:
     assert send(three, 3).status_code == 201
     assert FULL_OF_ITEMS in send(three, 1, first=9).json()["detail"]
     page = three.post(PAGE, {"file": SimpleUploadedFile("a.csv", rows(9, 1))})
@@ -74,16 +71,14 @@ def test_each_door_is_closed_once_the_project_is_full(three: Client, tmp_path: P
         call_command("import_items", "digits", str(tmp_path / "a.csv"))
     assert Item.objects.count() == 3
     assert ItemImport.objects.filter(state=ItemImport.State.REFUSED).count() == 1, "the command's alone was begun"
-
-
-def test_a_source_says_that_the_project_is_full(three: Client, settings: Any) -> None:
-    send(three, 3)
     settings.OUTGOING_ALLOWED_NETWORKS = [ip_network("127.0.0.0/8")]
     address = "http://127.0.0.1:9/a.csv"  # where no server is: a full project asks none
     source = make_source(Project.objects.get(), address, {}, content=Source.Content.FILE)
     work()
     source.refresh_from_db()
     assert source.problem.startswith(FULL_OF_ITEMS)
+    Project.objects.update(purged_rows=1)
+    assert send(three, 1, first=3).status_code == 201
 
 
 def test_a_copy_with_items_is_refused_whole(three: Client) -> None:
@@ -95,12 +90,6 @@ def test_a_copy_with_items_is_refused_whole(three: Client) -> None:
     assert refused.status_code == 409
     assert refused.json()["detail"].startswith("This project may have 3 items, and has 0: there is no room for 5 more.")
     assert Project.objects.count() == 1
-
-
-def test_items_removed_for_good_make_room(three: Client) -> None:
-    send(three, 3)
-    Project.objects.update(purged_rows=1)
-    assert send(three, 1, first=3).status_code == 201
 
 
 def by_api(user: User) -> None:
@@ -179,9 +168,6 @@ def test_the_page_of_the_server_shows_what_is_used_of_what_is_allowed(three: Cli
     assert "1 of 7," in text
     assert "2 of 3" in text
     assert "1 of 4" in text
-
-
-def test_each_limit_is_a_setting_that_zero_switches_off(settings: Any) -> None:
     for limit in limits.LIMITS:
         setattr(settings, limit.setting, 0)
         assert limit.allowed() is None
