@@ -8,20 +8,14 @@ COMMANDS = sorted(APPS)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_help_is_answered_with_success(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_help_says_what_it_does_and_an_unknown_option_is_refused(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as exit:
         ManagementUtility(["manage.py", name, "--help"]).execute()
     assert exit.value.code == 0
     assert f"manage.py {name}" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_the_help_begins_with_what_the_command_does(name: str) -> None:
     assert load_command_class(APPS[name], name).help.strip()
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_an_unknown_option_is_refused(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit:
         ManagementUtility(["manage.py", name, "--no-such-option"]).execute()
     assert exit.value.code not in (0, None)

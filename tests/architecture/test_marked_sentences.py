@@ -23,11 +23,7 @@ ENGLISH = {
     "It is stored, by workers and requests alike.": (
         *("finishing/advance.py", "intake/chunk_writing.py", "intake/copying.py", "intake/fetching.py"),
         *(
-            "intake/rejecting.py",
-            "intake/run.py",
-            "loop/",
-            "steps/",
-            "outside/webhooks/delivering.py",
+            "intake/rejecting.py", "intake/run.py", "loop/", "steps/", "outside/webhooks/delivering.py",
             "models/privacy.py",
         ),
         *("BudgetSpent", "StoreAway", "class_changed", "pause", "update"),
@@ -62,7 +58,7 @@ ENGLISH = {
     ),
     "The page has another text.": ("Http404",),
     "`scripts/declared.py` lists it, with its value.": ("Setting",),
-}
+}  # fmt: skip
 """What is not marked, by the reason: places in `labeling`, functions and arguments that get sentences, sentences."""
 EXCEPTIONS = {each for some in ENGLISH.values() for each in some}
 PLACES = tuple(each for each in EXCEPTIONS if each.endswith(("/", ".py")))

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from processes import family, lay_tables, umask_of, wait_until
 
+from tests.extent import some
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -113,7 +115,7 @@ def test_the_real_ones_are_started_again_and_end_with_success(installation: dict
         os.kill(child(server, "config.command_line worker"), signal.SIGKILL)
         read_until(server, "[worker] was killed", "is ready.")
         os.kill(child(server, "gunicorn"), signal.SIGKILL)
-        read_until(server, "[web]    was killed", "Ready on")
+        read_until(server, "[web]    was killed", "Ready on", "There is no account yet", "/setup/")
         check_end(server, installation, signal.SIGTERM)
 
 
@@ -222,7 +224,7 @@ def test_a_taken_port_is_said_in_one_line_before_anything_starts(installation: d
     assert re.fullmatch(r"Port \d+ cannot be used .*\n", output)
 
 
-@pytest.mark.parametrize("port", ["", "http", "0", "65536", "-1"])
+@pytest.mark.parametrize("port", some(["http", "65536", "", "0", "-1"], 2))
 def test_a_port_that_is_none_is_refused(installation: dict[str, str], port: str) -> None:
     process = start(installation | {"PORT": port})
     output, _ = process.communicate(timeout=30)

@@ -44,17 +44,12 @@ QUIET_SCRIPTS = {
     "(prefers-reduced-motion: reduce)",
     "translate(…px, …px) scale(…)",
     *(
-        "notice error",
-        "said skipped",
-        "player-buttons speeds",
-        "bars played",
-        "button choice",
-        "button quiet",
+        "notice error", "said skipped", "player-buttons speeds", "bars played", "button choice", "button quiet",
         "muted small",
     ),
     "option node",
     *(".filters .field", "input, select", "#content .notice, #content .errorlist", "notice warn small"),
-}
+}  # fmt: skip
 SELECTOR = re.compile(r"[.#(]\S|[a-z]+[\[,:]")
 """How a selector or a media query begins; a sentence does not."""
 PLACES = re.compile(r"%\(\w+\)s|{\w+(?::,)?}|<[^>]+>| \| ")

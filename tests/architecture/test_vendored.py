@@ -17,10 +17,6 @@ def test_the_folder_bears_the_version_and_holds_the_licence(folder: Path) -> Non
     licences = [path for path in folder.iterdir() if re.match(r"(LICEN[CS]E|COPYING)", path.name, re.IGNORECASE)]
     assert licences
     assert all(path.stat().st_size > 200 for path in licences)
-
-
-@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
-def test_there_is_one_version_of_each(folder: Path) -> None:
     package = folder.name.rpartition("@")[0]
     assert [other.name for other in folder.parent.glob(f"{package}@*")] == [folder.name]
 

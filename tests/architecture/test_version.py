@@ -23,21 +23,12 @@ def test_the_newest_release_of_the_changelog_is_this_version() -> None:
     assert re.fullmatch(r" - \d{4}-\d\d-\d\d", day)
 
 
-def test_the_package_reads_it() -> None:
-    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    assert tomllib.loads(text)["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "models_store.__version__"}
-
-
-def test_the_command_says_it() -> None:
+@pytest.mark.django_db
+def test_all_read_the_version(client: Client) -> None:
     done = subprocess.run([sys.executable, "manage.py", "--version"], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout == f"Marginalia {__version__}\n", done.stderr
-
-
-def test_the_published_schema_says_it(client: Client) -> None:
     assert client.get("/api/schema/?format=json").json()["info"]["version"] == __version__
-
-
-@pytest.mark.django_db
-def test_the_page_of_the_api_says_it(client: Client) -> None:
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert tomllib.loads(text)["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "models_store.__version__"}
     client.force_login(User.objects.create_user("ann"))
     assert f"the OpenAPI 3 schema of Marginalia {__version__} as" in client.get("/api/docs/").content.decode()

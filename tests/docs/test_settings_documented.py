@@ -31,15 +31,9 @@ def read_by_config() -> set[str]:
     return settings | set(variables_read((ROOT / "config/gunicorn.py").read_text(encoding="utf-8")))
 
 
-def test_every_variable_is_documented() -> None:
+def test_every_variable_is_documented_with_default_meaning_and_consequence() -> None:
     assert read_by_config() - documented().keys() == set()
-
-
-def test_no_documented_variable_is_without_effect() -> None:
     assert documented().keys() - read_by_config() == set()
-
-
-def test_each_has_a_default_a_meaning_and_a_consequence() -> None:
     for name, cells in documented().items():
         assert len(cells) == 3, name
         assert all(cells), name

@@ -1,26 +1,41 @@
-"""Test that no code outside a question's own files depends on the question; docs/reference/questions.md lists all of
-them.
+"""Test that no code outside the own files of a kind or a question depends on it; docs/reference/questions.md lists all
+questions.
 """
 
 import re
 import subprocess
 from pathlib import Path
 
+from labeling.kinds import KINDS
 from labeling.questions import QUESTIONS
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = "|".join(QUESTIONS)
-ASKS = re.compile(rf"""(?:question|picker)\w*\s*(?:[=!]=+|in\s*[({{\[])\s*["'](?:{NAMES})["']""", re.IGNORECASE)
+KIND = re.compile(rf"""\bkind\s*(?:[=!]=+|in\s*[({{\[])\s*["']?(?:{"|".join(KINDS)}|Project\.Kind)""")
+QUESTION = re.compile(
+    rf"""(?:question|picker)\w*\s*(?:[=!]=+|in\s*[({{\[])\s*["'](?:{"|".join(QUESTIONS)})["']""", re.IGNORECASE
+)
 OWN = ("labeling/migrations/", "static/vendor/")
+OWN_OF_KINDS = ("labeling/kinds/", "templates/kinds/", "static/js/label/kinds/")
 
 
-def test_no_file_asks_for_one_question() -> None:
+def test_no_file_asks_for_one_kind_or_one_question() -> None:
     command = ["git", "ls-files", "labeling", "models_store", "templates", "static/js"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    names = [name for name in listed.stdout.splitlines() if not name.startswith(OWN)]
+    names = [name for name in listed.stdout.splitlines() if not name.startswith(OWN) and (ROOT / name).is_file()]
     assert len(names) > 100
-    asking = [name for name in names if (ROOT / name).is_file() and ASKS.search((ROOT / name).read_text())]
-    assert asking == []
+    texts = {name: (ROOT / name).read_text() for name in names}
+    assert [name for name, text in texts.items() if QUESTION.search(text)] == []
+    outside = {name: text for name, text in texts.items() if not name.startswith((*OWN_OF_KINDS, "models_store/"))}
+    assert [name for name, text in outside.items() if KIND.search(text)] == []
+
+
+def test_every_kind_has_all_its_files() -> None:
+    index = (ROOT / "static/js/label/kinds/index.js").read_text()
+    for name in KINDS:
+        for template in ("formats", "predict", "shown", "sign"):
+            assert (ROOT / f"templates/kinds/{name}/{template}.html").is_file(), (name, template)
+        assert (ROOT / f"static/js/label/kinds/{name}.js").is_file()
+        assert f'from "./{name}.js"' in index
 
 
 def test_every_question_has_all_its_files_and_is_documented() -> None:
