@@ -28,8 +28,12 @@ def may_use(token: str) -> bool:
     return client.get("/api/v1/projects/").status_code == 200
 
 
-def test_a_token_is_shown_once_works_and_is_revoked() -> None:
+def test_a_token_of_an_offered_term_is_shown_once_works_expires_and_is_revoked() -> None:
     client = signed_in(make_user("enzo"))
+    for days in ("", "0", "9999", "x"):
+        response = client.post(ACCOUNT, {"days": days})
+        assert (response.status_code, "days" in errors_of(response)) == (400, True), days
+    assert not AuthToken.objects.exists()
     response = client.post(ACCOUNT, {"days": "7"})
     token = token_on(response.content.decode())
     assert may_use(token)
@@ -40,24 +44,12 @@ def test_a_token_is_shown_once_works_and_is_revoked() -> None:
     page = client.post(reverse("token-revoke", args=[AuthToken.objects.get().token_key]), follow=True)
     assert "is revoked" in text_of(page)
     assert not may_use(token)
-
-
-def test_a_token_expires() -> None:
-    client = signed_in(make_user("enzo"))
     token = token_on(client.post(ACCOUNT, {"days": "7"}).content.decode())
     left = AuthToken.objects.get().expiry - timezone.now()
     assert datetime.timedelta(days=6, hours=23) < left <= datetime.timedelta(days=7)
     AuthToken.objects.update(expiry=timezone.now() - datetime.timedelta(seconds=1))
     assert "expired" in text_of(client.get(ACCOUNT))
     assert not may_use(token)
-
-
-@pytest.mark.parametrize("days", ["", "0", "9999", "x"])
-def test_only_the_terms_that_are_offered(days: str) -> None:
-    response = signed_in(make_user("enzo")).post(ACCOUNT, {"days": days})
-    assert response.status_code == 400
-    assert "days" in errors_of(response)
-    assert not AuthToken.objects.exists()
 
 
 def test_nobody_revokes_anothers_token() -> None:
@@ -78,19 +70,15 @@ def test_wrong_methods_and_nobody() -> None:
     assert Client().post(reverse("token-revoke", args=["x"]))["Location"].startswith("/login/")
 
 
-def test_the_password_is_changed() -> None:
-    client = signed_in(make_user("enzo"))
-    data = {"old_password": "enzo-password", "new_password1": "quite-other-8", "new_password2": "quite-other-8"}
-    assert "Your password is changed." in text_of(client.post(reverse("password"), data, follow=True))
-    assert authenticate(username="enzo", password="quite-other-8")
-    assert client.get(ACCOUNT).status_code == 200
-
-
-def test_a_wrong_old_password_changes_nothing() -> None:
+def test_the_password_is_changed_if_the_old_one_is_right() -> None:
     client = signed_in(make_user("enzo"))
     data = {"old_password": "wrong", "new_password1": "quite-other-8", "new_password2": "quite-other-8"}
     assert set(errors_of(client.post(reverse("password"), data))) == {"old_password"}
     assert authenticate(username="enzo", password="enzo-password")
+    data["old_password"] = "enzo-password"
+    assert "Your password is changed." in text_of(client.post(reverse("password"), data, follow=True))
+    assert authenticate(username="enzo", password="quite-other-8")
+    assert client.get(ACCOUNT).status_code == 200
 
 
 def root_of(page: str) -> str:
@@ -98,23 +86,19 @@ def root_of(page: str) -> str:
     return page[page.index("<html") : page.index("<head>")]
 
 
-@pytest.mark.parametrize("chosen", ["light", "dark"])
-def test_the_pages_have_the_chosen_colours_until_the_choice_is_undone(chosen: str) -> None:
+def test_the_pages_have_the_chosen_colours_until_the_choice_is_undone() -> None:
     client = signed_in(make_user("annie"))
-    client.post("/account/theme/", {"theme": chosen})
-    for path in ("/", "/account/"):
-        assert f'data-theme="{chosen}"' in root_of(client.get(path).text)
-    client.post("/account/theme/", {"theme": ""})
-    assert "data-theme" not in root_of(client.get("/").text)
-
-
-@pytest.mark.parametrize("hostile", ['"><script>alert(1)</script>', "dark light", "DARK"])
-def test_no_other_word_gets_into_a_page(hostile: str) -> None:
-    client = signed_in(make_user("annie"))
-    client.post("/account/theme/", {"theme": hostile})
-    assert "theme" not in client.cookies or not client.cookies["theme"].value
-    client.cookies["theme"] = hostile
-    assert "data-theme" not in root_of(client.get("/").text)
+    for chosen in ("light", "dark"):
+        client.post("/account/theme/", {"theme": chosen})
+        for path in ("/", "/account/"):
+            assert f'data-theme="{chosen}"' in root_of(client.get(path).text)
+        client.post("/account/theme/", {"theme": ""})
+        assert "data-theme" not in root_of(client.get("/").text)
+    for hostile in ('"><script>alert(1)</script>', "dark light", "DARK"):
+        client.post("/account/theme/", {"theme": hostile})
+        assert not client.cookies["theme"].value, hostile
+        client.cookies["theme"] = hostile
+        assert "data-theme" not in root_of(client.get("/").text), hostile
 
 
 def test_after_a_wrong_password_it_is_typed_again_at_once() -> None:

@@ -25,23 +25,14 @@ VOTES = st.lists(
 )
 
 
-def test_what_is_known_goes_before_what_others_say() -> None:
+def test_who_is_measured_against_what() -> None:
     right = accuracy([(1, "annie", 3), (1, "bert", 4), (1, "carl", 4)], {1: 3})
     assert {name: (share.right, share.n) for name, share in right.items()} == {
         "annie": (1, 1), "bert": (0, 1), "carl": (0, 1),
     }  # fmt: skip
-
-
-def test_nobody_is_measured_by_his_own_answer() -> None:
     assert accuracy([(1, "annie", 3)], {}) == {}
-
-
-def test_others_who_are_divided_tell_nothing() -> None:
     right = accuracy([(1, "annie", 3), (1, "bert", 3), (1, "carl", 4)], {})
     assert {name: (share.right, share.n) for name, share in right.items()} == {"carl": (0, 1)}
-
-
-def test_lists_of_classes_are_compared_as_a_whole() -> None:
     key = named("multi").key
     assert accuracy([(1, "annie", key([0, 2]))], {1: key([0, 2])})["annie"].value == 1
     assert accuracy([(1, "annie", key([0]))], {1: key([0, 2])})["annie"].value == 0

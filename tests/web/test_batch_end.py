@@ -45,14 +45,11 @@ def test_the_page_asks_first_and_then_ends_it(project: Project) -> None:
     assert "Batch 1 is not open: it is training." in text_of(client.get(page(project), follow=True))
 
 
-def test_a_batch_without_answers_is_not_ended(project: Project) -> None:
-    said = text_of(manager(project).post(page(project), follow=True))
+def test_the_api_ends_it_too_but_none_without_answers(project: Project) -> None:
+    client = manager(project)
+    said = text_of(client.post(page(project), follow=True))
     assert "Nothing in batch 1 is answered yet: there is nothing to train on." in said
     assert Task.objects.count() == 4
-
-
-def test_the_api_ends_it_too(project: Project) -> None:
-    client = manager(project)
     url = reverse("api:batch-end", args=[project.slug, 1])
     refused = client.post(url)
     assert refused.status_code == 409

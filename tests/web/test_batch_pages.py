@@ -81,7 +81,7 @@ def test_who_answered_and_what_came_of_it() -> None:
     assert "36 s 90.0 % 80.0 % to 95.0 %" in text_of(manager(project).get("/p/digits/batches/"))
 
 
-def test_a_batch_of_imported_labels_says_so() -> None:
+def test_a_batch_of_imported_labels_or_that_ended_early_says_so() -> None:
     project = make_project()
     batch = make_open_batch(project, make_items(project, 4))
     Batch.objects.filter(pk=batch.pk).update(strategy="imported", state=Batch.State.DONE)
@@ -89,13 +89,10 @@ def test_a_batch_of_imported_labels_says_so() -> None:
     assert "4 imported" in page
     assert "left out" not in page
     assert "picked imported" not in page
-
-
-def test_a_batch_that_ended_early_says_what_was_left_out() -> None:
-    project = make_project()
-    batch = make_open_batch(project, make_items(project, 4))
     now = datetime.datetime(2026, 3, 2, 9, 30, tzinfo=datetime.UTC)
-    Batch.objects.filter(pk=batch.pk).update(dropped=3, deadline_at=now, complete_share=0.5, seed=1)
+    Batch.objects.filter(pk=batch.pk).update(
+        strategy="seed", state=Batch.State.OPEN, dropped=3, deadline_at=now, complete_share=0.5, seed=1
+    )
     page = text_of(manager(project).get(address(project, 1)))
     assert "3 left out" in page
     assert "Deadline 2026-03-02 09:30 UTC ends it once 50 % of the answers are there" in page
@@ -107,11 +104,6 @@ def test_seeds_and_hashes_stand_in_a_fold_below_the_tasks() -> None:
     make_history(project, 1)
     page = manager(project).get(address(project, 2)).content.decode()
     assert page.index('id="tasks"') < page.index('<details class="fold" id="how">') < page.index("<dt>Seed</dt>")
-
-
-def test_the_table_of_tasks_is_folded_until_one_looks_for_tasks() -> None:
-    project = make_project()
-    make_history(project, 1)
     client = manager(project)
     assert '<details class="fold" id="tasks">' in client.get(address(project, 2)).content.decode()
     assert '<details class="fold" id="tasks" open>' in client.get(address(project, 2) + "?part=").content.decode()

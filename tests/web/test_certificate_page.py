@@ -1,5 +1,8 @@
 """Test the page of a certificate, which is printed and sent to readers who do not know the product."""
 
+from pathlib import Path
+from shutil import copytree
+
 import pytest
 from django.utils import timezone
 from pages import manager, member, text_of
@@ -12,11 +15,17 @@ pytestmark = pytest.mark.django_db
 PAGE = "/p/pool/certificates/1/"
 
 
-@pytest.fixture
-def project() -> Project:
+@pytest.fixture(scope="module")
+def made(once: Path) -> Project:
     project = pool_project(name="Support tickets")
     make_certificate(project.versions.get())
     return project
+
+
+@pytest.fixture
+def project(made: Project, once: Path, db: None, data_dir: Path) -> Project:
+    copytree(once, data_dir, dirs_exist_ok=True)
+    return made
 
 
 def test_it_says_what_was_proven_how_and_how_to_verify_it(project: Project) -> None:
@@ -41,8 +50,5 @@ def test_a_suspended_certificate_says_so_first(project: Project) -> None:
     project.certificates.update(suspended_at=timezone.now(), suspended_for="Classes were merged.")
     text = text_of(manager(project).get(PAGE))
     assert text.index("it proves nothing since then. Classes were merged.") < text.index("at most 45 are wrong")
-
-
-def test_only_issued_certificates_have_a_page(project: Project) -> None:
     project.certificates.update(digest="")
     assert manager(project).get(PAGE).status_code == 404

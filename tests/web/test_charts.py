@@ -43,10 +43,6 @@ def test_a_scale_keeps_the_order(one: float, other: float) -> None:
     assert scale(min(one, other)) <= scale(max(one, other))
 
 
-def test_a_scale_of_one_value_does_not_divide_by_nothing() -> None:
-    assert Scale(5, 5, 10, 90)(5) == 10
-
-
 @given(st.integers(0, 10**9))
 def test_whole_steps_are_few_and_not_beyond(most: int) -> None:
     steps = whole_steps(most)
@@ -72,14 +68,12 @@ def test_time_steps_are_few_and_not_beyond(most: float) -> None:
     assert 2 <= len(steps) <= 6
 
 
-def test_times_on_an_axis() -> None:
+def test_times_on_an_axis_and_long_names() -> None:
     said = [time_word(n).replace("\u00a0", " ") for n in (0, 0.5, 30, 300, 7200, 86400)]
     assert said == ["0", "0.5 s", "30 s", "5 min", "2 h", "1 d"]
-
-
-def test_long_names_are_cut() -> None:
     assert short("kayak", 15) == "kayak"
     assert short("a class with a long name", 15) == "a class with a…"
+    assert Scale(5, 5, 10, 90)(5) == 10
 
 
 def frequency(name: str, labels: int, labeled: int, control: int = 0, n: int = 0) -> Frequency:

@@ -45,13 +45,13 @@ def test_all_is_well() -> None:
         ({"described_now": 0.5}, "The clusters keep 56 % of their first separation"),
     ],
 )
-@pytest.mark.parametrize("path", PAGES)
-def test_drift_is_told_with_what_to_do(path: str, fields: dict[str, Any], warning: str) -> None:
+def test_drift_is_told_with_what_to_do(fields: dict[str, Any], warning: str) -> None:
     project = clustered(**fields)
-    page = text_of(manager(project).get(path))
-    assert warning in page
-    assert ASK in page
-    if path != PAGES[2]:
+    for path in PAGES:
+        page = text_of(manager(project).get(path))
+        assert warning in page
+        assert ASK in page
+    for path in PAGES[:2]:
         engineer = text_of(member(project, Role.ENGINEER).get(path))
         assert warning in engineer
         assert "A manager can start a new clustering." in engineer

@@ -133,9 +133,6 @@ def test_a_deadline_asks_for_at_least_one_answer_and_never_for_more_than_all(
     size: int, overlap: int, share: float
 ) -> None:
     assert 1 <= answers_needed(size, overlap, share) <= size * overlap
-
-
-def test_seven_tenths_of_ten_are_seven() -> None:
     assert answers_needed(10, 1, 0.7) == 7
 
 
@@ -185,16 +182,15 @@ def test_what_would_change_stands_beside_it() -> None:
 
 
 def test_every_strategy_says_where_it_picks_from() -> None:
-    assert said(typed=changed(strategy="margin"))["candidates"] == "400 → 80 that the model is least sure of"
-    assert said(typed=changed(strategy="entropy"))["candidates"] == "400 → 80 that the model is least sure of"
-    assert said(typed=changed(strategy="uniform"))["candidates"] == "400 → 1,437 all, at random"
-    assert said(typed=changed(strategy="coreset"))["candidates"] == "400 → 1,437 all, for what is unlike the rest"
-    assert said(typed=changed(strategy="typicality"))["candidates"] == (
-        "400 → 1,437 all, for what is typical of groups with few labels"
-    )
-    assert said(typed=changed(strategy="badge"))["candidates"] == (
-        "400 → 1,437 all, for what would change the model most"
-    )
+    for strategy, candidates in {
+        "margin": "80 that the model is least sure of",
+        "entropy": "80 that the model is least sure of",
+        "uniform": "1,437 all, at random",
+        "coreset": "1,437 all, for what is unlike the rest",
+        "typicality": "1,437 all, for what is typical of groups with few labels",
+        "badge": "1,437 all, for what would change the model most",
+    }.items():
+        assert said(typed=changed(strategy=strategy))["candidates"] == f"400 → {candidates}"
     first = Standing(pool=STANDING.pool, pace=PACE, first=True)
     assert said(first)["candidates"] == "1,437 all: there is no model yet"
     only_control = Standing(pool=PoolCounts(30, 30), pace=PACE)
@@ -214,41 +210,31 @@ def test_a_pace_that_is_not_known_is_said_to_be_assumed() -> None:
     assert "3.6\u00a0s an answer, the median of the newest 240 answers" in consequences_of(STANDING, SAVED).basis
 
 
-def test_the_deadline() -> None:
+def test_the_deadline_the_items_kept_ready_and_the_longest_time_with_one() -> None:
     rows = said(typed=changed(deadline_hours=24.0, overlap=2))
     assert rows["deadline"] == "none → 24 h then it ends if 180 of 200 answers are there"
-
-
-def test_the_items_kept_ready() -> None:
     assert said()["ready"] == "10 about 36 s of work; the lease is 3 min"
     typed = changed(kept_ready=100)
     assert said(typed=typed)["ready"] == "10 → 50 more do not fit in a lease of 3 min: 100 need 6 min"
     typed.lease_seconds = 600
     assert said(typed=typed)["ready"] == "10 → 100 about 6 min of work; the lease is 10 min"
 
-
-def test_the_longest_time_with_one_item() -> None:
     assert said()["hold"] == "no limit as long as the person answers other items"
     limited = said(typed=changed(max_seconds_per_item=600))["hold"]
     assert limited == "no limit → 10 min then others can get it; time for 166 answers"
 
 
-@pytest.mark.parametrize(
-    ("standing", "change", "warning"),
-    [
-        (STANDING, {"overlap": 5}, "5 people answer each item, and 4 members may label: no batch can be completed."),
-        (Standing(pool=PoolCounts(0, 0), pace=PACE), {}, "No item is left to label."),
-        (Standing(pool=PoolCounts(1000, 3), pace=PACE), {}, "Only 3 items set apart for control are left."),
-        (STANDING, {"batch_size": 1000, "deadline_hours": 0.1}, "it would not end the batch"),
-        (
-            Standing(pool=PoolCounts(9, 0), pace=Pace(40.0, 9, 1, 1)),
-            {"max_seconds_per_item": 30},
-            "Half of the answers take longer than 30\u00a0s: others get items that people are still working on.",
-        ),
-    ],
-)
-def test_what_nobody_would_want_is_warned_of(standing: Standing, change: dict[str, Any], warning: str) -> None:
-    assert any(warning in text for text in consequences_of(standing, SAVED, changed(**change)).warnings)
+def test_what_nobody_would_want_is_warned_of() -> None:
+    def warned(warning: str, standing: Standing = STANDING, **change: Any) -> bool:
+        return any(warning in text for text in consequences_of(standing, SAVED, changed(**change)).warnings)
+
+    assert warned("5 people answer each item, and 4 members may label: no batch can be completed.", overlap=5)
+    assert warned("No item is left to label.", Standing(pool=PoolCounts(0, 0), pace=PACE))
+    assert warned("Only 3 items set apart for control are left.", Standing(pool=PoolCounts(1000, 3), pace=PACE))
+    assert warned("it would not end the batch", batch_size=1000, deadline_hours=0.1)
+    slow = Standing(pool=PoolCounts(9, 0), pace=Pace(40.0, 9, 1, 1))
+    said = "Half of the answers take longer than 30\u00a0s: others get items that people are still working on."
+    assert warned(said, slow, max_seconds_per_item=30)
 
 
 def test_a_privacy_budget_is_told_as_the_noise_that_it_comes_to() -> None:

@@ -37,16 +37,13 @@ def answered(n: int = 30, wrong: int = 3) -> Project:
 
 
 def test_figures_of_what_was_shown_kept_checked_and_propagated() -> None:
-    figures = copy_figures(answered())
+    project = answered()
+    figures = copy_figures(project)
     assert (figures.shown, figures.answered, figures.same, figures.propagated, figures.due) == (62, 62, 60, 30, 0)
     assert (figures.right.right, figures.right.n) == (27, 30)
     assert (figures.radius, figures.reach) == (0.25, 0.5)
     [one] = figures.classes
     assert (one.name, one.propagated, one.right.right, one.right.n) == ("1", 30, 27, 30)
-
-
-def test_the_page_tells_them_and_opens_the_items() -> None:
-    project = answered()
     client = manager(project)
     page = client.get(reverse("project-copies", args=[project.slug]))
     text = text_of(page)
@@ -61,6 +58,16 @@ def test_the_page_tells_them_and_opens_the_items() -> None:
     assert copy is not None
     item = text_of(client.get(reverse("project-item", args=[project.slug, copy.item_id])))
     assert "Labeled 1 as a near-copy of item-0000 ." in item
+    client = APIClient()
+    client.force_authenticate(make_member(project, "enzo", Role.ENGINEER))
+    figures = client.get("/api/v1/projects/digits/near-copies/").json()
+    assert {name: figures[name] for name in ("propagated", "due", "radius")} == {
+        "propagated": 30, "due": 0, "radius": 0.25
+    }  # fmt: skip
+    assert figures["right"]["n"] == 30
+    item = client.get(f"/api/v1/projects/digits/items/{copy.item_id}/").json()
+    assert item["propagated"] == {"item": copy.of_id, "external_id": "item-0000", "label": "1", "height": 0.2}
+    assert client.get(f"/api/v1/projects/digits/items/{copy.of_id}/").json()["propagated"] is None
 
 
 def test_few_checks_give_no_share() -> None:
@@ -78,19 +85,3 @@ def test_a_project_without_says_so_and_has_no_way_there() -> None:
     assert "near-copies/" not in client.get(reverse("project-agreement", args=[project.slug])).content.decode()
     Project.objects.update(near_copies=2)
     assert "near-copies/" in client.get(reverse("project-agreement", args=[project.slug])).content.decode()
-
-
-def test_the_api_tells_the_same() -> None:
-    project = answered()
-    client = APIClient()
-    client.force_authenticate(make_member(project, "enzo", Role.ENGINEER))
-    figures = client.get("/api/v1/projects/digits/near-copies/").json()
-    assert {name: figures[name] for name in ("propagated", "due", "radius")} == {
-        "propagated": 30, "due": 0, "radius": 0.25
-    }  # fmt: skip
-    assert figures["right"]["n"] == 30
-    copy = Copy.objects.propagated().first()
-    assert copy is not None
-    item = client.get(f"/api/v1/projects/digits/items/{copy.item_id}/").json()
-    assert item["propagated"] == {"item": copy.of_id, "external_id": "item-0000", "label": "1", "height": 0.2}
-    assert client.get(f"/api/v1/projects/digits/items/{copy.of_id}/").json()["propagated"] is None

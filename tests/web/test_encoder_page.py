@@ -47,23 +47,21 @@ def test_a_choice_is_saved_and_shown(weights: Path) -> None:
     assert Project.objects.get().encoder == {"name": "pixels", "options": {}}
 
 
-@pytest.mark.parametrize(
-    ("change", "field", "said"),
-    [
-        ({"name": ""}, "name", "This field is required."),
-        ({"name": "tfidf-svd"}, "name", "tfidf-svd is not one of the available choices"),
-        ({"backbone-architecture": "resnet50"}, "backbone-architecture", "is no such name. The network by its library"),
-        ({"backbone-weights": ""}, "backbone-weights", "weights is missing"),
-        ({"backbone-weights": "../secret_key"}, "backbone-weights", "is not one of the available choices"),
-        ({"backbone-size": "big"}, "backbone-size", "Enter a whole number from 0 to 512"),
-        ({"backbone-size": "513"}, "backbone-size", "size must be a whole number from 0 to 512, not 513"),
-    ],
-)
-def test_what_is_wrong_stands_beside_its_field(weights: Path, change: dict, field: str, said: str) -> None:
+def test_what_is_wrong_stands_beside_its_field(weights: Path) -> None:
     project = make_project(kind="image")
-    page = manager(project).post(address(project), {**CHOSEN, **change})
-    assert page.status_code == 400
-    assert said in errors_of(page)[field]
+    client = manager(project)
+    for field, text, said in (
+        ("name", "", "This field is required."),
+        ("name", "tfidf-svd", "tfidf-svd is not one of the available choices"),
+        ("backbone-architecture", "resnet50", "is no such name. The network by its library"),
+        ("backbone-weights", "", "weights is missing"),
+        ("backbone-weights", "../secret_key", "is not one of the available choices"),
+        ("backbone-size", "big", "Enter a whole number from 0 to 512"),
+        ("backbone-size", "513", "size must be a whole number from 0 to 512, not 513"),
+    ):
+        page = client.post(address(project), {**CHOSEN, field: text})
+        assert page.status_code == 400, (field, text)
+        assert said in errors_of(page)[field]
     assert Project.objects.get().encoder == {}
 
 
@@ -83,14 +81,10 @@ def test_once_items_are_encoded_it_is_told_and_stays(weights: Path) -> None:
     assert Project.objects.get().encoder == {"name": "pixels", "options": {}}
 
 
-def test_an_encoder_that_is_not_installed_any_more_is_named() -> None:
-    project = make_project()
-    Project.objects.update(encoder={"name": "letters", "options": {"depth": 3}}, features_generation=1)
-    assert "letters Depth 3" in text_of(manager(project).get(address(project)))
-
-
-def test_settings_and_an_empty_import_lead_there() -> None:
+def test_settings_and_an_empty_import_lead_there_and_a_missing_encoder_is_named() -> None:
     project = make_project()
     client = manager(project)
     for page in ("project-settings", "project-import"):
         assert f'href="{address(project)}"' in client.get(reverse(page, args=[project.slug])).content.decode()
+    Project.objects.update(encoder={"name": "letters", "options": {"depth": 3}}, features_generation=1)
+    assert "letters Depth 3" in text_of(manager(project).get(address(project)))

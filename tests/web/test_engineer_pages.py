@@ -76,7 +76,7 @@ def test_the_buttons_lead_to_files() -> None:
     assert [json.loads(line)["label"] for line in lines] == ["1", "1", "1"]
 
 
-def test_rows_are_counted_before_the_download() -> None:
+def test_rows_are_counted_before_the_download_and_wrong_filters_told() -> None:
     project = make_project()
     make_history(project, 2)
     client = member(project, Role.ENGINEER)
@@ -86,12 +86,16 @@ def test_rows_are_counted_before_the_download() -> None:
     assert "format=parquet&amp;batch=2&amp;skipped=on" in response.content.decode()
     assert "-o digits-batch-2-with-skipped.parquet" in text_of(response)
     assert "No row is left by these filters." in text_of(client.get("/p/digits/export/?batch=3"))
-
-
-def test_certified_labels_are_chosen_until_a_person_leaves_them_out() -> None:
-    project = make_project()
-    make_history(project, 2)
-    client = member(project, Role.ENGINEER)
+    response = client.get("/p/digits/export/?batch=9&agreement=2&control=no&since=2026-03-01T10:00&format=csv")
+    assert response.status_code == 400
+    assert errors_of(response) == {
+        "batch": "This project has no batch 9; its batches are 1 to 3.",
+        "agreement": "'2' is not a share. Enter a number from 0 to 1, for example 0.8.",
+        "control": "Select a valid choice. no is not one of the available choices.",
+        "since": "'2026-03-01T10:00' has no time zone. Add one (Z for UTC, or +01:00), or enter only the date.",
+    }
+    assert 'value="2026-03-01T10:00"' in response.content.decode(), "not in a control that would drop it"
+    assert "These filters cannot be used." in text_of(response)
     assert "Include certified labels" not in text_of(client.get("/p/digits/export/"))
     unlabeled = make_items(project, 4, first=500)
     certificate = certify(project, dict.fromkeys(unlabeled, 7), version=project.versions.latest("number"))
@@ -113,22 +117,6 @@ def test_beyond_what_is_counted_it_says_more(monkeypatch: pytest.MonkeyPatch) ->
     project = make_project()
     make_history(project, 2)
     assert "more than 5 rows" in text_of(member(project, Role.ENGINEER).get("/p/digits/export/"))
-
-
-def test_a_wrong_filter_is_told_beside_its_field_and_stays() -> None:
-    project = make_project()
-    make_history(project, 2)
-    client = member(project, Role.ENGINEER)
-    response = client.get("/p/digits/export/?batch=9&agreement=2&control=no&since=2026-03-01T10:00&format=csv")
-    assert response.status_code == 400
-    assert errors_of(response) == {
-        "batch": "This project has no batch 9; its batches are 1 to 3.",
-        "agreement": "'2' is not a share. Enter a number from 0 to 1, for example 0.8.",
-        "control": "Select a valid choice. no is not one of the available choices.",
-        "since": "'2026-03-01T10:00' has no time zone. Add one (Z for UTC, or +01:00), or enter only the date.",
-    }
-    assert 'value="2026-03-01T10:00"' in response.content.decode(), "not in a control that would drop it"
-    assert "These filters cannot be used." in text_of(response)
 
 
 def test_before_the_first_label_it_says_that_files_are_empty() -> None:

@@ -30,8 +30,25 @@ def surveyed(data_dir: Any, n: int = 400, **sizes: int) -> Project:
     return project
 
 
-def test_the_page_tells_what_the_next_batch_holds(data_dir: Any) -> None:
+def test_the_page_tells_what_the_next_batch_holds_and_follows_what_is_typed(data_dir: Any) -> None:
     project = surveyed(data_dir)
+    client = manager(project)
+    rows = client.get("/p/digits/settings/consequence/", {"candidate_factor": "1"}).json()["rows"]
+    assert (rows["highest-margin"]["was"], rows["highest-margin"]["now"]) == ("0.099", "0.019")
+    assert (rows["clusters"]["was"], rows["clusters"]["now"]) == ("25", "5")
+    assert rows["largest"]["now"] == "at most 4"
+    assert rows["first-pass"]["now"].startswith("25")
+    rows = client.get("/p/digits/settings/consequence/", {"mean_cluster_size": "1"}).json()["rows"]
+    assert rows["clusters"]["now"] == "100"
+    rows = client.get("/p/digits/settings/consequence/", {"strategy": "margin"}).json()["rows"]
+    assert rows["first-pass"] == {"was": "100\u00a0%", "now": "–", "detail": "there are no passes"}
+    rows = manager(project).get("/p/digits/settings/consequence/", {"candidate_factor": ""}).json()["rows"]
+    # Twenty clusters of four: the twentieth begins at the 77th item.
+    assert (rows["candidates"]["was"], rows["candidates"]["now"]) == ("100", "77")
+    assert rows["first-pass"]["now"].startswith("100")
+    Project.objects.update(candidate_factor=None)
+    assert "77 that the model is least sure of" in text_of(manager(project).get("/p/digits/settings/"))
+    Project.objects.update(candidate_factor=5)
     page = text_of(manager(project).get("/p/digits/settings/"))
     for said in (
         "0.099 of a candidate: 0 is undecided, 1 is sure",
@@ -44,30 +61,6 @@ def test_the_page_tells_what_the_next_batch_holds(data_dir: Any) -> None:
     assert "class guard is not included" not in page
     Project.objects.update(class_guard=2)
     assert "The class guard is not included." in text_of(manager(project).get("/p/digits/settings/"))
-
-
-def test_it_follows_what_is_typed(data_dir: Any) -> None:
-    project = surveyed(data_dir)
-    client = manager(project)
-    rows = client.get("/p/digits/settings/consequence/", {"candidate_factor": "1"}).json()["rows"]
-    assert (rows["highest-margin"]["was"], rows["highest-margin"]["now"]) == ("0.099", "0.019")
-    assert (rows["clusters"]["was"], rows["clusters"]["now"]) == ("25", "5")
-    assert rows["largest"]["now"] == "at most 4"
-    assert rows["first-pass"]["now"].startswith("25")
-    rows = client.get("/p/digits/settings/consequence/", {"mean_cluster_size": "1"}).json()["rows"]
-    assert rows["clusters"]["now"] == "100"
-    rows = client.get("/p/digits/settings/consequence/", {"strategy": "margin"}).json()["rows"]
-    assert rows["first-pass"] == {"was": "100\u00a0%", "now": "–", "detail": "there are no passes"}
-
-
-def test_without_a_candidate_factor_the_number_of_candidates_is_forecast(data_dir: Any) -> None:
-    project = surveyed(data_dir)
-    rows = manager(project).get("/p/digits/settings/consequence/", {"candidate_factor": ""}).json()["rows"]
-    # Twenty clusters of four: the twentieth begins at the 77th item.
-    assert (rows["candidates"]["was"], rows["candidates"]["now"]) == ("100", "77")
-    assert rows["first-pass"]["now"].startswith("100")
-    Project.objects.update(candidate_factor=None)
-    assert "77 that the model is least sure of" in text_of(manager(project).get("/p/digits/settings/"))
 
 
 def test_an_estimate_says_so(data_dir: Any) -> None:

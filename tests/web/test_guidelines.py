@@ -13,15 +13,11 @@ WRITTEN = "Take *what is in front*.\n\n- <b>no tags</b>"
 SHOWN = "<p>Take <em>what is in front</em>.</p>\n<ul>\n<li>&lt;b&gt;no tags&lt;/b&gt;</li>\n</ul>"
 
 
-@pytest.mark.parametrize("role", Role.values)
-def test_everybody_in_the_project_reads_them_on_the_overview(role: str) -> None:
-    client = member(make_project(guidelines=WRITTEN), role)
-    assert SHOWN in client.get("/p/digits/").content.decode()
-
-
-def test_annotators_read_them_beside_the_item() -> None:
-    client = member(make_project(guidelines=WRITTEN), Role.ANNOTATOR)
-    assert SHOWN in client.get("/p/digits/label/").content.decode()
+def test_everybody_in_the_project_reads_them_on_the_overview_and_annotators_beside_the_item() -> None:
+    project = make_project(guidelines=WRITTEN)
+    for role in Role.values:
+        assert SHOWN in member(project, role).get("/p/digits/").content.decode(), role
+    assert SHOWN in member(project, Role.ANNOTATOR).get("/p/digits/label/").content.decode()
 
 
 def test_where_none_are_written_managers_are_led_to_where_they_can() -> None:
@@ -39,14 +35,12 @@ def test_a_preview_shows_what_would_be_read_and_stores_nothing() -> None:
     assert project.guidelines == "as before"
 
 
-@pytest.mark.parametrize("data", [{}, {"guidelines": "  "}])
-def test_a_preview_of_nothing_says_so(data: dict[str, str]) -> None:
-    assert "Nothing is written yet" in signed_in(make_user("mona")).post("/new/preview/", data).content.decode()
-
-
 def test_the_preview_is_for_those_who_are_signed_in_and_send_something() -> None:
+    client = signed_in(make_user("mona"))
+    for data in ({}, {"guidelines": "  "}):
+        assert "Nothing is written yet" in client.post("/new/preview/", data).content.decode()
     assert Client().post("/new/preview/", {"guidelines": "a"}).status_code == 302
-    assert signed_in(make_user("mona")).get("/new/preview/").status_code == 405
+    assert client.get("/new/preview/").status_code == 405
 
 
 def test_both_forms_offer_the_preview_with_and_without_scripts() -> None:

@@ -46,7 +46,7 @@ def test_an_annotator_has_a_label_button_and_no_figures() -> None:
         assert word not in text_of(page)
 
 
-def test_an_engineer_has_figures_and_no_levers() -> None:
+def test_the_curve_has_a_table_behind_it() -> None:
     project = make_project()
     make_history(project, 2)
     page = text_of(member(project, Role.ENGINEER).get(address(project)))
@@ -55,11 +55,6 @@ def test_an_engineer_has_figures_and_no_levers() -> None:
     assert "Not yet in a batch 0" in page
     assert "Accuracy is 90 % after 160 labels" in page
     assert "Pause" not in page
-
-
-def test_the_curve_has_a_table_behind_it() -> None:
-    project = make_project()
-    make_history(project, 2)
     page = manager(project).get(address(project)).content.decode()
     assert page.count('<g class="mark">') == 2
     assert "<title>Version 2, 160 labels: 90.0\u00a0% (80.0\u00a0% to 95.0\u00a0%)</title>" in page
@@ -72,7 +67,7 @@ def test_without_a_control_slice_it_says_so() -> None:
     assert "Accuracy is not measured: the control share is 0." in text_of(manager(project).get(address(project)))
 
 
-def test_with_no_item_set_apart_it_says_so() -> None:
+def test_where_accuracy_is_not_measured_it_says_why() -> None:
     project = make_project()
     make_items(project, 3)
     assert "none of these few items became a control item" in text_of(manager(project).get(address(project)))
@@ -145,9 +140,13 @@ def failed_batch(project: Project) -> Batch:
     return batch
 
 
-def test_a_failed_batch_shows_its_reason_and_is_retried() -> None:
+def test_a_failed_batch_shows_its_reason_and_is_retried_by_a_manager() -> None:
     project = make_project()
     batch = failed_batch(project)
+    page = text_of(member(project, Role.ANNOTATOR).get(address(project)))
+    assert "A manager must check it." in page
+    assert "disk" not in page
+    assert "Retry" not in page
     client = manager(project)
     page = text_of(client.get(address(project)))
     assert page.count("The disk is full.") == 1
@@ -158,15 +157,6 @@ def test_a_failed_batch_shows_its_reason_and_is_retried() -> None:
     batch.refresh_from_db()
     assert (batch.state, batch.jobs.get().state) == ("training", "waiting")
     assert "has not failed" in text_of(client.post(retry, follow=True))
-
-
-def test_an_annotator_sees_that_a_batch_failed_and_cannot_retry() -> None:
-    project = make_project()
-    failed_batch(project)
-    page = text_of(member(project, Role.ANNOTATOR).get(address(project)))
-    assert "A manager must check it." in page
-    assert "disk" not in page
-    assert "Retry" not in page
 
 
 def test_a_failed_encoding_is_told_and_tried_again() -> None:

@@ -21,24 +21,14 @@ from tests.extent import some
 
 pytestmark = pytest.mark.django_db
 PAGES = (
-    "/p/digits/",
-    "/p/digits/models/",
-    "/p/digits/models/1/",
-    "/p/digits/models/2/",
-    "/p/digits/models/compare/?a=1&b=2",
-    "/p/digits/items/?predicted=1:0",
-    "/p/digits/batches/2/",
+    "/p/digits/", "/p/digits/models/", "/p/digits/models/1/", "/p/digits/models/2/",
+    "/p/digits/models/compare/?a=1&b=2", "/p/digits/items/?predicted=1:0", "/p/digits/batches/2/",
     "/p/digits/settings/",
-)
+)  # fmt: skip
 API = (
-    "models/",
-    "models/1/",
-    "models/compare/?a=1&b=2",
-    "payoff/",
-    "agreement/",
-    "items/?predicted=1:1",
+    "models/", "models/1/", "models/compare/?a=1&b=2", "payoff/", "agreement/", "items/?predicted=1:1",
     "clustering/",
-)
+)  # fmt: skip
 
 
 def measured_project(**settings: Any) -> Project:
@@ -94,15 +84,11 @@ def test_the_page_names_the_file_and_a_worker_rebuilds_it(address: str, caplog: 
     assert "pool/v1/best.npy was damaged (it has" in text_of(client.get("/p/digits/models/"))
 
 
-def test_an_array_that_was_never_written_is_no_damage() -> None:
+def test_no_damage_is_found_in_what_was_never_written_nor_told_to_annotators() -> None:
     project = measured_project()
     ProjectFiles(project).pool(project.versions.get(number=1), "best").unlink()
     assert member(project, Role.ENGINEER).get("/p/digits/models/").status_code == 200
     assert not DamagedFile.objects.exists()
-
-
-def test_annotators_are_told_nothing_of_it() -> None:
-    project = measured_project()
     note_damage(project, "pool/v1/best.npy", "it is broken")
     assert "best.npy" not in text_of(member(project, Role.ANNOTATOR).get("/p/digits/"))
 
@@ -163,19 +149,19 @@ def test_a_download_of_a_damaged_version_names_the_file(damage: Damage, name: st
         assert client.get(page).status_code == 200
 
 
-@pytest.mark.parametrize("damage", WAYS)
-def test_a_damaged_image_is_no_error_of_the_server(damage: Damage) -> None:
+def test_a_damaged_image_is_no_error_of_the_server() -> None:
     project = make_project()
-    [item] = make_items(project, 1)
-    name = media.file_name(project.pk, "images", b"content of it", ".png")
-    media.write_content(name, b"content of it", thumbnail=b"RIFF....WEBP")
-    media.flush()
-    item.media = name
-    item.save()
-    damage(media.path_of(name))
     client = member(project, Role.ENGINEER)
-    for size in ("original", "thumbnail"):
-        assert client.get(f"/api/v1/projects/digits/items/{item.pk}/media/?size={size}").status_code in (200, 404)
+    for item, damage in zip(make_items(project, len(WAYS)), WAYS, strict=True):
+        content = b"content of %d" % item.pk
+        item.media = media.file_name(project.pk, "images", content, ".png")
+        media.write_content(item.media, content, thumbnail=b"RIFF....WEBP")
+        media.flush()
+        item.save()
+        damage(media.path_of(item.media))
+        for size in ("original", "thumbnail"):
+            answer = client.get(f"/api/v1/projects/digits/items/{item.pk}/media/?size={size}")
+            assert answer.status_code in (200, 404), damage
 
 
 @pytest.mark.parametrize("damage", [empty, halve, put_a_folder])

@@ -36,18 +36,15 @@ def ahead(low: float, value: float, high: float) -> Next:
     return Next(100, 90, NextGain(gain, OpenEstimate(value, low - 0.01, high + 0.01)))
 
 
-@pytest.mark.parametrize(
-    ("estimate", "text"),
-    [
+def test_a_saving_is_told_with_its_interval() -> None:
+    for estimate, text in (
         ((412, 1234, 3046), "About 1,200 labels saved so far (410 to 3,000)"),
         ((412, 1234, None), "About 1,200 labels saved so far (410 to more than 4,000)"),
         ((412, None, None), "At least 410 labels saved so far"),
         ((-80, 300, None), "Too early to say whether labels are saved: −80 to more than 4,000"),
         ((-500, -300, -120), "Random labels would have been 120 fewer at least: picking has not paid off so far"),
-    ],
-)
-def test_a_saving_is_told_with_its_interval(estimate: tuple[float, float | None, float | None], text: str) -> None:
-    assert finding(saved(*estimate), SPENT) == text
+    ):
+        assert finding(saved(*estimate), SPENT) == text
 
 
 @pytest.mark.parametrize(("labels", "text"), [(0.4, "0"), (-0.4, "0"), (7, "7"), (1251, "1,300"), (-1251, "−1,300")])
@@ -55,21 +52,16 @@ def test_labels_are_told_to_two_figures(labels: float, text: str) -> None:
     assert about(labels) == text
 
 
-@pytest.mark.parametrize(
-    ("next_batch", "control", "advice", "more"),
-    [
+def test_the_suggestion_follows_the_stated_rule() -> None:
+    for next_batch, control, advice, more in (
         (None, 20, Advice.TOO_EARLY, 30),
         (None, 60, Advice.TOO_EARLY, None),
         (ahead(0.001, 0.002, 0.0049), 100, Advice.STOP, None),
         (ahead(-0.01, 0.006, 0.02), 100, Advice.GO_ON, None),
         (ahead(-0.002, 0.001, 0.009), 100, Advice.UNCLEAR, 300),
         (ahead(-0.002, 0.0049, 0.009), 100, Advice.UNCLEAR, None),
-    ],
-)
-def test_the_suggestion_follows_the_stated_rule(
-    next_batch: Next | None, control: int, advice: Advice, more: int | None
-) -> None:
-    assert advise(next_batch, control) == (advice, more)
+    ):
+        assert advise(next_batch, control) == (advice, more)
 
 
 def told(found: Payoff, *, with_cost: bool = True, **settings: object) -> dict[str, str]:
@@ -150,26 +142,14 @@ def test_both_curves_are_within_the_frame(estimate: tuple[float, float | None, f
 
 
 @pytest.mark.django_db
-def test_the_overview_says_why_nothing_is_told_yet() -> None:
+def test_overview_and_api_tell_why_nothing_is_told_yet_but_not_annotators() -> None:
     project = make_project()
     make_history(project, 2)
     page = text_of(manager(project).get("/p/digits/"))
     assert "Is it paying off?" in page
     assert "Too early for a suggestion" in page
     assert "needs 50 labeled control items" in page
-
-
-@pytest.mark.django_db
-def test_an_annotator_is_told_nothing_of_it() -> None:
-    project = make_project()
-    make_history(project, 2)
     assert "paying off" not in text_of(member(project, Role.ANNOTATOR).get("/p/digits/"))
-
-
-@pytest.mark.django_db
-def test_the_api_gives_the_same_as_numbers() -> None:
-    project = make_project()
-    make_history(project, 2)
     answer = member(project, Role.ENGINEER).get("/api/v1/projects/digits/payoff/").json()
     assert answer["advice"] == "too-early"
     assert answer["missing"] == "no-control"

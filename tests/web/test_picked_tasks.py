@@ -14,7 +14,7 @@ from pages import make_history, manager, member, text_of
 
 from labeling.insight.picked import ORDERS, RANK, TaskFilter, page_of, read_task_filter
 from labeling.models import AuditDraw, Batch, Copy, Project, Role, Task
-from tests.extent import combinations, some
+from tests.extent import combinations
 from tests.finishing.audit_rows import make_audit, make_predicted
 
 pytestmark = pytest.mark.django_db
@@ -31,13 +31,14 @@ def picked_batch(size: int = 30) -> Batch:
     Batch.objects.filter(number=2).update(clusters=9)
     batch = Batch.objects.get(number=2)
     rng = random.Random(3)
-    for task in batch.tasks.all():
+    tasks = list(batch.tasks.all())
+    for task in tasks:
         task.is_control = rng.random() < 0.2
         task.margin = rng.choice([0.0, 0.0312, 0.1 + 0.2, rng.random(), 1e-7])
         task.cluster = rng.randrange(5)
         if not task.is_control:
             task.cluster_size, task.draw_pass = rng.randint(1, 9), rng.randrange(3)
-        task.save()
+    Task.objects.bulk_update(tasks, ["is_control", "margin", "cluster", "cluster_size", "draw_pass"])
     return batch
 
 
@@ -62,55 +63,41 @@ def test_each_task_says_why_it_was_picked() -> None:
     assert "Drawn at random: there was no model yet." in first
 
 
-def test_annotators_learn_nothing_of_it() -> None:
-    batch = picked_batch()
-    for query in ("", "?part=control", "?cluster=1", "?sort=margin"):
-        page = member(batch.project, Role.ANNOTATOR).get(address(batch.project, 2, query)).content.decode()
-        words = text_of_page(page).lower().replace("cluster-margin", "").replace("marginalia", "")
-        for word in ("control", "margin", "item-00", "cluster", "pass"):
-            assert word not in words, word
-
-
 def text_of_page(page: str) -> str:
     return re.sub(r"<head>.*?</head>|<[^>]*>", " ", page, flags=re.DOTALL)
 
 
-@pytest.mark.parametrize(
-    ("strategy", "sentence"),
-    some(
-        [
-            ("margin", "the model could hardly decide between two answers; margin 0.25."),
-            ("entropy", "the model's probability is spread over many answers; margin 0.25."),
-            ("coreset", "it differs from everything labeled or picked before; margin 0.25."),
-            ("badge", "its answer would change the model a lot, in another way than the others picked; margin 0.25."),
-            ("typicality", "it is typical of a group of similar items that had few labels; margin 0.25."),
-            ("uniform", "Drawn at random."),
-            ("other", "Picked by other; margin 0.25."),
-        ],
-        3,
-    ),
-)
-def test_other_strategies_say_it_in_their_way(strategy: str, sentence: str) -> None:
+def test_other_strategies_say_it_in_their_way() -> None:
     project = make_project()
     make_history(project, 1)
-    Batch.objects.filter(number=2).update(strategy=strategy)
     Task.objects.filter(batch__number=2).update(margin=0.25)
-    page = text_of(manager(project).get(address(project, 2)))
-    assert sentence in page
-    assert "Cluster" not in page.partition("Why each task was picked")[2].partition("Rank")[0]
+    client = manager(project)
+    for strategy, sentence in {
+        "margin": "the model could hardly decide between two answers; margin 0.25.",
+        "entropy": "the model's probability is spread over many answers; margin 0.25.",
+        "coreset": "it differs from everything labeled or picked before; margin 0.25.",
+        "badge": "its answer would change the model a lot, in another way than the others picked; margin 0.25.",
+        "typicality": "it is typical of a group of similar items that had few labels; margin 0.25.",
+        "uniform": "Drawn at random.",
+        "other": "Picked by other; margin 0.25.",
+    }.items():
+        Batch.objects.filter(number=2).update(strategy=strategy)
+        page = text_of(client.get(address(project, 2)))
+        assert sentence in page, strategy
+        assert "Cluster" not in page.partition("Why each task was picked")[2].partition("Rank")[0]
 
 
-@pytest.mark.parametrize(
-    ("question", "label", "shown", "predicted"),
-    [("multi", [0, 2], "0, 2", "3"), ("multi", [], "none applies", "3"), ("verify", True, "yes", "yes"),
-     ("verify", False, "no", "yes")],
-)  # fmt: skip
-def test_every_kind_of_label_and_prediction_is_shown(question: str, label: object, shown: str, predicted: str) -> None:
-    project = make_project(question=question)
-    make_open_batch(project, make_items(project, 1))
-    project.items.update(label=label)
-    Task.objects.update(predicted=1 if question == "verify" else 3, confidence=0.75)
-    assert f"{predicted} 75 % {shown} –" in text_of(manager(project).get(address(project, 1)))
+def test_every_kind_of_label_and_prediction_is_shown() -> None:
+    for question, cases in (
+        ("multi", [([0, 2], "3 75 % 0, 2 –"), ([], "3 75 % none applies –")]),
+        ("verify", [(True, "yes 75 % yes –"), (False, "yes 75 % no –")]),
+    ):
+        project = make_project(question, question=question)
+        batch = make_open_batch(project, make_items(project, 1))
+        batch.tasks.update(predicted=1 if question == "verify" else 3, confidence=0.75)
+        for label, shown in cases:
+            project.items.update(label=label)
+            assert shown in text_of(manager(project).get(address(project, 1)))
 
 
 def expected(tasks: list[Task], sort: str) -> list[int]:
@@ -123,9 +110,18 @@ def expected(tasks: list[Task], sort: str) -> list[int]:
 WANTED = [{}, {"part": "control"}, {"part": "picked"}, {"cluster": 2}, {"draw_pass": 1}, {"cluster": 3, "draw_pass": 0}]
 
 
-@pytest.mark.parametrize(("sort", "wanted", "n"), combinations(list(ORDERS), WANTED, [1, 4, 100]))
-def test_pages_hold_every_task_once_in_either_direction(sort: str, wanted: dict[str, Any], n: int) -> None:
+def test_pages_hold_every_task_once_and_annotators_learn_nothing_of_it() -> None:
     batch = picked_batch()
+    for sort, wanted, n in combinations(list(ORDERS), WANTED, [1, 4, 100]):
+        check_pages(batch, sort, wanted, n)
+    for query in ("", "?part=control", "?cluster=1", "?sort=margin"):
+        page = member(batch.project, Role.ANNOTATOR).get(address(batch.project, 2, query)).content.decode()
+        words = text_of_page(page).lower().replace("cluster-margin", "").replace("marginalia", "")
+        for word in ("control", "margin", "item-00", "cluster", "pass"):
+            assert word not in words, word
+
+
+def check_pages(batch: Batch, sort: str, wanted: dict[str, Any], n: int) -> None:
     asked = TaskFilter(**wanted, sort=sort)
     tasks = [
         task
@@ -150,7 +146,7 @@ def test_pages_hold_every_task_once_in_either_direction(sort: str, wanted: dict[
     assert len(back) <= len(pages) + 1
 
 
-def test_the_page_filters_sorts_and_leads_on() -> None:
+def test_the_page_filters_sorts_and_leads_on_in_few_queries(django_assert_max_num_queries: Any) -> None:
     batch = picked_batch(60)
     client = manager(batch.project)
     page = client.get(address(batch.project, 2, "?sort=-margin"))
@@ -165,17 +161,18 @@ def test_the_page_filters_sorts_and_leads_on() -> None:
     # Passes count from 1 on pages.
     first = client.get(address(batch.project, 2, "?pass=1"))
     assert set(ranks_on(first)) == set(batch.tasks.filter(draw_pass=0).values_list("rank", flat=True))
+    for query in ("", "?part=control", "?cluster=2&sort=margin", "?pass=1&sort=-margin&after=0.5~3"):
+        with django_assert_max_num_queries(28):
+            client.get(address(batch.project, 2, query))
 
 
-@pytest.mark.parametrize(
-    "query",
-    some(["?sort=x&part=y&cluster=z&pass=-1", "?cluster=99999999999999999999", "?pass=0", "?after=~", "?after=nan~1",
-     "?sort=margin&after=inf~1", "?sort=margin&before=x~2", "?after=%00", "?cluster=%D9%A1",
-     "?sort=cluster&after=1e400~1"], 4),
-)  # fmt: skip
-def test_what_cannot_be_read_counts_as_not_asked_for(query: str) -> None:
+def test_what_cannot_be_read_counts_as_not_asked_for() -> None:
     batch = picked_batch(3)
-    assert sorted(ranks_on(manager(batch.project).get(address(batch.project, 2, query)))) == [0, 1, 2]
+    client = manager(batch.project)
+    for query in ("?sort=x&part=y&cluster=z&pass=-1", "?cluster=99999999999999999999", "?pass=0", "?after=~",
+                  "?after=nan~1", "?sort=margin&after=inf~1", "?sort=margin&before=x~2", "?after=%00",
+                  "?cluster=%D9%A1", "?sort=cluster&after=1e400~1"):  # fmt: skip
+        assert sorted(ranks_on(client.get(address(batch.project, 2, query)))) == [0, 1, 2], query
 
 
 def test_a_batch_without_a_model_is_not_sorted_by_what_it_has_not() -> None:
@@ -183,14 +180,6 @@ def test_a_batch_without_a_model_is_not_sorted_by_what_it_has_not() -> None:
     batch = make_open_batch(project, make_items(project, 5))
     assert [task.rank for task in page_of(batch, TaskFilter(sort="margin"), 3).tasks] == [0, 1, 2]
     assert read_task_filter({"sort": "nonsense"}).sort == RANK
-
-
-@pytest.mark.parametrize("query", ["", "?part=control", "?cluster=2&sort=margin", "?pass=1&sort=-margin&after=0.5~3"])
-def test_queries_do_not_grow(query: str, django_assert_max_num_queries: Any) -> None:
-    batch = picked_batch(60)
-    client = manager(batch.project)
-    with django_assert_max_num_queries(28):
-        client.get(address(batch.project, 2, query))
 
 
 def test_a_task_that_was_asked_for_says_by_whom() -> None:

@@ -34,7 +34,7 @@ def held_back(project: Project) -> Project:
     return project
 
 
-def test_where_the_newest_picks_there_is_nothing_to_tell(project: Project) -> None:
+def test_where_the_newest_picks_there_is_nothing_to_tell_and_a_batch_names_who_chose(project: Project) -> None:
     client = manager(project)
     for path in (OVERVIEW, BATCH, MODELS, MODEL):
         page = text_of(client.get(path))
@@ -42,6 +42,12 @@ def test_where_the_newest_picks_there_is_nothing_to_tell(project: Project) -> No
         assert "Automatic again" not in page
     assert "in use" in text_of(client.get(MODEL))
     assert text_of(client.get(MODELS)).count("in use") == 1
+    client.post("/p/digits/models/1/use/")
+    choice = VersionChoice.objects.get()
+    Batch.objects.filter(number=4).update(selected_by=choice.version, choice=choice, newest_version=3)
+    assert "Version 1 picked it, for mona had chosen that version." in text_of(client.get(BATCH))
+    told = client.get("/api/v1/projects/digits/batches/4/").json()
+    assert (told["selected_by"], told["newest_version"], told["chosen_by"]) == (1, 3, "mona")
 
 
 @pytest.mark.parametrize("path", [OVERVIEW, MODELS])
@@ -86,16 +92,6 @@ def test_one_click_there_and_one_back(held_back: Project) -> None:
     assert "Earlier choices Automatic again mona, just now Version 3 mona, just now" in text_of(page)
     told = [(str(choice.user), choice.version and choice.version.number) for choice in VersionChoice.objects.all()]
     assert told == [("mona", 3), ("mona", None)]
-
-
-def test_a_batch_names_who_had_chosen_its_version(project: Project) -> None:
-    client = manager(project)
-    client.post("/p/digits/models/1/use/")
-    choice = VersionChoice.objects.get()
-    Batch.objects.filter(number=4).update(selected_by=choice.version, choice=choice, newest_version=3)
-    assert "Version 1 picked it, for mona had chosen that version." in text_of(client.get(BATCH))
-    told = client.get("/api/v1/projects/digits/batches/4/").json()
-    assert (told["selected_by"], told["newest_version"], told["chosen_by"]) == (1, 3, "mona")
 
 
 def test_what_cannot_be_compared_is_told(project: Project) -> None:

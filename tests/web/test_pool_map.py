@@ -115,18 +115,13 @@ def test_what_stands_there_until_it_is_drawn() -> None:
 
 
 @pytest.mark.django_db
-def test_who_sees_it(django_assert_num_queries: Any) -> None:
+def test_who_sees_it_and_nobody_waits_for_it(django_assert_num_queries: Any) -> None:
     project = clustered_batch()
     stored.save(ProjectFiles(project).map(2), MAP)
     assert "picked items here" in text_of(member(project, Role.ENGINEER).get("/p/digits/batches/2/"))
     annotator = member(project, Role.ANNOTATOR)
     with django_assert_num_queries(8):
         assert "picked items here" not in text_of(annotator.get("/p/digits/batches/2/"))
-
-
-@pytest.mark.django_db
-def test_nobody_waits_for_a_survey() -> None:
-    project = clustered_batch()
     survey(project, state="running", phase="drawing the map of the pool", share=0.5)
     found = manager(project).get("/api/v1/projects/digits/progress/").json()
     assert found["phase"] == ""

@@ -35,6 +35,9 @@ def finished(project: Project, **fields: object) -> PredictionRun:
 
 def test_a_file_is_sent_and_its_page_tells_how_far_it_is(project: Project) -> None:
     client = member(project, Role.ENGINEER)
+    assert errors_of(client.post(FORM, {})) == {"file": "Choose a file."}
+    empty = client.post(FORM, {"file": SimpleUploadedFile("a.csv", b"")})
+    assert (empty.status_code, errors_of(empty)) == (400, {"file": "This file is empty."})
     assert "Try it on a file" in text_of(client.get("/p/digits/models/1/"))
     assert "No predictions yet." in text_of(client.get(FORM))
     file = SimpleUploadedFile("new.csv", b"text\nhello\n")
@@ -44,22 +47,24 @@ def test_a_file_is_sent_and_its_page_tells_how_far_it_is(project: Project) -> No
     run = PredictionRun.objects.get()
     assert (run.name, run.probabilities, run.created_by.username) == ("new.csv", True, "digits-engineer")
     assert "new.csv waiting 0 0" in text_of(client.get(FORM))
+    run = make_prediction(project.versions.get(), name="a.csv")
+    Job.objects.update(run_after="2026-01-01T00:00Z")
+    text = text_of(member(project, Role.ENGINEER).get(f"/p/digits/predictions/{run.pk}/"))
+    assert "no worker is running" in text
 
 
-def test_what_is_wrong_stands_beside_the_field(project: Project) -> None:
-    client = member(project, Role.ENGINEER)
-    assert errors_of(client.post(FORM, {})) == {"file": "Choose a file."}
-    empty = client.post(FORM, {"file": SimpleUploadedFile("a.csv", b"")})
-    assert (empty.status_code, errors_of(empty)) == (400, {"file": "This file is empty."})
-
-
-def test_the_first_rows_and_the_files(project: Project) -> None:
+def test_the_first_rows_and_the_files_until_it_is_removed(project: Project) -> None:
     run = finished(project)
-    page = member(project, Role.ENGINEER).get(f"/p/digits/predictions/{run.pk}/")
+    client = member(project, Role.ENGINEER)
+    page = client.get(f"/p/digits/predictions/{run.pk}/")
     assert "line 1 3 91.0 % 0.500 line 2 <b> 50.0 % 0.010" in text_of(page)
     assert "<b>" not in page.content.decode(), "names are text"
     for name in ("parquet", "jsonl", "csv"):
         assert f"/api/v1/projects/digits/predictions/{run.pk}/result/?format={name}" in page.content.decode()
+    page = client.post(f"/p/digits/predictions/{run.pk}/remove/", follow=True)
+    assert "a.csv and its predictions are removed." in text_of(page)
+    assert not ProjectFiles(project).owned(run).exists()
+    assert client.get(f"/p/digits/predictions/{run.pk}/").status_code == 404
 
 
 def test_a_failure_and_what_was_left_out_are_told(project: Project) -> None:
@@ -69,19 +74,3 @@ def test_a_failure_and_what_was_left_out_are_told(project: Project) -> None:
     assert "a.csv: is damaged" in text
     assert "line 7 The line is too long." in text
     assert "These are the first 1." in text
-
-
-def test_a_worker_that_does_not_run_is_told(project: Project) -> None:
-    run = make_prediction(project.versions.get(), name="a.csv")
-    Job.objects.update(run_after="2026-01-01T00:00Z")
-    text = text_of(member(project, Role.ENGINEER).get(f"/p/digits/predictions/{run.pk}/"))
-    assert "no worker is running" in text
-
-
-def test_it_is_removed_by_one_click(project: Project) -> None:
-    run = finished(project)
-    client = member(project, Role.ENGINEER)
-    page = client.post(f"/p/digits/predictions/{run.pk}/remove/", follow=True)
-    assert "a.csv and its predictions are removed." in text_of(page)
-    assert not ProjectFiles(project).owned(run).exists()
-    assert client.get(f"/p/digits/predictions/{run.pk}/").status_code == 404

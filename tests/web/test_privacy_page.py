@@ -135,16 +135,7 @@ def test_a_pretraining_is_a_line_of_its_own_and_takes_no_training_from_answers()
     assert (entry["subject"], entry["batch"]) == ("pre-training: the pool’s texts", None)
 
 
-def test_the_api_states_no_epsilon_where_none_holds() -> None:
-    project = make_project(privacy_epsilon=4.0)
-    batch = make_history(project, rounds=1)[-1]
-    ledger.start(project=project, batch=batch, labels=40)
-    told = manager(project).get(f"/api/v1/projects/{project.slug}/privacy/").json()
-    assert (told["spent"], told["trainings"][0]["epsilon"]) == (None, None)
-    assert "without privacy" in told["flaw"]
-
-
-def test_the_page_says_what_is_spent_what_is_left_and_how_many_labels_it_takes() -> None:
+def test_the_page_says_what_is_spent_what_is_left_and_what_an_attacker_learns() -> None:
     project, batch = private_project()
     client = manager(project)
     before = page_of(client, project)
@@ -197,6 +188,9 @@ def test_no_epsilon_is_stated_where_a_version_learned_outside_the_ledger() -> No
     assert "Model versions 1, 2 were trained on the same labels without privacy: no ε holds" in told
     assert "No ε can be stated" in told
     assert "ε =" not in told.split("What a budget protects")[0]
+    told = manager(project).get(f"/api/v1/projects/{project.slug}/privacy/").json()
+    assert (told["spent"], told["trainings"][0]["epsilon"]) == (None, None)
+    assert "without privacy" in told["flaw"]
 
 
 def test_a_project_without_a_budget_is_told_what_one_would_do() -> None:

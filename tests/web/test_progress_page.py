@@ -29,26 +29,15 @@ def answer(project: Project, user: User, values: list[Any], seconds: float = 2.0
         assert submitting.submit(project=project, user=user, answers=[given]).rejected == []
 
 
-def test_before_the_first_batch() -> None:
-    assert "Nothing to show yet" in page(make_project())
-
-
-def test_before_the_first_answer() -> None:
+def test_before_the_first_batch_and_the_first_answer() -> None:
     project = make_project()
+    assert "Nothing to show yet" in page(project)
     make_open_batch(project, make_items(project, 3))
     said = page(project)
     assert "No answers yet" in said
     assert "No labels yet" in said
     assert "Batch 1 has been under way for" in said
     assert "Annotators" not in said
-
-
-def test_annotators_do_not_see_it() -> None:
-    project = make_project()
-    make_history(project, 1)
-    client = member(project, Role.ANNOTATOR)
-    assert client.get("/p/digits/progress/").status_code == 403
-    assert "Pace and people" not in text_of(client.get("/p/digits/"))
 
 
 def test_what_each_annotator_has_done() -> None:
@@ -111,10 +100,13 @@ def test_classes_of_every_kind_of_question(question: str, values: list[Any], say
     assert says in page(project)
 
 
-def test_charts_are_named_and_described() -> None:
+def test_charts_are_named_and_annotators_do_not_see_them() -> None:
     project = make_project()
     make_history(project, 2)
     html = manager(project).get("/p/digits/progress/").content.decode()
     assert 'role="img" aria-labelledby="rounds-title" aria-describedby="rounds-note"' in html
     assert 'role="img" aria-labelledby="balance-title" aria-describedby="balance-note"' in html
     assert "style=" not in html
+    client = member(project, Role.ANNOTATOR)
+    assert client.get("/p/digits/progress/").status_code == 403
+    assert "Pace and people" not in text_of(client.get("/p/digits/"))

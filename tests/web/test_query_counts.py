@@ -110,37 +110,16 @@ PAGES: list[tuple[str, list[Any], str, int]] = [
 
 # The first needs two versions, the second what is in doubt: tests/web/test_compare_page.py, tests/items/test_review.py.
 ELSEWHERE = {
-    "project-models-compare",
-    "project-review",
-    "api-docs",
-    "home",
-    "projects-deleted",
-    "invitation",
-    "login",
-    "setup",
-    "account",
-    "notices",
-    "notice-address",
-    "notice-choices",
-    "notice-stop",
-    "password",
-    "project-new",
-    "forgotten-password",
-    "mfa_index",
-}
+    "project-models-compare", "project-review", "api-docs", "home", "projects-deleted", "invitation", "login",
+    "setup", "account", "notices", "notice-address", "notice-choices", "notice-stop", "password", "project-new",
+    "forgotten-password", "mfa_index",
+}  # fmt: skip
 # Forms of django-allauth, and pages of one link: each is about one thing.
 ABOUT_ONE_THING = {
-    "new-password",
-    "provider-unlink",
-    "account_reauthenticate",
-    "mfa_activate_totp",
-    "mfa_add_webauthn",
-    "mfa_authenticate",
-    "mfa_deactivate_totp",
-    "mfa_generate_recovery_codes",
-    "mfa_remove_webauthn",
+    "new-password", "provider-unlink", "account_reauthenticate", "mfa_activate_totp", "mfa_add_webauthn",
+    "mfa_authenticate", "mfa_deactivate_totp", "mfa_generate_recovery_codes", "mfa_remove_webauthn",
     "mfa_view_recovery_codes",
-}
+}  # fmt: skip
 QUERIES = {
     "project-consequence": {"batch_size": 9, "candidate_factor": 2, "control_share": 0.1, "strategy": "uniform"},
     "project-class-merge": {"into": "2"},

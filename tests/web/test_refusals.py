@@ -29,7 +29,7 @@ def german(project: Project) -> Client:
     return signed_in(user)
 
 
-def test_an_upload_for_which_there_is_no_room(german: Client, settings: Any) -> None:
+def test_pages_refuse_in_german_and_the_api_in_english(german: Client, settings: Any, project: Project) -> None:
     settings.PROJECT_STORAGE_MB = 1
     content = b"id,text\n" + b"x" * (2 << 20)
     page = german.post(PAGE, {"file": SimpleUploadedFile("a.csv", content)})
@@ -37,14 +37,8 @@ def test_an_upload_for_which_there_is_no_room(german: Client, settings: Any) -> 
     assert (page.status_code, said in text_of(page)) == (400, True)
     answer = german.post(API, {"file": SimpleUploadedFile("a.csv", content)})
     assert "This project may take 1.0 MB, and there is no room for 2.0 MB more" in answer.json()["detail"]
-
-
-def test_a_class_that_the_project_does_not_have(german: Client) -> None:
     page = text_of(german.get("/p/digits/items/", {"label": "Kat"}))
     assert "Dieses Projekt hat keine Klasse „Kat“. Meinten Sie Kater oder Katze?" in page
-
-
-def test_one_more_project_than_a_person_may_make(german: Client, project: Project, settings: Any) -> None:
     settings.MAX_PROJECTS_PER_PERSON = 1
     Project.objects.update(created_by=project.memberships.get().user)
     form = {"name": "owls", "slug": "owls", "kind": "text", "question": "single", "classes": "a\nb", "batch_size": "10"}

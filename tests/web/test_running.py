@@ -32,45 +32,30 @@ def test_the_parts_of_the_bar() -> None:
     assert [piece["text"] for piece in pieces] == ["48 answered", "2 skipped", "5 with annotators", "45 open"]
     assert sum(piece["width"] for piece in pieces) == pytest.approx(1000)
     assert pieces[1]["x"] == pytest.approx(480)
-
-
-def test_with_several_answers_an_item_all_of_them_are_counted() -> None:
     assert told(ANNIE, BERT, overlap=2)["pieces"][-1]["text"] == "145 open"
-
-
-def test_what_is_not_open_any_more_is_left_out() -> None:
     assert told(ANNIE, state="done", overlap=2)["pieces"][-1]["text"] == "153 left out"
     assert told(ANNIE, state="done")["outlook"] == ""
     assert told(state="done", strategy="imported")["pieces"][-1]["text"] == "100 imported"
-
-
-def test_who_answered_lately_is_at_work() -> None:
     at_work = {person["row"].username: person["at_work"] for person in told(ANNIE, BERT)["people"]}
     assert at_work == {"annie": True, "bert": False}
 
 
-@pytest.mark.parametrize(
-    ("parts", "pace", "outlook"),
-    [
+def test_when_it_is_likely_to_be_done() -> None:
+    for parts, pace, outlook in (
         ([ANNIE, BERT], PACE, "At this pace done in about 5 min, with one person at work."),
         ([BERT], PACE, "No answers in the last 10 minutes."),
         ([], PACE, ""),
         ([ANNIE], Pace(None, 2, 1, 1), ""),
-    ],
-)
-def test_when_it_is_likely_to_be_done(parts: list[Contribution], pace: Pace, outlook: str) -> None:
-    assert told(*parts, pace=pace)["outlook"].replace("\u00a0", " ") == outlook
+    ):
+        assert told(*parts, pace=pace)["outlook"].replace("\u00a0", " ") == outlook
 
 
-@pytest.mark.parametrize(
-    ("hours", "share", "says"),
-    [
+def test_the_deadline() -> None:
+    for hours, share, says in (
         (2, 0.9, "Deadline in 2 h: the batch then ends if it has 40 answers more."),
         (2, 0.5, "Deadline in 2 h: the batch then ends."),
         (-1, 0.51, "The deadline has passed: the batch ends after 1 answer more."),
         (-1, 0.5, "The deadline has passed: the batch ends within a minute."),
-    ],
-)
-def test_the_deadline(hours: float, share: float, says: str) -> None:
-    batch = told(ANNIE, BERT, deadline_at=NOW + datetime.timedelta(hours=hours), complete_share=share)
-    assert batch["deadline"].replace("\u00a0", " ") == says
+    ):
+        batch = told(ANNIE, BERT, deadline_at=NOW + datetime.timedelta(hours=hours), complete_share=share)
+        assert batch["deadline"].replace("\u00a0", " ") == says

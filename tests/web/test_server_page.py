@@ -14,7 +14,7 @@ from pages import signed_in
 from labeling.models import Job, Project, Role, User, WorkerSign
 from labeling.projects import quota
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
@@ -32,6 +32,7 @@ def test_an_empty_server_says_what_is_missing(staff: Client) -> None:
     assert "1 account, 1 of them staff" in text
 
 
+@pytest.mark.django_db(transaction=True)  # for the backup
 def test_it_names_versions_workers_failures_sizes_and_the_last_backup(staff: Client, tmp_path: Path) -> None:
     owls, finches = make_project("owls"), make_project("finches")
     make_items(owls, 3)
