@@ -28,27 +28,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 # Of what a worker loads, that which no setting changes.
 LONG_TO_LOAD = [
-    "django.contrib.postgres.aggregates",
-    "django.core.management",
-    "django.db.models",
-    "environs",
-    "markdown_it",
-    "models_store.artifact",
-    "models_store.learning",
-    "numba",
-    "PIL.Image",
-    "prometheus_client",
-    "pyarrow.parquet",
-    "requests",
-    "safetensors.torch",
-    "scipy.optimize",
-    "scipy.stats",
-    "selector.class_guard",
-    "selector.joining",
-    "sklearn.feature_extraction.text",
-    "sklearn.preprocessing",
-    "torch._dynamo",
-]
+    "django.contrib.postgres.aggregates", "django.core.management", "django.db.models", "environs", "markdown_it",
+    "models_store.artifact", "models_store.learning", "numba", "PIL.Image", "prometheus_client", "pyarrow.parquet",
+    "requests", "safetensors.torch", "scipy.optimize", "scipy.stats", "selector.class_guard", "selector.joining",
+    "sklearn.feature_extraction.text", "sklearn.preprocessing", "torch._dynamo",
+]  # fmt: skip
 
 
 @contextlib.contextmanager

@@ -62,24 +62,3 @@ def test_a_link_to_an_operation_that_the_search_hides_shows_it(open_page) -> Non
     page.locator("#post_claim").get_by_role("link", name="ClaimResponse").click()
     expect(page.get_by_role("heading", name="ClaimResponse")).to_be_in_viewport()
     expect(field).to_have_value("")
-
-
-@pytest.mark.long
-def test_the_keyboard_opens_a_subject_and_an_operation(open_page) -> None:
-    page = open_page(make_user("enzo"), "/api/docs/")
-    page.get_by_role("searchbox", name="Search").focus()
-    for _ in range(4):
-        page.keyboard.press("Tab")
-    page.keyboard.press("Enter")
-    page.keyboard.press("Tab")
-    page.keyboard.press("Enter")
-    expect(page.locator("#post_claim")).to_be_visible()
-
-
-@pytest.mark.long
-def test_print_shows_what_the_search_found(open_page) -> None:
-    page = open_page(make_user("enzo"), "/api/docs/")
-    page.get_by_role("searchbox", name="Search").fill("claim tasks to answer")
-    page.emulate_media(media="print")
-    expect(page.locator("#post_claim")).to_be_visible()
-    expect(page.locator("#post_skip")).to_be_hidden()

@@ -84,19 +84,6 @@ def test_nothing_selected_is_said(open_page: Any) -> None:
     expect(page.get_by_text("Select items first.")).to_be_visible()
 
 
-@pytest.mark.long
-def test_without_javascript_it_works_too(open_page: Any) -> None:
-    project = owls()
-    page: Page = open_page(make_member(project, "mona", Role.MANAGER), java_script_enabled=False)
-    page.goto("/p/owls/items/?state=unlabeled")
-    page.get_by_label("All 8 items that match").check()
-    page.get_by_label("What to do with the selected items").select_option("queue")
-    page.get_by_role("button", name="Continue").click()
-    page.get_by_role("button", name="Queue for labeling").click()
-    expect(page.get_by_text("8 items are queued.")).to_be_visible()
-    assert project.items.queued().count() == 8
-
-
 @pytest.mark.parametrize("scheme", some(["dark", "light"]))
 @pytest.mark.parametrize("kind", some(["image", "text"]))
 def test_it_is_readable_on_a_phone(kind: str, scheme: str, open_page: Any, screenshot: Any) -> None:

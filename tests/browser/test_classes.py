@@ -14,30 +14,6 @@ from tests.extent import some
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
-def test_a_manager_merges_two_classes_and_changes_her_mind(open_page: Any, screenshot: Any) -> None:
-    project = make_project("pets", classes=["cat", "dog", "fox"])
-    make_open_batch(project, make_items(project, 4))
-    page = open_page(make_member(project, "mona", Role.MANAGER), f"/p/{project.slug}/classes/")
-    page.get_by_label("Name", exact=True).fill("owl")
-    page.get_by_role("button", name="Add", exact=True).click()
-    expect(page.get_by_role("link", name="owl")).to_be_visible()
-    screenshot(page, "classes", full=True)
-    page.get_by_role("link", name="dog").click()
-    page.get_by_label("Description").fill("Barks.")
-    page.get_by_label("Colour").fill("#3366cc")
-    screenshot(page, "class", full=True)
-    page.get_by_role("button", name="Save").click()
-    page.get_by_role("link", name="dog").click()
-    page.get_by_label("Merge it into").select_option("fox")
-    page.get_by_role("button", name="Continue to merge").click()
-    expect(page.get_by_role("heading", name="Merge dog into fox?")).to_be_visible()
-    screenshot(page, "class-merge", full=True)
-    page.get_by_role("button", name="Merge").click()
-    expect(page.get_by_role("row", name="dog")).to_contain_text("merged into fox")
-    page.get_by_role("button", name="Undo").click()
-    expect(page.get_by_role("row", name="dog")).to_contain_text("offered")
-
-
 def test_what_is_said_of_a_class_is_on_its_button(open_screen: Any, screenshot: Any) -> None:
     project = make_project("pets", classes=["cat", "dog", "fox"])
     make_open_batch(project, make_items(project, 3))

@@ -10,8 +10,7 @@ from playwright.sync_api import expect
 from strip import copy, heading, open_copies, see, strip, words
 from world import project_with_copies
 
-from labeling.models import Annotation, CopyAnswer, Item, Project, Task
-from tests.extent import some
+from labeling.models import Annotation, CopyAnswer, Item, Task
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -29,7 +28,7 @@ def test_an_answer_is_for_all_copies_that_were_seen(open_screen: Any) -> None:
 
 
 @pytest.mark.long
-def test_a_click_takes_a_copy_out_and_another_brings_it_back(open_screen: Any) -> None:
+def test_copies_are_taken_out_by_clicks_and_one_key_and_a_skip_says_nothing_of_them(open_screen: Any) -> None:
     screen = open_copies(open_screen, project_with_copies())
     for place in (2, 3):
         copy(screen.page, place).click()
@@ -44,6 +43,26 @@ def test_a_click_takes_a_copy_out_and_another_brings_it_back(open_screen: Any) -
     screen.wait_until_sent()
     assert words(task) == {1: True, 2: False, 3: True, 4: False}
     assert Annotation.objects.count() == 1
+    see(screen)
+    screen.press("x")
+    expect(heading(screen.page)).to_have_text("The answer is for this item alone")
+    expect(screen.page.get_by_role("status")).to_have_text("All near-copies taken out")
+    seen = screen.answer("3")
+    see(screen)
+    screen.press("x")
+    screen.page.wait_for_timeout(MOVE_MS)
+    screen.press("x")
+    expect(heading(screen.page)).to_have_text("The same answer for 4 more")
+    seen += screen.answer("4")
+    screen.wait_until_sent()
+    assert [words(task) for task in seen] == [dict.fromkeys(range(1, 5), same) for same in (False, True)]
+    see(screen)
+    copy(screen.page, 1).click()
+    screen.press(" ", "1")
+    expect(screen.told).to_have_text("Skipped: Two answers are equally likely")
+    screen.wait_until_sent()
+    assert Annotation.objects.count() == 4
+    assert not CopyAnswer.objects.filter(annotation__value=None).exists()
 
 
 def test_the_keyboard_takes_copies_out_and_answers(open_screen: Any) -> None:
@@ -62,23 +81,6 @@ def test_the_keyboard_takes_copies_out_and_answers(open_screen: Any) -> None:
     assert Annotation.objects.get().value == 3
 
 
-@pytest.mark.long
-def test_one_key_takes_all_out_and_brings_all_back(open_screen: Any) -> None:
-    screen = open_copies(open_screen, project_with_copies())
-    screen.press("x")
-    expect(heading(screen.page)).to_have_text("The answer is for this item alone")
-    expect(screen.page.get_by_role("status")).to_have_text("All near-copies taken out")
-    seen = screen.answer("3")
-    see(screen)
-    screen.press("x")
-    screen.page.wait_for_timeout(MOVE_MS)
-    screen.press("x")
-    expect(heading(screen.page)).to_have_text("The same answer for 4 more")
-    seen += screen.answer("4")
-    screen.wait_until_sent()
-    assert [words(task) for task in seen] == [dict.fromkeys(range(1, 5), same) for same in (False, True)]
-
-
 def test_undo_brings_the_item_back_with_all_copies(open_screen: Any) -> None:
     screen = open_copies(open_screen, project_with_copies())
     copy(screen.page, 1).click()
@@ -93,17 +95,6 @@ def test_undo_brings_the_item_back_with_all_copies(open_screen: Any) -> None:
     screen.answer("5")
     screen.wait_until_sent()
     assert words(task) == {1: True, 2: True, 3: True, 4: False}
-
-
-@pytest.mark.long
-def test_a_skip_says_nothing_of_copies(open_screen: Any) -> None:
-    screen = open_copies(open_screen, project_with_copies())
-    copy(screen.page, 1).click()
-    screen.press(" ", "1")
-    expect(screen.told).to_have_text("Skipped: Two answers are equally likely")
-    screen.wait_until_sent()
-    assert Annotation.objects.count() == 1
-    assert not CopyAnswer.objects.exists()
 
 
 @pytest.mark.long
@@ -189,20 +180,6 @@ def test_where_letters_search_the_keys_need_shift(open_screen: Any, screenshot: 
 
 
 @pytest.mark.long
-def test_the_keys_are_listed_only_where_copies_are_shown(open_screen: Any) -> None:
-    project = project_with_copies()
-    screen = open_copies(open_screen, project)
-    screen.press("?")
-    expect(screen.page.locator("#keys-dialog")).to_contain_text("Go to the near-copies")
-    Project.objects.update(near_copies=0)
-    screen.reload()
-    expect(strip(screen.page)).to_have_count(0)
-    screen.press("s", "x", "?")
-    expect(screen.page.locator("#keys-dialog")).to_contain_text("Guidelines")
-    expect(screen.page.locator("#keys-dialog")).not_to_contain_text("near-copies")
-
-
-@pytest.mark.long
 def test_in_a_grid_nothing_is_said_of_copies(open_screen: Any) -> None:
     project = project_with_copies(grids=True, show_predictions=True, tasks=20)
     Task.objects.update(predicted=3, prompted=True, prompted_by="model")
@@ -214,14 +191,3 @@ def test_in_a_grid_nothing_is_said_of_copies(open_screen: Any) -> None:
     screen.wait_until_sent()
     assert Annotation.objects.exists()
     assert not CopyAnswer.objects.exists()
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("scheme", some(["dark", "light"]))
-def test_what_was_taken_out_looks_so(open_screen: Any, screenshot: Any, scheme: str) -> None:
-    screen = open_copies(open_screen, project_with_copies(), color_scheme=scheme)
-    copy(screen.page, 2).click()
-    screen.press("s")
-    screenshot(screen.page, f"copies-{scheme}")
-    for place, style in ((1, "solid"), (2, "dashed")):
-        expect(copy(screen.page, place)).to_have_css("border-top-style", style)

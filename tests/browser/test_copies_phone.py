@@ -64,14 +64,6 @@ def test_on_a_phone_fingers_hit_the_copies_and_nothing_moves(open_screen: Any, s
 
 
 @pytest.mark.long
-def test_lying_down_the_copies_are_in_view(open_screen: Any, screenshot: Any) -> None:
-    screen = open_copies(open_screen, project_with_copies(), **LYING)
-    screenshot(screen.page, "copies-lying")
-    for button in [screen.page.locator("#item img"), *strip(screen.page).all()]:
-        expect(button).to_be_in_viewport(ratio=1)
-
-
-@pytest.mark.long
 @pytest.mark.parametrize("kind", some(["image", "text"]))
 @pytest.mark.parametrize("look", some([PHONE, LYING]), ids=some(["upright", "lying"]))
 def test_beside_many_classes_all_is_in_view(open_screen: Any, screenshot: Any, kind: str, look: dict[str, Any]) -> None:

@@ -145,20 +145,6 @@ def test_a_model_and_labels_are_taken_out(open_page: Any, screenshot: Any) -> No
     assert said == []
 
 
-@pytest.mark.long
-def test_on_a_phone_the_page_is_as_wide_as_the_phone(open_page: Any, screenshot: Any) -> None:
-    project = make_project()
-    make_member(project, "enzo", Role.ENGINEER)
-    page = open_page(User.objects.get(), "/p/digits/export/", viewport={"width": 360, "height": 740})
-    page.get_by_text("From a program").click()
-    expect(page.locator("#command")).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth") == 360
-    page.goto("/account/")
-    page.get_by_text("Use a token in a program").click()
-    assert page.evaluate("document.documentElement.scrollWidth") == 360
-    screenshot(page, "engineer-account-phone", full=True)
-
-
 def test_the_csv_is_in_view_and_chosen_rows_stay_so(open_page: Any, screenshot: Any) -> None:
     project = make_project()
     make_open_batch(project, make_items(project, 4, label=1))

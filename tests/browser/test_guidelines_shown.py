@@ -36,15 +36,6 @@ def test_the_preview_follows_what_is_typed(open_page: Any, path: str) -> None:
     expect(shown).to_be_hidden()
 
 
-@pytest.mark.long
-def test_without_scripts_the_preview_opens_in_another_tab(open_page: Any) -> None:
-    page: Page = open_page(make_member(make_project(), "mona", Role.MANAGER), "/new/", java_script_enabled=False)
-    page.get_by_label("Guidelines").fill("Take *what is in front*.")
-    with page.context.expect_page() as opened:
-        page.get_by_role("button", name="Preview").click()
-    expect(opened.value.locator("#preview em")).to_have_text("what is in front")
-
-
 @pytest.mark.parametrize("size", some([(360, 640), (1280, 800)]), ids=str)
 def test_long_guidelines_are_read_with_the_keyboard(open_screen: Any, screenshot: Any, size: tuple[int, int]) -> None:
     project = make_project("signs", kind="image", guidelines=LONG)

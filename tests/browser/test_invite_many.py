@@ -65,16 +65,6 @@ def test_links_are_copied_over_plain_http_too(manager: Page) -> None:
     expect(names).to_have_value(manager.get_by_label("All names and links as text").input_value())
 
 
-@pytest.mark.long
-def test_a_wrong_line_is_named_and_everything_typed_stays(manager: Page) -> None:
-    field = manager.get_by_label("Names or addresses")
-    field.fill("Ann\n---\nBo")
-    manager.get_by_role("button", name="Make a link").click()
-    expect(manager.locator(".errorlist")).to_have_text("“---” is neither a name nor an address. Correct or remove it.")
-    expect(field).to_have_value("Ann\n---\nBo")
-    expect(field).to_have_attribute("aria-invalid", "true")
-
-
 def test_a_link_for_many_by_keyboard(manager: Page, open_page: Any, screenshot: Any) -> None:
     manager.get_by_text("One link for many people").focus()
     manager.keyboard.press("Enter")
@@ -96,26 +86,6 @@ def test_a_link_for_many_by_keyboard(manager: Page, open_page: Any, screenshot: 
         expect(page.get_by_text("Your role: Annotator")).to_be_visible()
     late: Page = open_page(make_user("dora"), link)
     expect(late.get_by_role("heading", name="This link no longer works")).to_be_visible()
-
-
-def test_an_account_is_invited_by_username_and_joins_from_its_home_page(
-    manager: Page, open_page: Any, screenshot: Any
-) -> None:
-    make_user("bert")
-    manager.get_by_label("Names or addresses").fill("bert")
-    manager.get_by_label("These are usernames on this server").check()
-    manager.get_by_role("button", name="Make a link").click()
-    expect(
-        manager.get_by_text("If this account exists, it also finds the invitation on its home page.")
-    ).to_be_visible()
-    bert: Page = open_page(make_user("bert2"), "/")
-    expect(bert.get_by_text("You are invited")).to_have_count(0)
-    bert = open_page(Membership._meta.get_field("user").related_model.objects.get(username="bert"), "/", **PHONE)
-    expect(bert.get_by_text("You are invited to Handwritten digits")).to_be_visible()
-    screenshot(bert, "invited-home-phone", full=True)
-    bert.get_by_role("button", name="Join Handwritten digits").click()
-    expect(bert.get_by_text("You are in Handwritten digits. Your role: Annotator.")).to_be_visible()
-    assert Membership.objects.get(user__username="bert").role == Role.ANNOTATOR
 
 
 @pytest.mark.parametrize("scheme", some(["dark", "light"]))
@@ -146,13 +116,3 @@ def test_a_member_is_changed_by_keyboard_also_without_scripts(open_page: Any, ma
     page.keyboard.press("Enter")
     expect(page.get_by_text("annie is now annotator.")).to_be_visible()
     assert Membership.objects.get(user__username="annie").group == "night shift"
-
-
-@pytest.mark.long
-def test_on_a_phone_the_page_is_as_wide_as_the_screen(open_page: Any, manager: Page, screenshot: Any) -> None:
-    page: Page = open_page(Membership.objects.get(user__username="mona").user, MEMBERS, **PHONE)
-    page.get_by_label("Names or addresses").fill(TEAM)
-    page.get_by_role("button", name="Make a link").click()
-    expect(page.get_by_role("status")).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    screenshot(page, "invite-team-phone", full=True)

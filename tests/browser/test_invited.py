@@ -73,31 +73,6 @@ def test_a_new_person_makes_an_account_and_labels(manager: Page, open_page: Any,
     assert [text for text in said + said_to_nora if "400" not in text] == []
 
 
-def test_somebody_with_an_account_signs_in_and_joins(manager: Page, open_page: Any) -> None:
-    make_user("enzo")
-    page: Page = open_page(None, make_link(manager, "Engineer: exports labels and models"))
-    page.get_by_role("link", name="sign in").click()
-    page.get_by_label("Username").fill("enzo")
-    page.get_by_label("Password").fill("enzo-password")
-    page.get_by_role("button", name="Sign in").click()
-    page.get_by_role("button", name="Join as enzo").click()
-    expect(page.get_by_text("You are in Handwritten digits. Your role: Engineer.")).to_be_visible()
-    assert role_of("enzo") == Role.ENGINEER
-
-
-@pytest.mark.long
-def test_a_member_is_told_and_leaves_the_link_to_others(manager: Page, open_page: Any) -> None:
-    link = make_link(manager)
-    manager.goto(link)
-    expect(manager.get_by_role("heading", name="You are in Handwritten digits already")).to_be_visible()
-    manager.get_by_role("link", name="Open the project").click()
-    expect(manager.get_by_role("heading", level=1)).to_be_visible()
-    enzo: Page = open_page(make_user("enzo"), link)
-    enzo.get_by_role("button", name="Join as enzo").click()
-    expect(enzo.get_by_text("Your role: Annotator")).to_be_visible()
-    assert role_of("mona") == Role.MANAGER
-
-
 def test_the_link_is_copied_and_withdrawn(manager: Page, open_page: Any) -> None:
     manager.context.grant_permissions(["clipboard-read", "clipboard-write"])
     link = make_link(manager)
@@ -113,17 +88,6 @@ def test_the_link_is_copied_and_withdrawn(manager: Page, open_page: Any) -> None
     expect(manager.get_by_role("button", name=re.compile("Withdraw"))).to_have_count(0)
     page: Page = open_page(make_user("enzo"), link)
     expect(page.get_by_role("heading", name="This link no longer works")).to_be_visible()
-
-
-@pytest.mark.long
-def test_without_scripts_the_link_is_a_plain_field(open_page: Any) -> None:
-    mona = make_member(make_project(), "mona", Role.MANAGER)
-    page: Page = open_page(mona, MEMBERS, java_script_enabled=False)
-    link = make_link(page)
-    expect(page.get_by_role("button", name="Copy")).to_have_count(0)
-    nora: Page = open_page(None, link, java_script_enabled=False)
-    fill_account(nora, "nora")
-    expect(nora.get_by_text("You are in Digits. Your role: Annotator.")).to_be_visible()
 
 
 def test_it_all_goes_by_keyboard(manager: Page, open_page: Any) -> None:

@@ -24,14 +24,6 @@ def open_with_tasks(open_screen: Any, kind: str = "text") -> Any:
     return screen
 
 
-def test_going_elsewhere_gives_the_tasks_back_and_keeps_the_answers(open_screen: Any) -> None:
-    screen = open_with_tasks(open_screen)
-    screen.answer("1", "2")
-    screen.page.goto("/")
-    wait_until(lambda: held() == 0)
-    assert list(Annotation.objects.order_by("task__rank").values_list("value", flat=True)) == [1, 2]
-
-
 @pytest.mark.long
 def test_an_answer_that_waits_for_the_reply_to_another_is_sent_all_the_same(open_screen: Any) -> None:
     screen = open_with_tasks(open_screen)
@@ -57,18 +49,6 @@ def test_closing_the_tab_gives_them_back(open_screen: Any) -> None:
     screen.page.context.new_page()
     screen.page.close(run_before_unload=True)
     wait_until(lambda: held() == 0)
-
-
-def test_a_reload_goes_on_with_the_same_item(open_screen: Any) -> None:
-    screen = open_with_tasks(open_screen)
-    for _ in range(3):
-        screen.answer("1")
-        here = screen.task
-        screen.reload()
-        assert screen.task == here
-    screen.wait_until_sent()
-    assert Annotation.objects.count() == 3
-    assert held() >= 10
 
 
 @pytest.mark.long
@@ -100,7 +80,7 @@ def test_a_release_that_comes_late_takes_nothing_from_the_page_that_follows(open
     assert held() == 10
 
 
-def test_a_page_that_is_kept_for_the_way_back_keeps_its_tasks(open_screen: Any) -> None:
+def test_a_reload_and_a_kept_page_go_on_with_the_same_item_and_leaving_gives_the_tasks_back(open_screen: Any) -> None:
     screen = open_with_tasks(open_screen)
     here = screen.task
     asked: list[str] = []
@@ -111,6 +91,18 @@ def test_a_page_that_is_kept_for_the_way_back_keeps_its_tasks(open_screen: Any) 
     assert "release/" not in asked
     assert screen.task == here
     assert held() == 10
+    for _ in range(3):
+        screen.answer("1")
+        here = screen.task
+        screen.reload()
+        assert screen.task == here
+    screen.wait_until_sent()
+    assert Annotation.objects.count() == 3
+    assert held() >= 10
+    screen.answer("1", "2")
+    screen.page.goto("/")
+    wait_until(lambda: held() == 0)
+    assert list(Annotation.objects.order_by("task__rank").values_list("value", flat=True)) == [1, 1, 1, 1, 2]
 
 
 @pytest.mark.long

@@ -3,10 +3,8 @@
 from typing import Any
 
 import pytest
-from django.contrib.sessions.models import Session
-from django.test import Client
 from django.utils import timezone
-from factories import make_items, make_member, make_open_batch, make_project, make_user
+from factories import make_items, make_member, make_open_batch, make_project
 from playwright.sync_api import Page, Route, expect
 
 from labeling.models import Annotation, Assignment, Batch, Task
@@ -112,7 +110,7 @@ def test_items_taken_back_stay_while_the_server_does_not_know_yet(open_screen: A
     assert values() == [3, 4]
 
 
-def test_a_reload_brings_back_the_held_items_and_no_answered_one(open_screen: Any) -> None:
+def test_no_answer_is_lost_or_doubled_by_a_reload_an_error_or_a_lost_reply(open_screen: Any) -> None:
     project = make_project(kind="image")
     make_open_batch(project, make_items(project, 30))
     screen = open_screen(project, make_member(project, "annie"))
@@ -128,29 +126,17 @@ def test_a_reload_brings_back_the_held_items_and_no_answered_one(open_screen: An
     screen.answer("6")
     screen.wait_until_sent()
     assert values() == [1, 2, 3, 4, 6]
-
-
-def test_answers_outlive_a_reload_while_the_server_is_in_trouble(open_screen: Any) -> None:
-    project = make_project(kind="image")
-    make_open_batch(project, make_items(project, 30))
-    screen = open_screen(project, make_member(project, "annie"))
     screen.page.context.route(ANSWERS, lambda route: route.fulfill(status=500, body="<h1>Server error</h1>"))
     seen = screen.answer("1", "2", "3")
     expect(screen.unsent).to_contain_text("3 answers not sent yet")
     screen.reload()
     expect(screen.unsent).to_contain_text("3 answers not sent yet")
     assert screen.task not in seen
-    seen += screen.answer("4")
+    screen.answer("4")
     screen.page.context.unroute(ANSWERS)
     screen.wait_until_sent()
     expect(screen.unsent).to_be_hidden()
-    assert values() == [1, 2, 3, 4]
-
-
-def test_an_answer_whose_reply_was_lost_counts_once(open_screen: Any) -> None:
-    project = make_project(kind="image")
-    make_open_batch(project, make_items(project, 30))
-    screen = open_screen(project, make_member(project, "annie"))
+    assert values() == [1, 2, 3, 4, 6, 1, 2, 3, 4]
     lost = []
 
     def lose_the_reply(route: Route) -> None:
@@ -164,8 +150,7 @@ def test_an_answer_whose_reply_was_lost_counts_once(open_screen: Any) -> None:
     screen.answer("1", "2")
     screen.wait_until_sent()
     assert lost == [200, 200]
-    assert values() == [1, 2]
-    assert Annotation.objects.count() == 2
+    assert values() == [1, 2, 3, 4, 6, 1, 2, 3, 4, 1, 2]
 
 
 def test_an_item_that_somebody_else_answered_is_told_of_and_dropped(open_screen: Any) -> None:
@@ -200,25 +185,6 @@ def test_leases_are_renewed_while_answers_come_and_a_lost_item_is_told_of(open_s
     expect(screen.page.locator(f'#stage[data-task="{gone}"]')).to_have_count(0)  # as soon as the leases are renewed
     expect(screen.told).to_contain_text("went to other people")
     assert leases.earliest("lease_expires_at").lease_expires_at > first
-
-
-@pytest.mark.long
-def test_signing_in_again_goes_on_where_the_session_ended(open_screen: Any, live_server: Any, screenshot: Any) -> None:
-    project = make_project(kind="image")
-    make_open_batch(project, make_items(project, 30))
-    screen = open_screen(project, make_member(project, "annie"))
-    Session.objects.all().delete()
-    screen.answer("1", "2")
-    expect(screen.unsent).to_have_text("2 answers not sent yet – kept here and sent when you sign in")
-    screenshot(screen.page, "signed-out")
-    screen.page.get_by_role("link", name="Sign in").click()
-    screen.page.get_by_label("Username").fill("annie")
-    screen.page.get_by_label("Password").fill("annie-password")
-    screen.page.get_by_role("button", name="Sign in").click()
-    screen.wait_until_sent()
-    screen.answer("3")
-    screen.wait_until_sent()
-    assert values() == [1, 2, 3]
 
 
 def test_nothing_is_sent_in_the_name_of_another_who_signed_in(open_screen: Any, live_server: Any) -> None:
@@ -258,28 +224,6 @@ def test_one_tab_at_a_time_works(open_screen: Any) -> None:
 
 
 @pytest.mark.long
-def test_two_annotators_never_see_the_same_item(open_screen: Any) -> None:
-    project = make_project(kind="image")
-    make_open_batch(project, make_items(project, 30))
-    annie = open_screen(project, make_member(project, "annie"))
-    bert = open_screen(project, make_member(project, "bert"))
-    seen: dict[str, list[int]] = {"annie": [], "bert": []}
-    screens = {"annie": annie, "bert": bert}
-    for _ in range(15):
-        for name, screen in screens.items():
-            if screen.page.locator("#stage[data-task]").count():
-                seen[name] += screen.answer("1")
-    for screen in screens.values():
-        while screen.page.locator("#stage[data-task]").count():
-            seen["annie" if screen is annie else "bert"] += screen.answer("1")
-        screen.wait_until_sent()
-    assert not set(seen["annie"]) & set(seen["bert"])
-    assert len(seen["annie"]) + len(seen["bert"]) == 30
-    assert Annotation.objects.count() == 30
-    assert Batch.objects.get().state == Batch.State.TRAINING
-
-
-@pytest.mark.long
 def test_a_browser_that_keeps_nothing_says_so(open_screen: Any) -> None:
     project = make_project(kind="image")
     make_open_batch(project, make_items(project, 30))
@@ -291,16 +235,3 @@ def test_a_browser_that_keeps_nothing_says_so(open_screen: Any) -> None:
     screen.page.context.unroute(ANSWERS)
     expect(screen.unsent).to_be_hidden()
     assert values() == [1]
-
-
-def test_a_stranger_and_an_engineer_do_not_get_the_screen(live_server: Any) -> None:
-    project = make_project(kind="image")
-    client = Client()
-    url = f"/p/{project.slug}/label/"
-    assert client.get(url).status_code == 302
-    client.force_login(make_user("stranger"))
-    assert client.get(url).status_code == 404
-    client.force_login(make_member(project, "enzo", "engineer"))
-    assert client.get(url).status_code == 403
-    client.force_login(make_member(project, "mona", "manager"))
-    assert client.get(url).status_code == 200

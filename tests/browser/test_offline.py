@@ -46,32 +46,6 @@ def start(kept_ready: int = 20, kind: str = "image", **settings: Any) -> tuple[P
     return project, make_member(project, "annie")
 
 
-def test_it_starts_without_a_network_and_sends_the_answers_once(open_screen: Any, screenshot: Any) -> None:
-    screen = open_screen(*start())
-    wait_until_kept(screen.page, 20)
-    screen.page.context.set_offline(True)
-    here = screen.task
-    screen.reload()
-    assert screen.task == here
-    expect(screen.page.locator('#item img[data-state="ready"]')).to_be_visible()
-    image = screen.page.locator("#item img").get_attribute("src")
-    status = "async (url) => (await fetch(url, { cache: 'reload' })).status"
-    assert screen.page.evaluate(status, image) == 200, "it is kept, not only in the browser's cache of replies"
-    seen = screen.answer(*"1234567891")
-    expect(screen.unsent).to_have_text("Offline: 10 answers are kept here and will be sent")
-    screenshot(screen.page, "offline-started")
-    screen.reload()
-    expect(screen.unsent).to_have_text("Offline: 10 answers are kept here and will be sent")
-    expect(screen.page.locator('#item img[data-state="ready"]')).to_be_visible()
-    assert screen.task not in seen
-    seen += screen.answer("2")
-    screen.page.context.set_offline(False)
-    screen.wait_until_sent()
-    expect(screen.unsent).to_be_hidden()
-    assert values() == [1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2]
-    assert Annotation.objects.count() == 11
-
-
 def sign_in_as(page: Page, name: str) -> None:
     page.get_by_label("Username").fill(name)
     page.get_by_label("Password").fill(f"{name}-password")
@@ -215,7 +189,7 @@ def test_every_kind_starts_without_a_network(open_screen: Any, kind: str) -> Non
     expect(screen.unsent).to_have_text("Offline: 20 items are kept here")
 
 
-def test_the_kept_page_holds_no_token_and_no_reply_of_the_api(open_screen: Any) -> None:
+def test_it_starts_without_a_network_or_token_and_sends_the_answers_once(open_screen: Any, screenshot: Any) -> None:
     screen = open_screen(*start())
     wait_until_kept(screen.page, 20)
     assert all("/media/" in url for url in kept(screen.page, "/api/"))
@@ -223,6 +197,27 @@ def test_the_kept_page_holds_no_token_and_no_reply_of_the_api(open_screen: Any) 
     token = next(each for each in screen.page.context.cookies() if each["name"] == "csrftoken")["value"]
     assert token not in page
     assert "csrfmiddlewaretoken" not in page
+    screen.page.context.set_offline(True)
+    here = screen.task
+    screen.reload()
+    assert screen.task == here
+    expect(screen.page.locator('#item img[data-state="ready"]')).to_be_visible()
+    image = screen.page.locator("#item img").get_attribute("src")
+    status = "async (url) => (await fetch(url, { cache: 'reload' })).status"
+    assert screen.page.evaluate(status, image) == 200, "it is kept, not only in the browser's cache of replies"
+    seen = screen.answer(*"1234567891")
+    expect(screen.unsent).to_have_text("Offline: 10 answers are kept here and will be sent")
+    screenshot(screen.page, "offline-started")
+    screen.reload()
+    expect(screen.unsent).to_have_text("Offline: 10 answers are kept here and will be sent")
+    expect(screen.page.locator('#item img[data-state="ready"]')).to_be_visible()
+    assert screen.task not in seen
+    seen += screen.answer("2")
+    screen.page.context.set_offline(False)
+    screen.wait_until_sent()
+    expect(screen.unsent).to_be_hidden()
+    assert values() == [1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2]
+    assert Annotation.objects.count() == 11
 
 
 @pytest.mark.long

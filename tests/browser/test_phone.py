@@ -26,7 +26,7 @@ def swipe(screen: Any, by: int) -> None:
     touch.detach()
 
 
-def test_taps_answer_skip_flag_and_take_back(open_screen: Any) -> None:
+def test_taps_and_swipes_answer_skip_flag_and_take_back(open_screen: Any) -> None:
     project = make_project(kind="image")
     make_open_batch(project, make_items(project, 10))
     screen = open_screen(project, make_member(project, "annie"), **PHONE)
@@ -41,6 +41,12 @@ def test_taps_answer_skip_flag_and_take_back(open_screen: Any) -> None:
     screen.wait_until_sent()
     assert values() == [8, None]
     assert Annotation.objects.get(value=8).flagged
+    first = screen.task
+    screen.choice("7").tap()
+    swipe(screen, 120)
+    assert screen.task == first
+    swipe(screen, -120)
+    expect(screen.page.get_by_role("dialog", name="Why skip it?")).to_be_visible()
 
 
 def test_swipes_verify(open_screen: Any) -> None:
@@ -54,18 +60,6 @@ def test_swipes_verify(open_screen: Any) -> None:
     swipe(screen, 30)  # too short to mean anything
     screen.wait_until_sent()
     assert values() == [True, False]
-
-
-def test_swipes_skip_and_take_back(open_screen: Any) -> None:
-    project = make_project(kind="image")
-    make_open_batch(project, make_items(project, 10))
-    screen = open_screen(project, make_member(project, "annie"), **PHONE)
-    first = screen.task
-    screen.choice("7").tap()
-    swipe(screen, 120)
-    assert screen.task == first
-    swipe(screen, -120)
-    expect(screen.page.get_by_role("dialog", name="Why skip it?")).to_be_visible()
 
 
 def test_lying_down_the_item_and_all_classes_are_in_view(open_screen: Any, screenshot: Any) -> None:

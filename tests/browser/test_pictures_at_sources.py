@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from axe import faults
-from buckets import Store, work
+from buckets import Store
 from django.urls import reverse
 from factories import make_member, make_open_batch, make_project
 from kept import Kept, kept_in, photo, running_store
 from playwright.sync_api import expect
-from s3 import KEY
 
 from labeling.models import Annotation, Role
 from labeling.outside import references
@@ -56,38 +54,6 @@ def test_images_at_a_source_are_shown_and_answered(kept: Kept, open_screen: Any,
         screen.answer("1")
     screen.wait_until_sent()
     assert Annotation.objects.count() == 4
-
-
-@pytest.mark.long
-def test_a_manager_lets_files_stay(store: Store, open_page: Any, screenshot: Any) -> None:
-    bucket, project = store.bucket(), make_project(kind="image")
-    store.fill(bucket, {"a.png": photo(500)})
-    phone = {"viewport": {"width": 360, "height": 740}, "color_scheme": "dark"}
-    page = open_page(make_member(project, "mona", Role.MANAGER), "/p/digits/sources/", **phone)
-    for label, text in {"Name": "Cameras", "Address": f"s3://{bucket}", "Endpoint": store.endpoint}.items():
-        page.get_by_label(label, exact=True).fill(text)
-    page.get_by_label("Access key ID").fill(KEY)
-    page.get_by_label("Secret access key").fill(KEY)
-    page.get_by_label("The files stay there").focus()
-    page.keyboard.press("Space")
-    screenshot(page, "files-stay", full=True)
-    assert faults(page) == []
-    page.keyboard.press("Enter")
-    expect(page.get_by_text("files that are an item each, which stay there")).to_be_visible()
-    work()
-    item = project.items.get()
-    page.goto(reverse("project-item", args=[project.slug, item.pk]))
-    expect(page.locator(".item img, .picture img").first).to_have_js_property("naturalWidth", 500)
-    assert store.requests(f"GET /{bucket}/a.png") == 1
-    page.goto(reverse("project-source", args=[project.slug, project.sources.get().pk]))
-    page.get_by_text("Remove it", exact=True).focus()
-    page.keyboard.press("Enter")
-    page.get_by_label("Also if items have their files there").focus()
-    page.keyboard.press("Space")
-    screenshot(page, "files-are-lost", full=True)
-    assert faults(page) == []
-    page.get_by_role("button", name="Remove this source").press("Enter")
-    expect(page.get_by_text("The source is removed.")).to_be_visible()
 
 
 @pytest.mark.parametrize("look", some([{"color_scheme": "dark"}, {"viewport": {"width": 360, "height": 740}}]))

@@ -1,11 +1,13 @@
 """The settings page: the usual settings in view, the others a click or a link away, and Save always at hand."""
 
+import re
 from typing import Any
 
 import pytest
 from axe import faults
 from factories import make_items, make_member, make_project
 from playwright.sync_api import Page, expect
+from policy import keep_to_policy
 
 from labeling.models import LabelClass, Project, Role
 from tests.extent import some
@@ -66,6 +68,9 @@ def test_links_lead_into_closed_folds(open_page: Any) -> None:
 
 def test_by_keyboard_a_fold_opens_and_its_error_is_led_to(open_page: Any) -> None:
     page = open_settings(open_page)
+    expect(page.locator("#people > summary")).to_contain_text("1 changed")
+    page.locator("#people > summary").click()
+    expect(page.locator("#id_gold_share")).to_have_accessible_name("Gold share changed")
     page.locator("#deadline > summary").focus()
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
@@ -77,13 +82,6 @@ def test_by_keyboard_a_fold_opens_and_its_error_is_led_to(open_page: Any) -> Non
     page.keyboard.press("Enter")
     expect(page.get_by_label("Deadline, in hours")).to_be_focused()
     expect(page.get_by_label("Deadline, in hours")).to_have_value("soon")
-
-
-def test_a_setting_that_was_changed_says_so(open_page: Any) -> None:
-    page = open_settings(open_page)
-    expect(page.locator("#people > summary")).to_contain_text("1 changed")
-    page.locator("#people > summary").click()
-    expect(page.locator("#id_gold_share")).to_have_accessible_name("Gold share changed")
 
 
 def test_a_colour_is_picked_or_typed(open_page: Any, screenshot: Any) -> None:
@@ -99,6 +97,28 @@ def test_a_colour_is_picked_or_typed(open_page: Any, screenshot: Any) -> None:
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("link", name="dog")).to_be_visible()
     assert LabelClass.objects.get(index=1).colour == "#3366cc"
+
+
+def test_consequences_follow_what_is_typed_also_where_settings_have_no_field(open_page: Any) -> None:
+    """Vectors have no near-copies, and a field that is gone, as on a page of an earlier release, ends nothing."""
+    project = make_project("irises", kind="vector", classes=["setosa", "virginica"], batch_size=10, control_share=0)
+    make_items(project, 40)
+    page: Page = open_page(make_member(project, "mona", Role.MANAGER))
+    said = keep_to_policy(page.context)
+    page.goto("/p/irises/settings/")
+    expect(page.get_by_label("Most near-copies of an item")).to_have_count(0)
+    rounds, privacy = page.locator("[data-row=rounds]"), page.locator("[data-row=privacy]")
+    page.get_by_label("Batch size").fill("20")
+    expect(rounds).to_have_text(re.compile(r"4\s+2 until no item is left"))
+    page.locator("#privacy > summary").click()
+    page.get_by_label("Privacy budget ε").fill("4")
+    expect(privacy).to_contain_text("10 trainings left; about")
+    page.get_by_label("Noise of each training").fill("60")
+    expect(privacy.locator("ins")).to_have_text("noise of 60.0")
+    page.evaluate("document.querySelector('[name=class_guard]').name = 'gone'")
+    page.get_by_label("Batch size").fill("40")
+    expect(rounds).to_have_text(re.compile(r"4\s+1 until no item is left"))
+    assert said == []
 
 
 @pytest.mark.long

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from axe import faults
 from factories import make_items, make_member, make_project
 from pages import make_history
 from playwright.sync_api import Page, expect
@@ -15,15 +14,8 @@ from labeling.storage.arrays import stored
 from labeling.storage.arrays.batch_forecast import draw_sample
 from labeling.storage.arrays.files import ProjectFiles
 from labeling.storage.arrays.stored import CONTROL, LABELED, PICKED, REST, PoolMap
-from tests.extent import some
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-LOOKS: list[tuple[str, dict[str, Any]]] = [
-    ("light", {"color_scheme": "light", "viewport": {"width": 1280, "height": 800}}),
-    ("dark", {"color_scheme": "dark", "viewport": {"width": 1280, "height": 800}}),
-    ("phone", {"viewport": {"width": 390, "height": 800}, "has_touch": True, "is_mobile": True}),
-]
 
 
 def surveyed_project() -> Project:
@@ -61,45 +53,6 @@ def surveyed_project() -> Project:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("look", "options"), some(LOOKS[::-1]))
-def test_the_pages_can_be_seen_and_used_by_everybody(
-    open_page: Any, screenshot: Any, look: str, options: dict[str, Any]
-) -> None:
-    mona = make_member(surveyed_project(), "mona", Role.MANAGER)
-    page: Page = open_page(mona, **options)
-    for name, path in {
-        "overview": "/p/digits/",
-        "batch": "/p/digits/batches/3/",
-        "cluster": "/p/digits/batches/3/?cluster=7",
-        "settings": "/p/digits/settings/",
-    }.items():
-        page.goto(path)
-        page.evaluate("document.querySelectorAll('details').forEach((fold) => (fold.open = true))")
-        assert faults(page) == [], name
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
-        for image in page.locator(".thumb img").all()[:3]:
-            image.scroll_into_view_if_needed()
-        screenshot(page, f"why-picked-{name}-{look}", full=True)
-
-
-def test_from_a_task_to_its_cluster_by_keyboard(open_page: Any) -> None:
-    project = surveyed_project()
-    page: Page = open_page(make_member(project, "mona", Role.MANAGER), "/p/digits/batches/3/")
-    task = Task.objects.filter(batch__number=3, is_control=False).earliest("rank")
-    page.locator("#tasks > summary").press("Enter")
-    expect(page.locator(".picked tbody tr").first).to_contain_text(f"from cluster {task.cluster}, which held")
-    page.get_by_role("link", name=f"Tasks of cluster {task.cluster}", exact=True).first.focus()
-    page.keyboard.press("Enter")
-    alike = Task.objects.filter(batch__number=3, cluster=task.cluster).count()
-    expect(page.locator(".picked tbody tr")).to_have_count(alike)
-    expect(page.locator("#map-title")).to_contain_text(f"Cluster {task.cluster}:")
-    expect(page.locator("svg.map g.chosen")).to_have_count(1)
-    page.get_by_role("link", name="Show all clusters alike").click()
-    expect(page.locator("svg.map g.chosen")).to_have_count(0)
-    assert page.locator("svg.map g.cluster title").first.text_content()
-
-
-@pytest.mark.long
 def test_settings_typed_before_the_script_is_there_are_forecast_too(open_page: Any) -> None:
     page: Page = open_page(make_member(surveyed_project(), "mona", Role.MANAGER), "/p/digits/")
     held: list[Any] = []
@@ -123,15 +76,3 @@ def test_settings_forecast_while_they_are_typed(open_page: Any) -> None:
     expect(page.locator("#consequence")).to_contain_text("Clusters:")
     page.get_by_role("radio", name=re.compile("^Margin: what the model is least sure of")).check()
     expect(page.locator("[data-row=first-pass]")).to_contain_text("there are no passes")
-
-
-def test_the_pool_is_clustered_anew_on_request(open_page: Any) -> None:
-    page: Page = open_page(make_member(surveyed_project(), "mona", Role.MANAGER), "/p/digits/")
-    expect(page.locator("#cluster-drift")).to_contain_text("of the items were imported after the pool was clustered")
-    page.get_by_role("button", name="Cluster again before the next batch").click()
-    expect(page.locator("#cluster-anew")).to_contain_text("The pool will be clustered again before the next batch")
-    assert Clustering.objects.get().anew_at is not None
-    page.goto("/p/digits/settings/")
-    page.get_by_role("button", name="Keep the present clustering").click()
-    expect(page.get_by_role("button", name="Cluster again before the next batch")).to_be_visible()
-    assert Clustering.objects.get().anew_at is None

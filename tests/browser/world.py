@@ -181,6 +181,7 @@ def annotators_projects() -> list[Project]:
     for slug, question, kind, classes in (
         ("verify", "verify", "image", ANIMALS),
         ("multi", "multi", "text", ANIMALS),
+        ("score", "score", "text", [str(point) for point in range(1, 11)]),
         ("search", "single", "vector", [f"{size} {name}" for size in ("grey", "red", "tiny") for name in ANIMALS]),
         ("many", "multi", "image", [f"{size} {name}" for size in ("grey", "red", "tiny") for name in ANIMALS]),
     ):
