@@ -29,7 +29,7 @@ VOID = {"br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"}
 SILENT = {"script", "style", "code", "pre", "kbd"}
 WORD = re.compile(r"[^\W\d_]{2,}")
 NAMES = re.compile(
-    r"\b[0-9a-f]{64}\b|\b(Marginalia|SQLite|PostgreSQL|Django|Python|UTC|[KMGT]i?B|API|SHA-256|CSV|JSONL?|ZIP|PNG|Arrow|Parquet|Deutsch|English|العربية)\b"
+    r"\b[0-9a-f]{64}\b|\b(Marginalia|SQLite|PostgreSQL|Django|Python|UTC|[KMGT]i?B|API|SHA-256|POST|CSV|JSONL?|ZIP|PNG|Arrow|Parquet|Deutsch|English|العربية)\b"
     r"|(?<!\w)\.\w+|\w+://\S+|\b[a-z_]+\.[a-z_]+(?=:)"
 )
 """Hashes, names, units, suffixes, addresses, and the kinds of the audit log's entries, the same in each language."""
