@@ -70,9 +70,8 @@ def files() -> Iterator[tuple[Path, bytes]]:
 
 def having(*marks: bytes) -> list[str]:
     """Return the names of the files that have one of these marks, in any case."""
-    return sorted(
-        {f"{path.name}: {mark!r}" for path, content in files() for mark in marks if mark.lower() in content.lower()}
-    )
+    lowered = ((path, content.lower()) for path, content in files())
+    return sorted({f"{path.name}: {mark!r}" for path, content in lowered for mark in marks if mark.lower() in content})
 
 
 def picture(seed: int) -> bytes:
