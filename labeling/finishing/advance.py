@@ -11,7 +11,7 @@ from labeling.finishing.audits import outcomes, plan_of
 from labeling.finishing.candidates import predicting
 from labeling.finishing.certifying import schedule
 from labeling.finishing.certifying.schedule import Outlook, begins
-from labeling.finishing.goal import Goal
+from labeling.finishing.goal import Goal, batch_size_of
 from labeling.loop.step import Step
 from labeling.models import Audit, Finish, Job, ModelVersion, Project
 from labeling.projects.version_in_use import in_use
@@ -100,7 +100,8 @@ def _plan(step: Step, finish: Finish, version: ModelVersion) -> None:
     project = finish.project
     step.progress("planning an audit")(0)
     situation = planning.read_situation(project, finish, version, reserved=True)
-    outlook = situation.outlook(project.batch_size)
+    batch_size = batch_size_of(project)
+    outlook = situation.outlook(batch_size)
     forecast = {
         "version": version.number,
         "attempt": situation.attempt,
@@ -115,14 +116,14 @@ def _plan(step: Step, finish: Finish, version: ModelVersion) -> None:
     since = [each for each in (*finish.forecasts, forecast) if each["attempt"] == situation.attempt]
     names = [field.name for field in fields(Outlook)]
     if begins([Outlook(**{name: each[name] for name in names}) for each in since]):
-        release(step, project, keep=kept(project, outlook.left / situation.price))
+        release(step, project, keep=kept(project, outlook.left / situation.price, batch_size))
         situation = planning.read_situation(project, finish, version)
         planning.create(step, finish, version, situation, planning.cheapest_of(situation))
 
 
-def kept(project: Project, tasks: float) -> int:
+def kept(project: Project, tasks: float, batch_size: int) -> int:
     """Return how many control items are asked by batches of this number of tasks, by one batch at least."""
-    return math.ceil(project.control_share * max(tasks, project.batch_size))
+    return math.ceil(project.control_share * max(tasks, batch_size))
 
 
 def release(step: Step, project: Project, *, keep: int) -> None:

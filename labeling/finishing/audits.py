@@ -90,6 +90,7 @@ def plan_of(audit: Audit) -> Plan:
         target=Target(audit.target_share, audit.target_constant),
         risk=audit.risk,
         missed=audit.missed,
+        bets=audit.bets,
     )
 
 

@@ -47,7 +47,7 @@ FORMAT = 1
 METHOD = "bets on weighted draws without replacement; nested sets in a fixed sequence (docs/explanation/certifying.md)"
 AUDIT_FIELDS = (
     "attempt", "of_class", "each_class", "class_revision", "pool_size", "pool_rows", "error", "confidence", "within",
-    "people_error", "target_share", "target_constant", "risk", "missed", "sizes", "expected", "seed",
+    "people_error", "target_share", "target_constant", "risk", "missed", "bets", "sizes", "expected", "seed",
 )  # fmt: skip
 PROOF_FIELDS = ("labels", "most_wrong", "last_stratum", "threshold", "asked", "found", "evidence")
 

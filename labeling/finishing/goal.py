@@ -33,6 +33,10 @@ class Goal:
         return cls(*(getattr(finish, field.name) for field in fields(cls))) if finish else cls()
 
 
+STEP_SHARE = 0.01
+STEP_OF_A_PERSON = 5
+"""With a goal, a batch has this share of the pool, and this many items for each member of the project: an audit begins
+and ends between batches, so that items of a large batch are labeled that an audit would have saved."""
 GOAL = tuple(field.name for field in fields(Goal))
 
 
@@ -42,6 +46,18 @@ class FinishRefused(StateConflict):
 
 class PeopleErr(FinishRefused):
     """People's labels alone are wrong too often. Settings for people are the remedy."""
+
+
+def batch_size_of(project: Project) -> int:
+    """Return the size of the project's next batch. One query, two with a running goal."""
+    running = Finish.objects.filter(project=project, running=True).exists()
+    return batch_size_with_goal(project) if running else project.batch_size
+
+
+def batch_size_with_goal(project: Project) -> int:
+    """Return the size of the project's batches while a goal runs, at most the project's setting. One query."""
+    for_people = STEP_OF_A_PERSON * project.memberships.count()
+    return min(project.batch_size, max(round(STEP_SHARE * project.encoded_rows), for_people))
 
 
 @transaction.atomic

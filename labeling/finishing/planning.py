@@ -188,6 +188,7 @@ def create(step: Step, finish: Finish, version: ModelVersion, situation: Situati
             target_constant=each.plan.target.constant,
             risk=each.plan.risk,
             missed=each.plan.missed,
+            bets=each.plan.bets,
             sizes=each.plan.sizes.tolist(),
             expected=each.plan.expected.tolist(),
             candidates=len(each.candidates),

@@ -87,6 +87,9 @@ class Audit(FileOwner):
     target_constant = models.FloatField()
     risk = models.FloatField(help_text="Of this audit: a part of 1 - confidence.")
     missed = models.FloatField(help_text="The probability that people take a wrong label for a right one.")
+    bets = models.PositiveSmallIntegerField(
+        db_default=1, help_text="The number of its bets: `labeling.finishing.certifying.plan.BETS`."
+    )
     sizes = models.JSONField(help_text="The candidates of each stratum.")
     expected = models.JSONField(help_text="The expected share of wrong labels in each stratum.")
     seed = models.PositiveBigIntegerField(help_text="The order of the draws follows from it.")

@@ -21,7 +21,7 @@ from labeling.steps.further import Further
 from labeling.storage.arrays.batch_plan import Pool
 
 
-def due(project: Project) -> list[Draw]:
+def due(project: Project, batch_size: int) -> list[Draw]:
     """Return the draws that the next batch asks, the earliest first; empty without a running goal."""
     if not Finish.objects.filter(project=project, running=True).exists():
         return []
@@ -29,20 +29,20 @@ def due(project: Project) -> list[Draw]:
     for audit in project.audits.asking():
         plan, found = audits.plan_of(audit), audits.outcomes(audit)
         left += max(schedule.advise(plan, found.ranks, found.wrong).left - found.awaited, 0)
-    return audits.next_draws(project, schedule.draws(left, project.batch_size)) if left else []
+    return audits.next_draws(project, schedule.draws(left, batch_size)) if left else []
 
 
-def size_of(project: Project, draws: Sequence[Draw], pool: Pool) -> int:
-    """Return the size of a batch that asks these draws: smaller than usual if other tasks had to be candidates.
+def size_of(project: Project, draws: Sequence[Draw], pool: Pool, batch_size: int) -> int:
+    """Return the size of a batch that asks these draws: less than `batch_size` if other tasks had to be candidates.
 
     A candidate that is picked for training takes the place of a label that the audit could prove. But half of such a
     batch are no draws, so that its tasks are not all of an audit.
     """
     if not draws:
-        return project.batch_size
+        return batch_size
     candidates = np.concatenate([load(audit).rows for audit in project.audits.asking()])
     others = int(np.count_nonzero(~np.isin(pool.rows, candidates)))
-    return min(project.batch_size, len(draws) + max(others, len(draws)))
+    return min(batch_size, len(draws) + max(others, len(draws)))
 
 
 def seat(batch: Batch, picked: Picked, further: Further, draws: Sequence[Draw]) -> Picked:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from django.db.models import Count, Q
 
+from labeling.finishing.goal import batch_size_of
 from labeling.models import Batch, Project
 from labeling.models.items import ItemQuerySet
 from labeling.queue.prompting import suggests
@@ -43,7 +44,9 @@ def choose_further(project: Project, batch: Batch, picked: np.ndarray, *, pool_r
     are random, keyed by the project's secret. The same rows of the database give the same choice.
     """
     rng = np.random.default_rng(int.from_bytes(project.keyed("further", batch.number), "big"))
-    again = list(project.items.asked_again().filter(row__lt=pool_rows).values_list("pk", "row")[: project.batch_size])
+    again = list(
+        project.items.asked_again().filter(row__lt=pool_rows).values_list("pk", "row")[: batch_size_of(project)]
+    )
     others = np.array([*picked, *(row for _, row in again)], np.int64)
     n_gold = round(project.gold_share * len(others))
     gold = choose_gold(project, n_gold, {pk for pk, _ in again}, rng, pool_rows=pool_rows, beside=others)

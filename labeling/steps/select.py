@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from labeling.finishing.advance import advance
+from labeling.finishing.goal import batch_size_of
 from labeling.loop import batches
 from labeling.loop.step import Step, StepFailed
 from labeling.loop.table import BatchEvent
@@ -54,7 +55,8 @@ def select(step: Step) -> None:
     remove_tasks(step, batch)
     _advance(step, project)
     pool_rows = (batch.pool_rows if batch.selected_by is not None else None) or project.encoded_rows
-    draws = audit_draws.due(project)
+    batch_size = batch_size_of(project)
+    draws = audit_draws.due(project, batch_size)
     if not batches.is_any_left(project):  # the rest of the pool has just been certified
         with step.finish():
             batches.advance(batch, BatchEvent.NOTHING_LEFT)
@@ -66,12 +68,12 @@ def select(step: Step) -> None:
     pool = read_pool(project, pool_rows, also=project.items.filter(pk__in=[draw.item for draw in draws]))
     seed = seed_of(project, batch.number)
     is_first = batch.number == 1 and batch.selected_by is None
-    first = covering_rows(project, pool, project.batch_size, seed) if is_first else ()
+    first = covering_rows(project, pool, batch_size, seed) if is_first else ()
     picked = make_plan(
         project,
         pool,
         pool_rows=pool_rows,
-        batch_size=audit_draws.size_of(project, draws, pool),
+        batch_size=audit_draws.size_of(project, draws, pool, batch_size),
         strategy=batch.strategy or SEED,
         version=batch.selected_by,
         seed=seed,

@@ -74,7 +74,7 @@ def test_no_other_stakes_and_no_other_weights_grow_faster(seed):
     sizes = rng.integers(5, 50, 8)
     most = np.array(max(int(0.05 * sizes.sum()), 1))
     expected = plausible(np.sort(rng.beta(0.3, 8, 8)), sizes, most)
-    weights = choose_weights(expected, sizes, int(most))
+    weights = choose_weights(expected[None], sizes, int(most))
     chances = weights / (sizes @ weights)
     best = growth(chances, choose_stakes(chances, expected, sizes, most), expected, sizes, most)
     assert best > 0
@@ -89,6 +89,32 @@ def test_no_other_stakes_and_no_other_weights_grow_faster(seed):
 
 
 def test_doubtful_labels_are_asked_more_often():
-    weights = choose_weights(np.array([0.001, 0.01, 0.05]), np.array([400, 400, 200]), 20)
+    weights = choose_weights(np.array([[0.001, 0.01, 0.05]]), np.array([400, 400, 200]), 20)
     assert weights[0] < weights[1] < weights[2]
     assert np.isclose(weights @ [400, 400, 200], 1000)
+
+
+@settings(max_examples=examples(50), deadline=None)
+@given(st.integers(0, 10_000))
+def test_weights_for_several_bets_lose_least_for_the_one_that_they_serve_worst(seed):
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers(5, 50, 8)
+    most = max(int(0.05 * sizes.sum()), 1)
+    bets = np.array([0.1, 1.0, 2.0])[:, None] * np.sort(rng.beta(0.3, 8, 8))
+
+    def worst(weights):
+        """Return the least growth by one of the bets, as a part of the fastest growth by this bet."""
+        parts = []
+        for expected in plausible(bets, sizes, np.full(3, most)):
+            speeds = []
+            for each in (weights, choose_weights(expected[None], sizes, most)):
+                chances = each / (sizes @ each)
+                stakes = choose_stakes(chances, expected, sizes, np.array(most))
+                speeds.append(growth(chances, stakes, expected, sizes, np.array(most)))
+            parts.append(speeds[0] / speeds[1])
+        return min(parts)
+
+    weights = choose_weights(bets, sizes, most)
+    assert np.isclose(weights @ sizes, sizes.sum())
+    for each in bets[[0, -1]]:
+        assert worst(weights) >= worst(choose_weights(each[None], sizes, most)) - 1e-9

@@ -10,7 +10,7 @@ from pages import make_version
 
 from labeling.finishing import candidates
 from labeling.finishing.audits import plan_of
-from labeling.finishing.certifying.plan import Target, stratify
+from labeling.finishing.certifying.plan import NEWEST_BETS, Target, stratify
 from labeling.models import Audit, Batch, Item, ModelVersion, Project, Task, User
 from labeling.queue import submitting
 from labeling.queue.answer import Answer
@@ -49,7 +49,8 @@ def make_audit(version: ModelVersion, *, in_order: bool = True, of_class: int | 
     values: dict[str, Any] = {
         "attempt": 1, "class_revision": 0, "pool_size": project.items.count(), "candidates": len(found), "error": 0.2,
         "confidence": 0.95, "people_error": 0.0, "target_share": target.share, "target_constant": target.constant,
-        "risk": 0.05, "missed": 0.0, "sizes": sizes.tolist(), "expected": expected.tolist(), "seed": 1,
+        "risk": 0.05, "missed": 0.0, "sizes": sizes.tolist(), "expected": expected.tolist(),
+        "bets": NEWEST_BETS, "seed": 1,
     }  # fmt: skip
     audit = Audit.objects.create(project=project, version=version, of_class=of_class, **{**values, **fields})
     order = np.arange(len(found)) if in_order else plan_of(audit).order(np.random.default_rng(audit.seed))

@@ -23,7 +23,7 @@ def test_the_beginning_of_an_audit_releases_what_batches_will_not_ask() -> None:
     project = make_goal(reserved=10)
     kept = reserved(project)
     forecast = project.finish.forecasts[-1]
-    assert len(kept) == advance.kept(project, (forecast["audit"] + forecast["rest"]) / price_of(project)) < 140
+    assert len(kept) == advance.kept(project, (forecast["audit"] + forecast["rest"]) / price_of(project), 1000) < 140
     keys = project.items.filter(row__gte=100, row__in=range(100, 1500, 10)).order_by("control_key")
     assert kept == list(keys.values_list("pk", flat=True))[: len(kept)], "the front of the permutation stays"
     assert Audit.objects.get().candidates <= 1400 - len(kept)
@@ -53,4 +53,4 @@ def test_items_that_a_batch_has_taken_stay_control_items() -> None:
 
 @pytest.mark.parametrize(("tasks", "kept"), [(0, 10), (1000, 100), (1001, 101)])
 def test_as_many_stay_as_the_batches_to_the_end_ask(tasks: float, kept: int) -> None:
-    assert advance.kept(Project(control_share=0.1, batch_size=100), tasks) == kept
+    assert advance.kept(Project(control_share=0.1), tasks, 100) == kept

@@ -1,8 +1,11 @@
 """The goal of a project starts where it can be reached, and says in one line why not elsewhere."""
 
+from unittest.mock import patch
+
 import pytest
 
-from labeling.finishing.goal import FinishRefused, Goal, start, stop
+from labeling.finishing import goal
+from labeling.finishing.goal import FinishRefused, Goal, batch_size_of, start, stop
 from labeling.models import Job, Project
 from labeling.queue import gold
 from labeling.queue.gold import GoldAnswer
@@ -31,6 +34,25 @@ def test_a_start_enqueues_one_step_and_a_stop_keeps_the_goal():
     stop(project)
     finish.refresh_from_db()
     assert (finish.running, finish.error, finish.started_by) == (False, 0.02, user)
+
+
+@pytest.mark.parametrize(
+    ("setting", "pool", "members", "size"),
+    [(500, 6000, 2, 60), (50, 6000, 2, 50), (500, 600, 2, 10), (500, 600, 12, 60), (500, 90_000, 2, 500)],
+)
+def test_a_goal_makes_batches_of_a_hundredth_of_the_pool(setting, pool, members, size):
+    """But of five items a member at least, so that nobody waits, and never of more than the setting."""
+    project = trained(overlap_max=3, batch_size=setting)
+    for n in range(members - 2):
+        make_member(project, f"further{n}")
+    Project.objects.filter(pk=project.pk).update(encoded_rows=pool)
+    project.refresh_from_db()
+    with patch.object(goal, "STEP_SHARE", 0.01):
+        assert batch_size_of(project) == setting
+        start(project, None, Goal(**GOAL))
+        assert batch_size_of(project) == size
+        stop(project)
+        assert batch_size_of(project) == setting
 
 
 @pytest.mark.parametrize(

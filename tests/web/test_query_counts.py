@@ -100,7 +100,7 @@ PAGES: list[tuple[str, list[Any], str, int]] = [
     ("project-guidelines", [], Role.ENGINEER, 7),
     ("project-guidelines-images", [], Role.MANAGER, 5),
     ("project-privacy", [], Role.ENGINEER, 7),
-    ("project-finish", [], Role.MANAGER, 28),
+    ("project-finish", [], Role.MANAGER, 29),
     ("project-certificate", [1], Role.ENGINEER, 5),
     ("project-export", [], Role.ENGINEER, 7),
     ("project-datasets", [], Role.ENGINEER, 10),

@@ -18,9 +18,32 @@ LEAST_SIZE = 5
 SHRINKAGE = 0.25
 """The expected errors are drawn this far towards their mean: the most confident labels are often wrong more often than
 calibration says."""
-FACTORS = np.array([1.0, 2.0])
-SHARES = np.array([0.75, 0.25])
-"""Bets for the expected errors, and for twice as many, with their shares of the evidence at the start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bets:
+    """Bets that are made side by side, each for an expected share of errors: a factor times the calibrated one.
+
+    factors, shares : of the bets, and their shares of the evidence at the start.
+    weighed : the factors of the bets that the weights of the draws are made for.
+    """
+
+    factors: tuple[float, ...]
+    shares: tuple[float, ...]
+    weighed: tuple[float, ...]
+
+    @property
+    def calibrated(self) -> int:
+        """The place of the bet for the calibrated errors."""
+        return self.factors.index(1.0)
+
+
+BETS = {
+    1: Bets((1.0, 2.0), (0.75, 0.25), weighed=(1.0,)),
+    2: Bets((0.1, 1.0, 2.0), (0.25, 0.5, 0.25), weighed=(0.1, 1.0, 2.0)),
+}
+"""By the number that an audit stores: a running audit keeps its bets when a release brings others."""
+NEWEST_BETS = 2
 UNSEEN_RISK = 0.1
 """The part of the risk for wrong labels that people take for right ones."""
 FIRST_ATTEMPT = 2 / 3
@@ -47,6 +70,7 @@ class Plan:
     expected : (G,) float, the share of wrong labels in each stratum by calibration.
     risk : the probability of a false proof: 1 - confidence (`of_attempt` splits it over attempts).
     missed : the probability that people take a wrong label for a right one (`people.chance_missed`).
+    bets : a number of `BETS`.
     """
 
     sizes: np.ndarray
@@ -54,12 +78,18 @@ class Plan:
     target: Target
     risk: float = 0.05
     missed: float = 0.0
+    bets: int = NEWEST_BETS
 
     def __post_init__(self) -> None:
         if not len(self.sizes) or len(self.sizes) != len(self.expected) or self.sizes.min() < 1:
             raise ValueError("Every stratum needs at least one candidate, and an expected share of wrong labels.")
         if not 0 < self.risk < 1:
             raise ValueError(f"The risk must be between 0 and 1, not {self.risk}.")
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """The shares of the bets in the evidence at the start."""
+        return BETS[self.bets].shares
 
     @property
     def unseen_risk(self) -> float:
@@ -78,12 +108,13 @@ class Plan:
     @cached_property
     def weights(self) -> np.ndarray:
         """(G,) float: in proportion to them, chance draws among the remaining candidates."""
-        return choose_weights(self._shrunk, self.sizes, int(self._allowed[-1]))
+        return choose_weights(_times(BETS[self.bets].weighed, self._shrunk), self.sizes, int(self._allowed[-1]))
 
     @cached_property
     def stakes(self) -> np.ndarray:
         """(bets, sets, G) float: the stakes of each stratum's labels, by bet and set."""
-        expected = np.tile(FACTORS[:, None, None] * self._shrunk, (1, len(self.sizes), 1))
+        expected = _times(BETS[self.bets].factors, self._shrunk)[:, None]
+        expected = np.tile(expected, (1, len(self.sizes), 1))
         expected = plausible(expected, self._members, self._allowed)
         return choose_stakes(self._chances, expected, self._members, self._allowed)
 
@@ -109,7 +140,9 @@ class Plan:
         twice as many as in a small pool.
         """
         expected = np.tile(np.clip(self.expected, 1e-6, 0.9), (len(self.sizes), 1))
-        rates = self._within * growth(self._chances, self.stakes[0], expected, self._members, self._allowed)
+        rates = self._within * growth(
+            self._chances, self.stakes[BETS[self.bets].calibrated], expected, self._members, self._allowed
+        )
         with np.errstate(divide="ignore"):
             answers = np.where(rates > 0, self._goal / np.maximum(rates, 0), np.inf)
         return np.where(self._allowed < self.ends, answers, 0)
@@ -117,14 +150,14 @@ class Plan:
     @property
     def _goal(self) -> float:
         """The logarithm of the evidence that proves a set, if the bet for the expected errors alone makes it."""
-        return self.threshold - float(np.log(SHARES[0]))
+        return self.threshold - math.log(self.shares[BETS[self.bets].calibrated])
 
     @cached_property
     def answers(self) -> np.ndarray:
         """(sets,) float: the answers after which a proof is expected, if calibration is right; inf if none is."""
         answers = expected_draws(
             self.weights,
-            self.stakes[0],
+            self.stakes[BETS[self.bets].calibrated],
             np.clip(self.expected, 1e-6, 0.9),
             self.sizes,
             most=self._allowed,
@@ -178,6 +211,10 @@ class Plan:
     def _within(self) -> np.ndarray:
         """(sets,) float: the share of the first draws that fall within each set."""
         return np.cumsum(self.sizes * self.weights) / (self.sizes @ self.weights)
+
+
+def _times(factors: tuple[float, ...], expected: np.ndarray) -> np.ndarray:
+    return np.array(factors)[:, None] * expected
 
 
 def stratify(probabilities: np.ndarray, *, n_strata: int = STRATA) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

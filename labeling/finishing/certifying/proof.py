@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from labeling.finishing.certifying.people import most_wrong
-from labeling.finishing.certifying.plan import SHARES, Plan
+from labeling.finishing.certifying.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def evidence_for(plan: Plan, last: int, strata: np.ndarray, wrong: np.ndarray, m
         )
         for stakes in plan.stakes
     ]
-    return mixed(np.array(paths), SHARES)
+    return mixed(np.array(paths), np.array(plan.shares))
 
 
 def log_evidence(

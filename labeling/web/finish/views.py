@@ -132,6 +132,7 @@ def finish(request: HttpRequest, membership: Membership) -> HttpResponse:
     progress = pool_progress(project, items_of(project), pace, errors)
     context = {
         "form": form,
+        "batch_size": goals.batch_size_with_goal(project),
         **_forecast(membership, form, pace, errors),
         **_state(membership, form, started, progress, now),
     }
