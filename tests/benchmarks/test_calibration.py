@@ -85,30 +85,3 @@ def test_the_default_is_the_products_and_the_baseline_differs_from_it_in_calibra
     assert calibration.RECIPES["default"] == TrainConfig()
     plain = replace(TrainConfig(), secondary="none", temperature="none", calibration_labels=0)
     assert calibration.RECIPES["cross-entropy"] == plain
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["--vectors", "x.npy"], "--vectors and --labels go together."),
-        (["--seeds", "0"], "--seeds is a whole number of at least 1, not 0."),
-        (["--labels-seen", "-3"], "--labels-seen is a whole number of at least 1, not -3."),
-        (["--test-share", "1"], "--test-share lies between 0 and 1, not at 1."),
-        (["--data", "digits", "--network", "convnet"], "--network convnet takes images"),
-        (["--picked"], "--picked needs --labels-seen"),
-        (["--data"], "name at least one data set"),
-        (["--data", "cats"], "invalid choice: 'cats'"),
-        (["--fashion", "/nowhere"], "Fashion-MNIST cannot be read from /nowhere"),
-        (["--vectors", "/nowhere/x.npy", "--labels", "/nowhere/y.npy"], "/nowhere/x.npy: cannot be read"),
-    ],
-)
-def test_bad_input_is_refused_in_one_line(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    try:
-        status = calibration.main([*arguments, "--processes", "1"])
-    except SystemExit as ended:
-        status = ended.code
-    assert status == 2
-    told = capsys.readouterr().err
-    assert told.startswith("calibration: ")
-    assert said in told
-    assert told.count("\n") == 1

@@ -18,25 +18,19 @@ def few_draws(monkeypatch):
     monkeypatch.setattr(comparing, "RESAMPLES", 200)
 
 
-def test_between_two_points_labels_are_read_off_a_straight_line():
-    assert labels_to_reach(LABELS, np.array([0.5, 0.6, 0.8, 0.9]), 0.65) == pytest.approx(225)
-
-
-def test_a_point_that_is_just_reached_needs_its_own_labels():
-    assert labels_to_reach(LABELS, np.array([0.5, 0.6, 0.8, 0.9]), 0.8) == pytest.approx(300)
-
-
-def test_what_is_never_reached_takes_infinitely_many():
-    assert labels_to_reach(LABELS, np.array([0.5, 0.6, 0.8, 0.9]), 0.91) == math.inf
-
-
-def test_a_curve_that_starts_above_needs_its_first_labels():
-    assert labels_to_reach(LABELS, np.array([0.5, 0.6, 0.8, 0.9]), 0.4) == 100
-
-
-def test_a_lucky_peak_does_not_count_in_full():
-    # 0.8 and 0.6 become 0.7 each: the peak alone would have said 200 for 0.75.
-    assert labels_to_reach(LABELS, np.array([0.5, 0.8, 0.6, 0.9]), 0.75) == pytest.approx(325)
+@pytest.mark.parametrize(
+    ("curve", "target", "labels"),
+    [
+        ([0.5, 0.6, 0.8, 0.9], 0.65, 225),  # on a straight line between two points
+        ([0.5, 0.6, 0.8, 0.9], 0.8, 300),  # just reached
+        ([0.5, 0.6, 0.8, 0.9], 0.91, math.inf),
+        ([0.5, 0.6, 0.8, 0.9], 0.4, 100),  # it starts above
+        # 0.8 and 0.6 become 0.7 each: the lucky peak alone would have said 200.
+        ([0.5, 0.8, 0.6, 0.9], 0.75, 325),
+    ],
+)
+def test_labels_to_reach(curve, target, labels):
+    assert labels_to_reach(LABELS, np.array(curve), target) == pytest.approx(labels)
 
 
 def test_shares_are_of_the_mean_curves():
@@ -121,12 +115,8 @@ def test_a_curve_that_is_worse_at_one_point_is_found_there():
     p = stats.ttest_rel(ours[:, 2], theirs[:, 2], alternative="less").pvalue
     assert compared.p_worse[1] == pytest.approx(3 * p)
     assert compared.differences[1].high < 0
-
-
-def test_equal_curves_are_neither_worse_nor_better():
-    runs = np.tile([0.1, 0.7, 0.8], (5, 1))
-    compared = compare(runs, runs)
-    assert compared.p_worse == compared.p_better == [1.0, 1.0]
+    equal = compare(ours, ours)
+    assert equal.p_worse == equal.p_better == [1.0] * 3
 
 
 def test_false_alarms_along_a_whole_curve_stay_at_their_level():

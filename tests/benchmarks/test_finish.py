@@ -56,22 +56,7 @@ def test_items_of_several_classes_get_labels_without_suggestions_and_grids(extra
     assert figures["false_proofs"] == [0]
 
 
-def test_labels_of_several_classes_that_are_not_0_and_1_are_refused(tmp_path, capsys):
-    np.save(tmp_path / "X.npy", np.zeros((4, 2)))
-    np.save(tmp_path / "y.npy", np.array([[0, 2], [1, 0], [0, 0], [1, 1]]))
-    arguments = ["--vectors", str(tmp_path / "X.npy"), "--labels", str(tmp_path / "y.npy"), "--processes", "1"]
-    assert finish.main(arguments) == 2
-    assert "y.npy: expected 0 and 1 for each of several classes." in capsys.readouterr().err
-
-
-def test_each_class_alone_is_a_goal_only_of_several_classes(tmp_path, capsys):
-    assert finish.main(["--pools", "digits", "--each-class", "--processes", "1"]) == 2
-    assert "--each-class" in capsys.readouterr().err
-
-
-@given(
-    st.lists(st.lists(st.sets(st.integers(0, 3)) | st.none(), min_size=2, max_size=2), min_size=1, max_size=6),
-)
+@given(st.lists(st.lists(st.sets(st.integers(0, 3)) | st.none(), min_size=2, max_size=2), min_size=1, max_size=6))
 def test_each_class_has_the_answer_that_two_people_give_first(answers):
     kind = SeveralClasses(4)
     keys = [np.array([-1 if one is None else sum(1 << c for c in one) for one in person]) for person in answers]
@@ -105,16 +90,6 @@ def test_people_err_about_one_class_of_an_item():
 def test_more_classes_than_a_key_has_bits_are_refused():
     with pytest.raises(ValueError, match="at most 62 classes, not 63"):
         of_labels(np.zeros((2, 63), bool), 63)
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [["--vectors", "X.npy"], ["--seeds", "0"], ["--targets", "2"], ["--person-error", "0.7"], ["--near-copies", "-1"]],
-)
-def test_arguments_that_make_no_sense_are_refused(arguments, capsys):
-    with pytest.raises(SystemExit):
-        finish.main(arguments)
-    assert "error:" in capsys.readouterr().err
 
 
 def test_people_answer_independently_and_two_who_agree_are_rarely_wrong():

@@ -21,8 +21,3 @@ def test_it_tells_who_is_paused(capsys: pytest.CaptureFixture[str]) -> None:
     assert gold.main(["--people", "400", "--json", "--sure", "0.0001"]) == 0
     strict = json.loads(capsys.readouterr().out)["rows"][0]["paused"]
     assert strict["0.8"] < paused[2, "spammer: any class"]["0.8"] - 0.2
-
-
-def test_what_cannot_be_simulated_is_refused_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    assert gold.main(["--sure", "2"]) == 2
-    assert capsys.readouterr().err == "gold: --sure must lie between 0 and 1, and --people be at least 1.\n"

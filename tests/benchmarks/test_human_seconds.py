@@ -45,25 +45,6 @@ def test_a_small_run_says_all_that_is_documented(
     assert "not reached" in report.table(result)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--vectors", "x.npy"], "--vectors and --labels go together"),
-        (["--vectors", "/no/x.npy", "--labels", "/no/y.npy"], "cannot be read as a .npy file"),
-        (["--pools", "digits", "--rounds", "40"], "labels are asked for, the pool holds"),
-        (["--seeds", "0"], "are at least 1"),
-        (["--person-error", "1"], "--person-error from 0 to below 1"),
-    ],
-)
-def test_bad_input_is_refused(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
-    try:
-        status = human_seconds.main(arguments)
-    except SystemExit as exit_:
-        status = exit_.code
-    assert status == 2
-    assert message in capsys.readouterr().err
-
-
 def test_ways_of_asking_take_the_time_of_their_operators() -> None:
     people = People(np.zeros(100, np.int64), 4, seed=0, error=0.0)
     rows = np.arange(10)

@@ -1,6 +1,5 @@
 """Test the output and errors of `python -m benchmarks.label_efficiency`, and that it resumes."""
 
-import gzip
 import json
 from functools import partial
 from pathlib import Path
@@ -10,7 +9,7 @@ import pytest
 
 from benchmarks import label_efficiency
 from benchmarks.efficiency import compare, loop
-from benchmarks.efficiency.datasets import COPIES, DataError, Source
+from benchmarks.efficiency.datasets import DataError, Source
 from labeling.models import Project
 from labeling.steps import select
 from models_store.config import TrainConfig
@@ -57,35 +56,6 @@ def test_a_small_run_says_all_that_is_documented_and_a_second_one_takes_it_up(tm
     assert [path.stat().st_mtime_ns for path in kept] == [written[path] for path in kept], "only what lacked was run"
     assert sorted(written)[0].exists()
     assert all(again[name]["accuracy"] == told["accuracy"] for name, told in digits["strategies"].items())
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["--data", "mnist"], "'mnist' is none of fashion, redundant, longtail, digits"),
-        (["--strategies", "best"], "'best' is none of"),
-        (["--seeds", "0"], "'0' is not a whole number of at least 1"),
-        (["--candidate-factor", "nan"], "'nan' is not a number of at least 1"),
-        (["--test-share", "1"], "'1' is not a number between 0 and 1"),
-        (["--rounds", "2", "--budget", "100"], "not allowed with"),
-        (["--vectors", "X.npy"], "--vectors and --labels go together"),
-        (["--data", "digits", "--network", "convnet"], "--network convnet takes images"),
-        (["--data", "digits", "--budget", "4000"], "4000 labels are asked for, the pool holds 1258 items"),
-        (["--data", "digits", "--batch", "50", "--budget", "60"], "a budget of 60 leaves no batch of 50"),
-        (["--data", "fashion", "--fashion", "/nowhere"], "install Debian's package dataset-fashion-mnist"),
-        (["--vectors", "/no/X.npy", "--labels", "/no/y.npy"], "cannot be read as a .npy file"),
-    ],
-)
-def test_bad_input_is_refused_in_one_line(arguments, said, tmp_path, capsys):
-    try:
-        status = label_efficiency.main([*arguments, "--out", str(tmp_path)])
-    except SystemExit as exit_:
-        status = exit_.code
-    told = capsys.readouterr()
-    assert status == 2
-    assert told.out == ""
-    assert said in told.err
-    assert told.err.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -139,30 +109,3 @@ def test_defaults_are_those_of_a_new_project():
     assert project.mean_cluster_size == label_efficiency.MEAN_CLUSTER_SIZE
     assert (loop.COVERING_SHARE, loop.MOST) == (select.COVERING_SHARE, select.MOST_COVERING)
     assert project.training == {}
-
-
-@pytest.fixture(scope="module")
-def fashion_folder(tmp_path_factory):
-    """Write files as in Debian's package dataset-fashion-mnist, with random greys and equally many images of each
-    class.
-    """
-    folder = tmp_path_factory.mktemp("fashion")
-    for part, images in (("train", 60_000), ("t10k", 10_000)):
-        greys = np.tile(np.random.default_rng(0).integers(50, 200, (100, 28, 28), np.uint8), (images // 100, 1, 1))
-        for kind, values in (("images-idx3", greys), ("labels-idx1", (np.arange(images) % 10).astype(np.uint8))):
-            head = bytes([0, 0, 8, values.ndim]) + np.array(values.shape, ">i4").tobytes()
-            file = gzip.compress(head + values.tobytes(), compresslevel=1)
-            (folder / f"{part}-{kind}-ubyte.gz").write_bytes(file)
-    return folder
-
-
-@pytest.mark.long
-def test_versions_of_fashion_mnist(fashion_folder):
-    redundant = Source("redundant", fashion_folder=fashion_folder, pool=100).load(0)
-    groups = redundant.features.reshape(100 // COPIES, COPIES, -1).astype(float)
-    assert np.abs(groups - groups.mean(axis=1, keepdims=True)).mean() < 8, "copies differ by slight noise"
-    assert (redundant.labels.reshape(-1, COPIES) == redundant.labels[::COPIES, None]).all()
-    sizes = np.bincount(Source("longtail", fashion_folder=fashion_folder).load(0).labels)
-    assert sizes[0] == 6000
-    assert sizes[-1] == 60
-    assert (np.diff(sizes) < 0).all()

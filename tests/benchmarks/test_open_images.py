@@ -76,13 +76,3 @@ def test_sets_are_as_large_as_those_of_open_images(tmp_path: Path) -> None:
     sets = [pool.answer_of(place) for place in range(5_000)]
     assert np.mean([len(each) for each in sets]) == pytest.approx(made_up.SET_SIZE, abs=0.1)
     assert all(each == sorted(set(each)) and each for each in sets)
-
-
-@pytest.mark.parametrize("arguments", [["--items", "0"], ["--batch", "0"], ["--classes", "0"]])
-def test_bad_input_is_refused(
-    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("sys.argv", ["open_images", *arguments])
-    with pytest.raises(SystemExit):
-        open_images.parse()
-    assert "at least 1" in capsys.readouterr().err

@@ -31,9 +31,3 @@ def test_it_tells_how_often_intervals_held(
     assert found["estimates"] == 1
     assert all(0 <= found[name] <= 1 for name in ("needed_held", "gain_held", "no_upper_end"))
     assert payoff._needed(0.5, (np.array([10, 1000]), np.array([0.4, 0.6])), 5000) == pytest.approx(100)
-
-
-def test_arrays_that_cannot_be_read_are_refused_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    missing = str(tmp_path / "none.npy")
-    assert payoff.main(["--vectors", missing, "--labels", missing]) == 2
-    assert capsys.readouterr().err.count("\n") == 1

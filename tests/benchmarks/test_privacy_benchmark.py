@@ -77,34 +77,3 @@ def test_an_attack_finds_what_is_there_and_nothing_else():
 def test_what_epsilon_leaves_an_attacker():
     assert most_advantage(0, 0) == 0
     assert most_advantage(1, 1e-5) == pytest.approx(0.4621, abs=1e-3)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["--vectors", "X.npy"], "--vectors and --labels go together"),
-        (["--vectors", "/no/X.npy", "--labels", "/no/y.npy"], "cannot be read as a .npy file"),
-        (["--fashion", "/nowhere"], "install Debian's package dataset-fashion-mnist"),
-        (["--epsilon", "0"], "not a number from 0.05 to 100: '0'"),
-        (["--epsilon", "1,x"], "not a number from 0.05 to 100: 'x'"),
-        (["--seeds", "0"], "not a whole number of at least 1: '0'"),
-        (["--test-share", "1"], "not a share from 0.01 to 0.99: '1'"),
-    ],
-)
-def test_bad_input_is_refused_in_one_line(arguments, said, capsys):
-    try:
-        status = command.main(arguments)
-    except SystemExit as exit_:
-        status = exit_.code
-    told = capsys.readouterr()
-    assert status == 2
-    assert told.out == ""
-    assert said in told.err
-    assert told.err.count("\n") == 1
-
-
-def test_too_few_items_are_refused(tmp_path, capsys):
-    np.save(tmp_path / "X.npy", np.zeros((50, 2)))
-    np.save(tmp_path / "y.npy", np.arange(50) % 2)
-    assert command.main(["--vectors", str(tmp_path / "X.npy"), "--labels", str(tmp_path / "y.npy")]) == 2
-    assert "at least 100 are needed" in capsys.readouterr().err

@@ -45,19 +45,3 @@ def test_the_small_network_learns_from_embeddings_alone(tmp_path: Path, monkeypa
     source = fields.Source(fields.NAME, vectors=tmp_path / "X.npy", labels=tmp_path / "y.npy")
     data = fields.embeddings(runs.load(source, 0))
     assert data.features.shape[1:] == data.test_features.shape[1:] == data.input_shape == (4,)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "problem"),
-    [
-        (["--layers", "lora"], "--layers needs --fields"),
-        (["--fields", "--layers", "some"], "not some of lora, all: 'some'"),
-    ],
-)
-def test_layers_that_do_not_fit_are_refused(
-    arguments: list[str], problem: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit) as stopped:
-        command.main(arguments)
-    assert stopped.value.code == 2
-    assert problem in capsys.readouterr().err

@@ -48,12 +48,6 @@ def test_with_equal_steps_larger_batches_learn_from_more_texts() -> None:
     assert {work.config(1000).steps for work in works} == {30}
 
 
-def test_too_few_texts_are_refused_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "texts.txt").write_text("one\ntwo\n")
-    assert command.main(["--texts", str(tmp_path / "texts.txt")]) == 2
-    assert capsys.readouterr().err == "privacy: 2 texts are too few; at least 4,000 are needed.\n"
-
-
 def test_entries_of_the_dictionary_are_read_once_each_and_name_their_field(tmp_path: Path) -> None:
     entries = [
         "Coney  n. (Zoöl.) A rabbit, also its fur, which is made into hats.\n",
