@@ -1,11 +1,12 @@
 """Small real data, and models trained once on it."""
 
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
 import pytest
 import torch
-from model_data import ALONE, SHAPES, Pool, blobs, digit_images, train_on
+from model_data import SHAPES, SHORT, Pool, blobs, digit_images, train_on
 
 from models_store import encoders
 from models_store.training import Trained
@@ -27,15 +28,27 @@ def digits() -> Pool:
     return Pool(encoders.get("pixels").fit([]).encode(images), classes, 10)
 
 
+@cache
+def trained_for(question: str) -> Trained:
+    """Return a model of vectors, which has learned a little."""
+    return train_on(blobs(200, seed=1), question=question, config=SHORT)
+
+
 @pytest.fixture(scope="session", params=["single", "multi", "verify"])
 def trained(request: pytest.FixtureRequest) -> Trained:
     """Return a model of vectors for each question."""
-    return train_on(blobs(200, seed=1), question=request.param, config=ALONE)
+    return trained_for(request.param)
+
+
+@pytest.fixture(scope="session")
+def trained_one() -> Trained:
+    """Return a model of vectors for one question, where the question makes no difference."""
+    return trained_for("single")
 
 
 @pytest.fixture(scope="session")
 def image_model(digits: Pool) -> Trained:
     rows = np.random.default_rng(0).permutation(len(digits.classes))[:90]
     return train_on(
-        Pool(digits.features[rows], digits.classes[rows], 10), question="single", shape=SHAPES["image"], config=ALONE
+        Pool(digits.features[rows], digits.classes[rows], 10), question="single", shape=SHAPES["image"], config=SHORT
     )

@@ -14,6 +14,7 @@ from models_store.training import Recipe, Runtime, Trained, TrainingSet, train
 SHAPES = {"image": (3, 32, 32)}
 # Further trainings change no answer (test_calibrating.py), and would take four times as long again.
 ALONE = TrainConfig(calibration_labels=0)
+SHORT = TrainConfig(calibration_labels=0, max_steps=40, min_steps=40)
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,7 @@ from models_store.config import TrainConfig
 from models_store.prediction import predict, probabilities
 from models_store.reliability import calibration
 from models_store.training import Progress, Recipe, Runtime, Stopped, TrainingSet, calibrate, forget, trainer
-from models_store.training.calibrating import (
-    FEWEST,
-    LARGEST_PART,
-    LEAST_REPRESENTATIVE,
-    MOST_TRAININGS,
-    further_parts,
-)
+from models_store.training.calibrating import FEWEST, LARGEST_PART, LEAST_REPRESENTATIVE, MOST_TRAININGS, further_parts
 from models_store.training.run import Run
 from models_store.training.trainer import numbered
 from models_store.training.training_set import split_off_validation
@@ -166,20 +160,6 @@ def test_labels_drawn_at_random_alone_tell_it_if_there_are_enough(monkeypatch, n
     else:
         assert {*asked} <= {*np.flatnonzero(representative)}
         assert len(asked) > 700  # but for one a class
-
-
-@pytest.mark.long
-def test_labels_drawn_at_random_tell_it_as_well_where_most_were_picked():
-    """A network whose labels were picked by an earlier one, the hardest ones, is calibrated on new items."""
-    pool, new = noisy(8000, seed=1), noisy(5000, seed=2)
-    first = train_on(Pool(pool.features[:300], pool.classes[:300], 4), config=TrainConfig(calibration_labels=0))
-    p = np.concatenate([part for _, part in probabilities(first.model, pool.features)])
-    rows = np.concatenate([np.arange(300), 300 + np.argsort(p[300:].max(axis=1))[:900]])
-    labeled = Pool(pool.features[rows], pool.classes[rows], 4)
-    trained = train_on(labeled, representative=np.arange(1200) < 300)
-    said = np.concatenate([part for _, part in probabilities(trained.model, new.features)])
-    assert 250 < trained.calibration_size <= 300  # of a thousand that would be asked
-    assert abs((said.argmax(axis=1) == new.classes).mean() - said.max(axis=1).mean()) < 0.05  # over seeds 0.01 to 0.02
 
 
 class Killed(BaseException):

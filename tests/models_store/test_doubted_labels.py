@@ -2,17 +2,8 @@
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_digits
 
-from models_store import questions
-from models_store.config import TrainConfig
-from models_store.crossfit import held_out_probabilities
 from models_store.label_errors import label_errors, score_errors, set_errors
-from models_store.training import Recipe, TrainingSet
-from tests.extent import some
-
-N, WRONG = 700, 60
-SHORT = TrainConfig(temperature="none", epochs=8, min_steps=50, max_steps=100)
 
 
 def test_what_cannot_be_told_is_left_out() -> None:
@@ -57,28 +48,3 @@ def test_the_next_point_of_a_scale_is_no_error() -> None:
     assert doubts.quality == pytest.approx([0.23, 0.23])
     # Of three points each is another answer.
     assert score_errors(np.array([0, 1]), np.array([[0.1, 0.7, 0.2]] * 2)).places.tolist() == [0]
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("question", some(["multi", "score"]))
-def test_injected_errors_come_first(question: str) -> None:
-    """Labels are digits' properties (even, above four, with a loop) or halved digits as scores with errors of two
-    points or more.
-
-    Of the 60 most doubted labels, 45 and 54 are wrong; by chance it would be a tenth.
-    """
-    features, digits = (each[:N] for each in load_digits(return_X_y=True))
-    rng = np.random.default_rng(0)
-    wrong = rng.choice(N, WRONG, replace=False)
-    if question == "multi":
-        labels = np.stack([digits % 2 == 0, digits > 4, np.isin(digits, [0, 6, 8, 9])], axis=1)
-        labels[wrong, rng.integers(3, size=WRONG)] ^= True
-    else:
-        labels = digits // 2
-        labels[wrong] = (labels[wrong] + rng.integers(2, 4, WRONG)) % 5
-    asks = questions.named(question)
-    n_classes = 3 if question == "multi" else 5
-    training_set = TrainingSet((features / 16).astype(np.float32), labels, question, n_classes, (64,))
-    held_out = held_out_probabilities(training_set, Recipe(1, SHORT), folds=5)
-    first = asks.doubts(labels, held_out, least=10).places[:WRONG]
-    assert np.isin(first, wrong).sum() >= WRONG / 2

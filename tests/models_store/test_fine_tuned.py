@@ -92,47 +92,8 @@ def test_a_picture_alone_gives_what_it_gives_among_others(trained: Trained, few:
     np.testing.assert_allclose(among[::23], alone, atol=1e-4)
 
 
-@pytest.mark.long
-def test_it_learns_more_than_a_small_network_on_the_frozen_one(tmp_path: Path, digits) -> None:
-    """The network was pretrained on 0 and 1 and learns 5 to 9: at least 0.95 over seeds, against 0.85 to 0.9 when
-    frozen.
-    """
-    earlier, here = np.flatnonzero(digits.classes < 2), np.flatnonzero(digits.classes >= 5)
-    network = learned_elsewhere(digits.features[earlier], digits.classes[earlier])
-    tuned = FineTuned.fit([], architecture=SMALL[0], weights=saved(network, tmp_path / "w.safetensors"), size=32)
-    order = np.random.default_rng(0).permutation(here)[:550]
-    learned, new = order[:250], order[250:]
-    with torch.inference_mode():
-        embed = tuned.network(1).eval()
-        seen = np.concatenate([embed(part)[0].numpy() for part in pictures(digits.features[order]).split(64)])
-    config = TrainConfig(min_steps=200, max_steps=200, calibration_labels=0, learning_rate=1e-2, batch_size=32)
-    small = train(TrainingSet(seen[:250], digits.classes[learned] - 5, "single", 5, (tuned.width,)), Recipe(1, config))
-    whole = trained_on(tuned, Pool(digits.features[learned], digits.classes[learned] - 5, 5), config)
-    of_small = (answers(small.model, seen[250:]) == digits.classes[new] - 5).mean()
-    of_whole = (answers(whole.model, digits.features[new]) == digits.classes[new] - 5).mean()
-    assert of_whole > of_small
-    assert of_whole > 0.9
-
-
 def pictures(features: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(features).reshape(-1, 3, 32, 32)
-
-
-def learned_elsewhere(features: np.ndarray, classes: np.ndarray) -> torch.nn.Module:
-    """Pretrain a network in the usual way, with batch norms that learn."""
-    network = network_of(SMALL[0]).train()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        optimiser = torch.optim.AdamW(network.parameters(), lr=3e-3)
-        for _ in range(30):
-            rows = torch.randint(len(classes), (32,))
-            loss = torch.nn.functional.cross_entropy(
-                network((pictures(features)[rows] / 255 - 0.5) / 0.5), torch.from_numpy(classes)[rows]
-            )
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-    return network.eval()
 
 
 def test_what_is_known_already_takes_smaller_steps(fitted: FineTuned) -> None:

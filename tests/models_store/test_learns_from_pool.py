@@ -14,7 +14,6 @@ from sklearn.neighbors import NearestNeighbors
 
 from models_store.artifact import load, save
 from models_store.config import TrainConfig
-from models_store.prediction import predict
 from models_store.training import Later, Propagated, Recipe, Runtime, TrainingSet, calibrate, train, trainer
 from models_store.training.run import Run
 from models_store.training.spreading import NEIGHBOURS, SHARPNESS, Graph, log_shares
@@ -80,23 +79,6 @@ def test_held_out_labels_choose_who_is_believed():
     assert by_graph.right > 0.95 > 0.7 > by_graph.right_without
     assert by_network.right > 0.95
     assert by_network.network > 2 * by_network.graph
-
-
-@pytest.mark.long
-def test_four_labels_of_each_moon_and_the_pool_suffice():
-    x, y = make_moons(800, noise=0.06, random_state=3)
-    x = x.astype(np.float32)
-    rows = np.concatenate([np.flatnonzero(y[:400] == index)[:4] for index in range(2)])
-    pool = x[np.setdiff1d(np.arange(400), rows)]
-    labels = TrainingSet(x[rows], y[rows], "single", 2, (2,), pool=pool)
-    right = {}
-    for learns_from in ("labels", "pool"):
-        trained = train(labels, Recipe(1, TrainConfig(learns_from=learns_from, min_steps=100)))
-        best = np.concatenate([part.best for part in predict(trained.model, x[400:])])
-        right[learns_from] = (best == y[400:]).mean()
-        assert (trained.pool is None) == (learns_from == "labels")
-        assert trained.training_size == 8
-    assert right["pool"] > 0.9 > 0.85 > right["labels"]
 
 
 def digits_set(n: int, m: int = 300) -> TrainingSet:

@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from model_data import Pool, asked, blobs, train_on
+from model_data import asked, blobs, train_on
 
 from models_store.config import TrainConfig
-from models_store.metrics import per_class
 from models_store.prediction import predict
 from models_store.questions import named
 from models_store.questions.base import FOCUS, MOST_WEIGHT
@@ -92,30 +91,6 @@ def test_one_label_of_a_class_does_not_drown_all_others():
     targets = torch.tensor([0] * 10_000 + [1])
     weights = Objective.of(named("single"), TrainConfig(class_balance=1.0), targets, 2, CPU).weights
     assert weights[1] / weights[0] <= MOST_WEIGHT * 2
-
-
-def hard(n, seed):
-    """Return classes so blurred that a model with few labels of a class does best never to predict it."""
-    pool = blobs(n, seed=seed)
-    blur = np.random.default_rng(seed + 50).normal(scale=2.0, size=pool.features.shape)
-    return Pool((pool.features + blur).astype(np.float32), pool.classes, pool.n_classes)
-
-
-@pytest.mark.long
-def test_weights_help_a_rare_class():
-    """Over seeds, a class of one in sixty is recognised in two of three cases with weights, and in one of ten
-    without.
-    """
-    pool, test = hard(1500, seed=1), hard(2000, seed=2)
-    kept = np.flatnonzero((pool.classes != 3) | (np.arange(1500) % 20 == 0))
-    rare = Pool(pool.features[kept], pool.classes[kept], 4)
-
-    def recall(balance):
-        trained = train_on(rare, config=TrainConfig(class_balance=balance, epochs=10, calibration_labels=0))
-        best = np.concatenate([part.best for part in predict(trained.model, test.features)])
-        return per_class(test.classes, best, 4).recall[3]
-
-    assert recall(1.0) > recall(0.0) + 0.25
 
 
 @pytest.mark.parametrize(

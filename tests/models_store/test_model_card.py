@@ -65,27 +65,17 @@ def test_hubs_find_the_accuracy_in_front() -> None:
     assert "model-index" not in front_matter(model_card(manifest(metrics={"control": {"n": 0}})))
 
 
-def test_privacy_is_told_in_plain_words() -> None:
+def test_privacy_what_is_not_known_and_of_many_classes_the_first_are_told() -> None:
     card = model_card(manifest(privacy={"epsilon": 2.5, "delta": 1e-5}))
     assert "with differential privacy: ε = 2.5 and δ = 1e-05." in card
     assert "without differential privacy" not in card
-
-
-def test_what_was_not_measured_is_said_to_be_so() -> None:
-    card = model_card(manifest(metrics={}, calibration=None))
-    assert card.count("Not measured") == 2
-
-
-def test_what_is_not_known_is_left_out() -> None:
+    assert model_card(manifest(metrics={}, calibration=None)).count("Not measured") == 2
+    card = model_card(manifest(classes=[f"class {n}" for n in range(2000)], n_classes=2000))
+    assert "class 49, and 1,950 more: see the manifest." in card
     known = ("question", "n_classes", "input_shape", "seed", "network", "versions", "training", "privacy")
     card = model_card({name: value for name, value in manifest().items() if name in known})
     assert card.count("# A model") == 1
     assert "None" not in card
-
-
-def test_of_many_classes_the_first_are_named() -> None:
-    card = model_card(manifest(classes=[f"class {n}" for n in range(2000)], n_classes=2000))
-    assert "class 49, and 1,950 more: see the manifest." in card
 
 
 @pytest.mark.parametrize(

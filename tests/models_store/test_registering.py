@@ -151,19 +151,13 @@ FAULTS = {
         zipped({"../../model.onnx": b"", "manifest.json": b"{}"}),
         r"outside its folder, '\.\./\.\./model\.onnx'",
     ),
-    "method": (
-        zipped({"model.onnx": b"x" * 99, "manifest.json": b"{}"}, zipfile.ZIP_BZIP2),
-        "unusual method",
-    ),
+    "method": (zipped({"model.onnx": b"x" * 99, "manifest.json": b"{}"}, zipfile.ZIP_BZIP2), "unusual method"),
     "broken zip": (packed(linear_graph(WEIGHTS), FACTS)[40:], "cannot be read"),
     "no graph": (packed(b"\x00 no graph", FACTS), "is no ONNX graph"),
     "text": (b"id,label\n1,a\n", "is no ONNX graph"),
     "bare": (linear_graph(WEIGHTS), "has no manifest"),
     "external": (packed(external(), FACTS), "keeps 'w' in another file"),
-    "custom": (
-        packed(linear_graph(WEIGHTS, [SOFTMAX[0], MINE], opsets=["x.y"]), FACTS),
-        r"uses x\.y\.Mine",
-    ),
+    "custom": (packed(linear_graph(WEIGHTS, [SOFTMAX[0], MINE], opsets=["x.y"]), FACTS), r"uses x\.y\.Mine"),
     "unknown": (
         packed(linear_graph(WEIGHTS, [SOFTMAX[0], ("Mine", ["logits"], ["probabilities"])]), FACTS),
         "cannot be run",

@@ -1,7 +1,5 @@
 """Test the sentence encoder with a real model from a local folder, without network and foreign code."""
 
-import importlib
-import inspect
 import json
 import shutil
 import socket
@@ -11,13 +9,11 @@ from typing import NoReturn
 
 import numpy as np
 import pytest
-from model_data import ALONE, Pool, train_on
 from sentence_model import MINILM, TINY_DIM, make_tiny
 
 from models_store import encoders
-from models_store.encoders import EncoderSetupError, EncodingError, TfidfSvd
+from models_store.encoders import EncoderSetupError, EncodingError
 from models_store.encoders.sentences import SentenceTransformers
-from models_store.prediction import predict
 from tests.extent import some
 
 CARS = ["My car broke down.", "The automobile would not start any more."]
@@ -156,29 +152,3 @@ def test_a_missing_library_is_told_with_what_installs_it(folder: Path, monkeypat
     with pytest.raises(EncoderSetupError, match="needs the package sentence_transformers") as error:
         SentenceTransformers.fit([], folder=folder)
     assert str(error.value).endswith("scripts/setup.sh requirements-encoders.txt")
-
-
-def what_scipy_says(per_package: int) -> tuple[list[str], np.ndarray]:
-    """Return first sentences of scipy's docstrings, and which of eight packages each is from."""
-    rng = np.random.default_rng(0)
-    texts: list[str] = []
-    for name in ("stats", "signal", "linalg", "ndimage", "optimize", "special", "interpolate"):
-        package = importlib.import_module(f"scipy.{name}")
-        documented = (inspect.getdoc(getattr(package, each)) or "" for each in sorted(package.__all__))
-        said = sorted({" ".join(text.split("\n\n")[0].split()) for text in documented} - {""})
-        texts += rng.choice(said, per_package, replace=False).tolist()
-    return texts, np.repeat(np.arange(7), per_package)
-
-
-@pytest.mark.long
-@pytest.mark.slow
-def test_few_labels_go_further_than_with_words_alone(minilm: SentenceTransformers) -> None:
-    texts, classes = what_scipy_says(24)
-    labeled = np.arange(len(texts)) % 24 < 8
-    accuracy = {}
-    for encoder in (minilm, TfidfSvd.fit(texts)):
-        features = encoder.encode(texts)
-        model = train_on(Pool(features[labeled], classes[labeled], 7), config=ALONE).model
-        best = np.concatenate([part.best for part in predict(model, features[~labeled])])
-        accuracy[encoder.name] = float(np.mean(best == classes[~labeled]))
-    assert accuracy["sentence-transformers"] > accuracy["tfidf-svd"] + 0.05, accuracy

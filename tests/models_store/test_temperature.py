@@ -1,19 +1,17 @@
 """Test that the temperature corrects overconfidence, changes no answer, and is better than any other."""
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from model_data import Pool, asked, blobs, train_on
+from model_data import blobs, train_on
 from torch.nn import functional as F
 
 from models_store.config import TrainConfig
 from models_store.networks.calibration import apart
-from models_store.prediction import predict, probabilities
 from models_store.questions import named
 from models_store.training.calibrating import HIGHEST, LIKELY, LOWEST, OBJECTIVES, fit_adaptive, fit_temperature
 from tests.extent import examples, some
@@ -80,32 +78,6 @@ def test_yes_or_no_questions_have_one_too(by, question):
 def test_what_cannot_be_fitted_is_refused_in_words(n, by, words):
     with pytest.raises(ValueError, match=words):
         fit_temperature(named("single"), torch.zeros(n, 2), torch.zeros(n, dtype=torch.int64), by=by)
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("question", some(["single", "multi"]))  # to "verify" is to answer one class of many
-def test_a_training_ends_with_one_which_changes_how_sure_it_is_and_no_answer(question):
-    """Some of the pool's labels are wrong and are memorised, which makes the network overconfident."""
-    pool = blobs(400, seed=1)
-    rng = np.random.default_rng(0)
-    noisy = Pool(pool.features, np.where(rng.random(400) < 0.3, rng.integers(0, 4, 400), pool.classes), 4)
-    config = TrainConfig(weight_decay=0, validation_share=0, epochs=20, min_steps=100, calibration_labels=80)
-    plain, cooled = (
-        train_on(noisy, question=question, config=replace(config, temperature=by)) for by in ("none", "likelihood")
-    )
-    assert plain.temperature is None
-    assert cooled.temperature > 1  # over seeds 1.3 to 2.1
-    proposed = asked(noisy, question).get("proposed")
-    before, after = (
-        np.concatenate([p for _, p in probabilities(trained.model, noisy.features, proposed=proposed)])
-        for trained in (plain, cooled)
-    )
-    assert np.abs(after - before).max() > 0.02  # over seeds 0.06 to 0.2
-    one, other = (
-        np.concatenate([part.best for part in predict(trained.model, noisy.features, proposed=proposed)])
-        for trained in (plain, cooled)
-    )
-    np.testing.assert_array_equal(one, other)
 
 
 def test_without_labels_that_were_held_back_there_is_none():

@@ -11,28 +11,26 @@ import pytest
 from models_store.config import TrainConfig
 
 
-def test_an_empty_object_gives_the_defaults():
+def test_given_values_replace_defaults_the_rest_stays_and_all_survives_json():
     assert TrainConfig.from_dict({}) == TrainConfig()
-
-
-def test_given_values_replace_defaults_and_the_rest_stays():
     config = TrainConfig.from_dict({"epochs": 5, "learning_rate": 0.01, "max_seconds": None, "augment": False})
     assert config == dataclasses.replace(TrainConfig(), epochs=5, learning_rate=0.01, augment=False)
-
-
-def test_the_settings_survive_json():
-    config = TrainConfig(epochs=3, max_seconds=2.5)
     assert TrainConfig.from_dict(json.loads(json.dumps(dataclasses.asdict(config)))) == config
-
-
-def test_a_whole_number_will_do_where_a_fraction_may_stand():
-    assert TrainConfig.from_dict({"weight_decay": 0, "max_seconds": 60}).max_seconds == 60
+    assert TrainConfig.from_dict({"weight_decay": 0, "max_seconds": 60}).max_seconds == 60, "whole numbers will do"
 
 
 def test_an_unknown_name_is_named_beside_the_known_ones():
     with pytest.raises(ValueError, match=r"unknown epoch; known: epochs, batch_size, .*augment") as caught:
         TrainConfig.from_dict({"epoch": 3})
     assert "\n" not in str(caught.value)
+
+
+def test_what_is_no_object_of_settings_is_refused_and_all_wrong_values_are_told_at_once():
+    for value in ([], "epochs=3", None, 3):
+        with pytest.raises(ValueError, match="expected an object of settings"):
+            TrainConfig.from_dict(value)
+    with pytest.raises(ValueError, match=r"epochs must be .*; batch_size must be "):
+        TrainConfig.from_dict({"epochs": 0, "batch_size": 0})
 
 
 @pytest.mark.parametrize(
@@ -62,17 +60,6 @@ def test_an_unknown_name_is_named_beside_the_known_ones():
 def test_a_value_of_the_wrong_type_or_out_of_range_is_named(name, value):
     with pytest.raises(ValueError, match=f"^training: {name} must be "):
         TrainConfig.from_dict({name: value})
-
-
-def test_all_wrong_values_are_told_at_once():
-    with pytest.raises(ValueError, match=r"epochs must be .*; batch_size must be "):
-        TrainConfig.from_dict({"epochs": 0, "batch_size": 0})
-
-
-@pytest.mark.parametrize("value", [[], "epochs=3", None, 3])
-def test_anything_but_an_object_is_refused(value):
-    with pytest.raises(ValueError, match="expected an object of settings"):
-        TrainConfig.from_dict(value)
 
 
 def test_every_setting_says_what_it_means_and_its_default_is_within_bounds():

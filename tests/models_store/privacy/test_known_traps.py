@@ -19,7 +19,7 @@ from models_store.privacy.config import PrivacyConfig
 from models_store.privacy.training import losses_of, train_private
 from models_store.training import Propagated, TrainingSet
 
-STEPS = 60
+STEPS = 20
 SETTINGS = PrivacyConfig(noise_multiplier=2.0, delta=1e-4, steps=STEPS, chunk=50)
 
 
@@ -52,9 +52,7 @@ def without_chance(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(3)
     monkeypatch.setattr(entropy, "poisson_sample", lambda n, rate: np.flatnonzero(rng.random(n) < rate))
     monkeypatch.setattr(
-        entropy,
-        "gaussian",
-        lambda shape, deviation: torch.from_numpy(rng.normal(0, deviation, tuple(shape))).float(),
+        entropy, "gaussian", lambda shape, deviation: torch.from_numpy(rng.normal(0, deviation, tuple(shape))).float()
     )
 
 
@@ -120,7 +118,7 @@ def test_a_clipping_norm_is_a_number_that_is_fixed_beforehand(clipping: Any) -> 
 
 def test_the_batches_are_poisson_samples_and_not_parts_of_a_shuffled_pass(seen: list[Seen]) -> None:
     """In passes over shuffled records, all batches have one size, and each record comes up once in a pass."""
-    n, rate, steps = 400, 0.1, 250
+    n, rate, steps = 400, 0.1, 130
     config = replace(SETTINGS, steps=steps, growth=(1.0,), largest_rate=rate)
     train_private(labeled(blobs(n, seed=1)), config, seed=1)
     taken = np.zeros((steps, n), bool)

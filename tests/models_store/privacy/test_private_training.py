@@ -7,7 +7,7 @@ import random
 import numpy as np
 import pytest
 import torch
-from model_data import SHAPES, Pool, asked, blobs, labeled
+from model_data import Pool, asked, blobs, labeled
 from scipy import stats
 from torch import nn
 from torch.nn import functional as F
@@ -47,14 +47,6 @@ def test_it_learns_each_question(question):
     taken = best(trained, pool, answers.get("proposed"))
     right = answers["targets"][np.arange(1000), taken] if question == "multi" else answers["targets"] == taken
     assert right.mean() > 0.8
-
-
-@pytest.mark.long
-def test_it_learns_pictures(digits):
-    order = np.random.default_rng(5).permutation(len(digits.classes))
-    seen, unseen = (Pool(digits.features[rows], digits.classes[rows], 10) for rows in (order[:1300], order[1300:]))
-    trained = train_on(seen, shape=SHAPES["image"], steps=90)
-    assert accuracy(unseen.classes, best(trained, unseen)).value > 0.85
 
 
 @pytest.mark.long
