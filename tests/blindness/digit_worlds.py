@@ -8,18 +8,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import draining
 import numpy as np
 from adversary import Adversary
 from django.utils import timezone
 from factories import make_member
 from PIL import Image
 from sklearn.datasets import load_digits
+from taken_in import take_in
 
-from labeling.intake.run import import_items
-from labeling.intake.uploads import register
-from labeling.loop.step import Step
 from labeling.models import Batch, Finish, Item, Job, Project, User
-from labeling.models.jobs import worker_name
 from labeling.projects.create import create_project
 from labeling.queue import copy_answers, gold, queue, submitting
 from labeling.queue.answer import Answer
@@ -48,14 +46,11 @@ SETTINGS = {
     "training": {"epochs": 15, "min_steps": 60, "calibration_labels": 0, "learns_from": "labels"},
     "encoder": {"name": "pixels", "options": {"size": 16}},
 }
-ON_THE_SIDE = (Job.Kind.SURVEY, Job.Kind.BASELINE, Job.Kind.CALIBRATE, Job.Kind.MISLABELED)
 
 
 def drain() -> None:
     """Run the steps of the loop, except slow steps that only measure."""
-    worker = Worker(run_step)
-    while worker.run_next():
-        Job.objects.filter(kind__in=ON_THE_SIDE, state=Job.State.WAITING).update(state=Job.State.DONE)
+    draining.drain(may_fail=True, aside=draining.ON_THE_SIDE)
 
 
 def noisy_digits(path: Path, *, proposing: bool, suggesting: bool = False) -> Path:
@@ -86,8 +81,7 @@ def imported(folder: Path, number: int, settings: dict[str, Any], *, suggesting:
     all_settings = {**SETTINGS, **settings, "secret": bytes([number]) * 32}
     project = create_project(slug=f"digits-{number}", kind="image", classes=classes, settings=all_settings)
     path = noisy_digits(folder / f"{number}.zip", proposing=project.asks.proposes, suggesting=suggesting)
-    job = register(project=project, user=None, path=path, name=path.name, strict=True, taken_by=worker_name())
-    import_items(Step(job, gives_way=False))
+    take_in(project, path)
     return project
 
 

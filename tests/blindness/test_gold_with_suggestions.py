@@ -10,15 +10,13 @@ from django.db.models import Q
 from draining import drain
 from factories import make_member, make_project
 from predicting.handed import given_project, hand_in, lines, predictions, put_in, vectors
+from taken_in import take_in
 
-from labeling.intake.run import import_items
-from labeling.intake.uploads import register
-from labeling.loop.step import Step
 from labeling.models import ItemImport, Project, Task, User
-from labeling.models.jobs import worker_name
 from labeling.models.tasks import TaskQuerySet
 from labeling.queue import queue, submitting
 from labeling.queue.answer import Answer
+from tests.extent import some
 
 CLASSES = ["cat", "dog", "owl"]
 BATCH = 40
@@ -44,9 +42,7 @@ def add(folder: Path, project: Project, name: str, n: int, suggested: Collection
         row |= {"suggestion": "dog"} if i in suggested else {}
     path = folder / f"{name}.jsonl"
     path.write_bytes(lines(rows))
-    job = register(project=project, user=None, path=path, name=path.name, strict=True, taken_by=worker_name())
-    import_items(Step(job, gives_way=False))
-    return project.imports.latest("pk")
+    return take_in(project, path)
 
 
 def of_batch(project: Project, *, is_gold: bool) -> TaskQuerySet:
@@ -58,7 +54,9 @@ def with_suggestion(tasks: TaskQuerySet) -> int:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize(("pool", "gold"), [(range(45), ()), ((), range(60)), (range(90), ()), (range(45), range(60))])
+@pytest.mark.parametrize(
+    ("pool", "gold"), some([(range(45), ()), (range(45), range(60)), ((), range(60)), (range(90), ())], 2)
+)
 def test_no_gold_is_asked_that_suggestions_would_tell(
     pool: Collection[int], gold: Collection[int], tmp_path: Path
 ) -> None:
@@ -68,7 +66,9 @@ def test_no_gold_is_asked_that_suggestions_would_tell(
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize(("pool", "gold", "n"), [(range(60), range(30), 20), (range(60), range(6), 9), ((), (), 20)])
+@pytest.mark.parametrize(
+    ("pool", "gold", "n"), some([(range(60), range(30), 20), (range(60), range(6), 9), ((), (), 20)], 2)
+)
 def test_gold_tasks_have_a_suggestion_as_often_as_others(
     pool: Collection[int], gold: Collection[int], n: int, tmp_path: Path
 ) -> None:

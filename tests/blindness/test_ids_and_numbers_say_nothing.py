@@ -14,22 +14,13 @@ from factories import digit_png, make_member, make_project
 from hypothesis import given
 from hypothesis import strategies as st
 from rest_framework.test import APIClient
+from taken_in import take_in
 
 from labeling.intake.numbering import Permutation, numbers_for
-from labeling.intake.run import import_items
-from labeling.intake.uploads import register
-from labeling.loop.step import Step
 from labeling.models import Item, ItemImport, Project, Role
-from labeling.models.jobs import worker_name
 
 CLASSES = ["cat", "dog", "owl"]
 EACH = 40
-
-
-def take_in(project: Project, path: Path, *, strict: bool = False) -> ItemImport:
-    job = register(project=project, user=None, path=path, name=path.name, strict=strict, taken_by=worker_name())
-    import_items(Step(job, gives_way=False))
-    return ItemImport.objects.get(job=job)
 
 
 def zip_of_images(path: Path, *, table: bool) -> Path:
@@ -70,7 +61,7 @@ def order_told(project: Project) -> float:
 @pytest.mark.parametrize("table", [True, False], ids=["with a table", "by folders"])
 def test_ids_of_images_tell_neither_folder_nor_name(tmp_path: Path, table: bool) -> None:
     project = make_project(kind="image", classes=CLASSES)
-    take_in(project, zip_of_images(tmp_path / "pets.zip", table=table))
+    take_in(project, zip_of_images(tmp_path / "pets.zip", table=table), strict=False)
     items = list(project.items.all())
     assert len(items) == EACH * len(CLASSES)
     for item in items:
@@ -91,7 +82,7 @@ def guesses() -> set[str]:
 @pytest.mark.parametrize("form", ["csv", "jsonl", "json"])
 def test_numbers_of_rows_tell_nothing_of_their_order(tmp_path: Path, form: str) -> None:
     project = make_project(classes=CLASSES)
-    done = take_in(project, sorted_by_class(tmp_path, form))
+    done = take_in(project, sorted_by_class(tmp_path, form), strict=False)
     assert done.accepted == EACH * len(CLASSES)
     assert order_told(project) < 0.3
     assert not any("rows" in external_id for external_id in project.items.values_list("external_id", flat=True))
@@ -102,7 +93,7 @@ def test_vectors_keep_what_belongs_to_them(tmp_path: Path) -> None:
     """The encoder reads each item's own vector, whatever numbers the items get."""
     project = make_project(kind="vector", classes=CLASSES)
     np.save(tmp_path / "x.npy", np.arange(2400, dtype=np.float32).reshape(1200, 2))
-    take_in(project, tmp_path / "x.npy")
+    take_in(project, tmp_path / "x.npy", strict=False)
     order = list(project.items.unencoded().values_list("source", "media", "media_offset"))
     assert [source for source, _, _ in order] != [f"row {n}" for n in range(1, 1201)]
     assert [place for _, *place in order] == sorted(place for _, *place in order)
@@ -114,8 +105,8 @@ def test_vectors_keep_what_belongs_to_them(tmp_path: Path) -> None:
 def test_the_same_file_again_brings_nothing_new(tmp_path: Path) -> None:
     project = make_project(kind="image", classes=CLASSES)
     path = zip_of_images(tmp_path / "pets.zip", table=True)
-    take_in(project, path)
-    again = take_in(project, path)
+    take_in(project, path, strict=False)
+    again = take_in(project, path, strict=False)
     assert (again.accepted, again.rejected) == (0, EACH * len(CLASSES))
 
 
@@ -123,20 +114,20 @@ def test_the_same_file_again_brings_nothing_new(tmp_path: Path) -> None:
 def test_items_that_an_earlier_version_named_after_their_files_are_known(tmp_path: Path) -> None:
     project = make_project(kind="image", classes=CLASSES)
     path = zip_of_images(tmp_path / "pets.zip", table=True)
-    take_in(project, path)
+    take_in(project, path, strict=False)
     for item in project.items.all():
         Item.objects.filter(pk=item.pk).update(external_id=item.source.partition(", ")[2] or item.source)
     ItemImport.objects.update(first_number=None)
     names = [f"{name}/{number:03}.png" for name in CLASSES for number in range(EACH)]
     for name, item in zip(names, project.items.order_by("pk"), strict=True):
         Item.objects.filter(pk=item.pk).update(external_id=name)
-    assert take_in(project, path).accepted == 0
+    assert take_in(project, path, strict=False).accepted == 0
 
 
 @pytest.mark.django_db
 def test_engineers_find_an_item_by_its_file(tmp_path: Path) -> None:
     project = make_project(kind="image", classes=CLASSES)
-    take_in(project, zip_of_images(tmp_path / "pets.zip", table=False))
+    take_in(project, zip_of_images(tmp_path / "pets.zip", table=False), strict=False)
     client = APIClient()
     client.force_authenticate(make_member(project, "enzo", Role.ENGINEER))
     page = client.get("/api/v1/projects/digits/items/?search=owl/007").json()
@@ -148,7 +139,7 @@ def test_engineers_find_an_item_by_its_file(tmp_path: Path) -> None:
 @pytest.mark.django_db
 def test_imports_never_give_a_number_twice(tmp_path: Path) -> None:
     project = make_project(classes=CLASSES)
-    first = take_in(project, sorted_by_class(tmp_path, "csv"))
+    first = take_in(project, sorted_by_class(tmp_path, "csv"), strict=False)
     second = ItemImport.objects.create(project=project, name="b", path="/nowhere")
     numbers = numbers_for(second, 50, estimate=10)  # the estimate was far too low
     ItemImport.objects.filter(pk=second.pk).update(position=50)
@@ -168,7 +159,7 @@ def test_an_import_that_is_taken_up_again_gives_the_same_numbers() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_the_database_goes_on_behind_the_numbers_that_are_taken(tmp_path: Path) -> None:
     project = make_project(classes=CLASSES)
-    take_in(project, sorted_by_class(tmp_path, "csv"))
+    take_in(project, sorted_by_class(tmp_path, "csv"), strict=False)
     later = Item.objects.create(project=project, external_id="x", control_key=0.5, reserved=False)
     assert later.pk > max(project.items.exclude(pk=later.pk).values_list("pk", flat=True))
 

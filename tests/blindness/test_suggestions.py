@@ -9,14 +9,12 @@ import pytest
 from django.test import Client
 from draining import drain
 from factories import make_member, make_project
+from taken_in import take_in
 
-from labeling.intake.run import import_items
-from labeling.intake.uploads import register
-from labeling.loop.step import Step
 from labeling.models import Item, ModelVersion, Project, Task
-from labeling.models.jobs import worker_name
 from labeling.outgoing.exports.rows import pages
 from labeling.projects.classes import changing as classes
+from tests.extent import some
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -34,8 +32,7 @@ def started(folder: Path, question: str = "single", suggestion: Any = "dog", **s
             row["suggestion"] = suggestion
     path = folder / "a.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)))
-    job = register(project=project, user=None, path=path, name=path.name, strict=True, taken_by=worker_name())
-    import_items(Step(job, gives_way=False))
+    take_in(project, path)
     drain()
     return project
 
@@ -49,7 +46,8 @@ def claimed(project: Project, count: int = 40) -> dict[int, Any]:
 
 
 @pytest.mark.parametrize(
-    ("question", "suggestion"), [("single", "dog"), ("multi", ["cat", "dog"]), ("multi", []), ("verify", False)]
+    ("question", "suggestion"),
+    some([("single", "dog"), ("multi", []), ("multi", ["cat", "dog"]), ("verify", False)], 2),
 )
 def test_the_first_batch_shows_them_where_the_coin_says(question: str, suggestion: Any, tmp_path: Path) -> None:
     project = started(tmp_path, question, suggestion)
@@ -68,7 +66,7 @@ def test_the_first_batch_shows_them_where_the_coin_says(question: str, suggestio
     assert not any("prediction" in item for item in claimed(project).values())
 
 
-@pytest.mark.parametrize(("question", "suggestion"), [("single", "dog"), ("multi", ["cat", "dog"])])
+@pytest.mark.parametrize(("question", "suggestion"), some([("multi", ["cat", "dog"]), ("single", "dog")]))
 def test_one_of_a_class_that_is_no_longer_offered_is_not_shown(question: str, suggestion: Any, tmp_path: Path) -> None:
     project = started(tmp_path, question, suggestion, show_predictions=True)
     Task.objects.filter(item__suggestion=None, prompted=True).update(prompted_by="model", predicted=1)
@@ -121,8 +119,7 @@ def test_a_class_that_is_not_there_sets_the_row_aside(tmp_path: Path) -> None:
     project = make_project(classes=CLASSES)
     path = tmp_path / "a.csv"
     path.write_text("id,text,suggestion\n1,a,cow\n2,b,cat\n")
-    job = register(project=project, user=None, path=path, name=path.name, strict=False, taken_by=worker_name())
-    import_items(Step(job, gives_way=False))
+    take_in(project, path, strict=False)
     assert list(project.items.values_list("external_id", "suggestion")) == [("2", 0)]
     [rejected] = project.imports.get().rejected_rows.all()
     assert rejected.reason == 'Suggestion "cow" is not a class of this project (cat, dog, owl).'

@@ -5,7 +5,6 @@ import hashlib
 import json
 from io import StringIO
 from pathlib import Path
-from shutil import copytree
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -48,13 +47,6 @@ def made(once: Path) -> Project:
     return make_goal()
 
 
-@pytest.fixture
-def project(made: Project, once: Path, data_dir: Path) -> Project:
-    """Return the project of the file's tests, with its files in the test's own folder."""
-    copytree(once, data_dir, dirs_exist_ok=True)
-    return Project.objects.get(pk=made.pk)
-
-
 def counts_agree(project: Project) -> None:
     """Compare counts that read no item with the rows."""
     certified = Certificate.objects.filter(project=project)
@@ -64,7 +56,7 @@ def counts_agree(project: Project) -> None:
     assert status.items_of(project)["labeled"] == project.items.labeled().count()
 
 
-def test_people_answer_a_part_and_the_rest_is_certified(project: Project) -> None:
+def test_people_answer_a_part_the_rest_is_certified_and_damage_is_found(project: Project) -> None:
     audit = Audit.objects.get()
     assert (audit.state, audit.attempt, audit.pool_size) == ("asking", 1, 1500)
     project.webhooks.create(url="https://example.org/", events=[EventType.CERTIFICATE_ISSUED])
@@ -86,6 +78,11 @@ def test_people_answer_a_part_and_the_rest_is_certified(project: Project) -> Non
     before = list(Certificate.objects.values()), list(Audit.objects.values()), Finish.objects.get().forecasts
     advance(project)
     assert before == (list(Certificate.objects.values()), list(Audit.objects.values()), Finish.objects.get().forecasts)
+    path = ProjectFiles(project).owned(certificate)
+    path.write_bytes(path.read_bytes().replace(b'"wrong":false', b'"wrong":true ', 1))
+    with pytest.raises(CommandError):
+        call_command("check_files", project.slug, stdout=(out := StringIO()))
+    assert "certificates/" in out.getvalue()
 
 
 @pytest.mark.long
@@ -219,15 +216,6 @@ def test_a_changed_goal_ends_audits_and_a_stopped_one_keeps_them(project: Projec
     advance(project)
     assert list(Audit.objects.order_by("pk").values_list("attempt", "state")) == [(1, "ended"), (2, "asking")]
     assert Audit.objects.asking().get().risk < 0.02
-
-
-def test_a_damaged_certificate_is_found(project: Project) -> None:
-    answer_until_proven(project)
-    path = ProjectFiles(project).owned(Certificate.objects.get())
-    path.write_bytes(path.read_bytes().replace(b'"wrong":false', b'"wrong":true ', 1))
-    with pytest.raises(CommandError):
-        call_command("check_files", project.slug, stdout=(out := StringIO()))
-    assert "certificates/" in out.getvalue()
 
 
 def test_purged_items_and_erased_projects_leave_no_certified_rows(project: Project) -> None:

@@ -1,5 +1,7 @@
 """Near-copies that have their source's label are no work that is left, and count in the goal's account."""
 
+from pathlib import Path
+
 import pytest
 from pages import manager, text_of
 
@@ -12,8 +14,8 @@ pytestmark = pytest.mark.django_db
 COPIES, CHECKS = 30, 9
 
 
-@pytest.fixture
-def project() -> Project:
+@pytest.fixture(scope="module")
+def made(once: Path) -> Project:
     """Create a goal for 600 items: 100 have a label by people, and 30 of the others the label of a near-copy.
 
     Nine further near-copies were asked about as checks: one differs.

@@ -1,5 +1,7 @@
 """Test the forecast of labels, answers and errors, from a sample of the pool."""
 
+from pathlib import Path
+
 import pytest
 from factories import make_member, make_project
 from pages import make_history, make_version
@@ -16,13 +18,17 @@ from labeling.storage.arrays.files import ProjectFiles, load_array, save_array
 pytestmark = pytest.mark.django_db
 
 
+@pytest.fixture(scope="module")
+def made(once: Path) -> Project:
+    return pool_project()
+
+
 def forecast(project: Project, **goal: float) -> Forecast:
     return forecast_of(project, Goal(**goal), errors_of(project))
 
 
 @pytest.mark.long
-def test_a_larger_error_takes_more_labels_from_the_model_and_fewer_answers() -> None:
-    project = pool_project()
+def test_a_larger_error_takes_more_labels_from_the_model_and_fewer_answers(project: Project) -> None:
     small, large = forecast(project, error=0.02), forecast(project, error=0.05)
     assert 0 < small.labels < large.labels < small.candidates == OPEN
     assert small.error < large.error
@@ -32,16 +38,15 @@ def test_a_larger_error_takes_more_labels_from_the_model_and_fewer_answers() -> 
 
 
 @pytest.mark.long
-def test_each_audit_before_makes_the_next_one_ask_more() -> None:
+def test_each_audit_before_makes_the_next_one_ask_more(project: Project) -> None:
     """The risks of all attempts of a project sum to that of its goal."""
-    project = pool_project()
     first = forecast(project, error=0.03)
     make_audit(project.versions.get(), attempt=1, state=Audit.State.ENDED)
     assert forecast(project, error=0.03).audit > first.audit
 
 
-def test_the_curve_goes_to_all_candidates_and_says_where_the_goal_ends() -> None:
-    found = forecast(pool_project(), error=0.02)
+def test_the_curve_goes_to_all_candidates_and_says_where_the_goal_ends(project: Project) -> None:
+    found = forecast(project, error=0.02)
     assert found.curve[-1].labels == found.candidates
     assert found.curve[-1].error == pytest.approx(0.06, abs=0.02)
     assert found.curve[-1].answers is None
@@ -51,8 +56,7 @@ def test_the_curve_goes_to_all_candidates_and_says_where_the_goal_ends() -> None
 
 
 @pytest.mark.long
-def test_a_sample_forecasts_what_all_items_forecast(monkeypatch: pytest.MonkeyPatch) -> None:
-    project = pool_project()
+def test_a_sample_forecasts_what_all_items_forecast(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = forecast(project, error=0.03)
     forecasts.sample_of.cache_clear()
     monkeypatch.setattr(forecasts, "ROWS", 800)
@@ -61,8 +65,7 @@ def test_a_sample_forecasts_what_all_items_forecast(monkeypatch: pytest.MonkeyPa
     assert sampled.labels == pytest.approx(whole.labels, rel=0.2)
 
 
-def test_a_model_that_is_too_sure_is_corrected_by_the_control_slice() -> None:
-    project = pool_project()
+def test_a_model_that_is_too_sure_is_corrected_by_the_control_slice(project: Project) -> None:
     path = ProjectFiles(project).pool(project.versions.get(), "confidence")
     save_array(path, load_array(path) ** 0.25)
     found = forecast(project, error=0.05)
@@ -70,8 +73,7 @@ def test_a_model_that_is_too_sure_is_corrected_by_the_control_slice() -> None:
 
 
 @pytest.mark.long
-def test_the_version_that_picked_forecasts_until_the_newest_has_predicted_the_pool() -> None:
-    project = pool_project()
+def test_the_version_that_picked_forecasts_until_the_newest_has_predicted_the_pool(project: Project) -> None:
     before = forecast(project, error=0.05)
     make_version(project.batches.get(number=2), 2)
     found = forecast(project, error=0.05)
@@ -81,7 +83,7 @@ def test_the_version_that_picked_forecasts_until_the_newest_has_predicted_the_po
 
 @pytest.mark.long
 def test_classes_with_few_items_go_to_people() -> None:
-    project = pool_project(classes=["many", "few"])
+    project = pool_project("few", classes=["many", "few"])
     found = forecast(project, error=0.05, by_class=True)
     assert [each.candidates for each in found.classes] == sorted(
         (each.candidates for each in found.classes), reverse=True
@@ -102,7 +104,7 @@ def test_classes_with_few_items_go_to_people() -> None:
 def test_a_goal_that_cannot_be_reached_is_refused_in_a_line(
     question: str, goal: dict[str, float], problem: str
 ) -> None:
-    project = make_project("pool", kind="vector", question=question, overlap_max=3)
+    project = make_project("other", kind="vector", question=question, overlap_max=3)
     make_history(project, 1)
     for name in PEOPLE:
         make_member(project, name)
@@ -110,8 +112,7 @@ def test_a_goal_that_cannot_be_reached_is_refused_in_a_line(
         forecast(project, **goal)
 
 
-def test_without_labeled_control_items_nothing_is_forecast() -> None:
-    project = pool_project()
+def test_without_labeled_control_items_nothing_is_forecast(project: Project) -> None:
     project.items.control().update(label=None)
     with pytest.raises(FinishRefused, match="No control item has a label yet"):
         forecast(project)
@@ -119,4 +120,4 @@ def test_without_labeled_control_items_nothing_is_forecast() -> None:
 
 def test_without_a_version_nothing_is_forecast() -> None:
     with pytest.raises(FinishRefused, match="no model version yet"):
-        forecast(make_project("pool", overlap_max=3))
+        forecast(make_project("other", overlap_max=3))

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from shutil import copytree
 
 import numpy as np
 import pytest
@@ -28,13 +27,6 @@ WRONG = 25
 @pytest.fixture(scope="module")
 def made(once: Path) -> Project:
     return make_goal(1200, question="multi", wrong=WRONG, goal={"by_class": True, "error": 0.05})
-
-
-@pytest.fixture
-def project(made: Project, once: Path, data_dir: Path) -> Project:
-    """Return the project of the file's tests, with its files in the test's own folder."""
-    copytree(once, data_dir, dirs_exist_ok=True)
-    return Project.objects.get(pk=made.pk)
 
 
 def wrong_by_class(project: Project) -> np.ndarray:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import digits
 import numpy as np
 import pytest
 from digits import annotator, answer_batch, digits_project
@@ -105,7 +106,7 @@ def killed_and_given_way_it_ends_with_the_same(project: Project, monkeypatch: py
 
 
 def test_it_waits_until_there_is_enough_to_tell(tmp_path: Path) -> None:
-    project = labeled(tmp_path, batches=2, control_share=0.1, n=300)
+    project = labeled(tmp_path, batches=2, batch_size=50, control_share=0.2, n=150, training=digits.QUICK)
     assert stored.load(ProjectFiles(project).baseline, Baseline) is None
     assert Job.objects.filter(kind=Job.Kind.BASELINE, state=Job.State.DONE).count() == 2
     found = payoff_of(project)

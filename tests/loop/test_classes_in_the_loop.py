@@ -61,7 +61,8 @@ def test_a_class_that_comes_later_is_learned_and_older_versions_still_serve(tmp_
 
 @pytest.mark.long
 def test_merged_classes_count_as_one_for_a_model_that_tells_them_apart(tmp_path: Path) -> None:
-    project = digits_project(tmp_path, n=300)
+    training = {"epochs": 15, "min_steps": 60, "calibration_labels": 0, "learns_from": "labels"}
+    project = digits_project(tmp_path, n=300, training=training)
     user = annotator(project)
     drain()
     label(project, user)

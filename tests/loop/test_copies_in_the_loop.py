@@ -9,37 +9,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 from digits import annotator, digits_project
+from draining import ON_THE_SIDE, drain
 from PIL import Image
 from sklearn.datasets import load_digits
+from taken_in import take_in
 
-from labeling.intake.run import import_items
-from labeling.intake.uploads import register
 from labeling.loop.step import Step
 from labeling.models import Batch, Copy, Item, Job, Project, Task, User
-from labeling.models.jobs import worker_name
 from labeling.queue import copy_answers, queue, submitting
 from labeling.queue.answer import Answer
 from labeling.steps import train as training
 from labeling.steps.batch_copies import choose
-from labeling.steps.registry import run_step
-from labeling.steps.running.worker import Worker
 from labeling.steps.train import labels_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 TIMES = 4
 """How often each digit is there, with a little noise."""
-
-
-ON_THE_SIDE = (Job.Kind.SURVEY, Job.Kind.BASELINE, Job.Kind.CALIBRATE, Job.Kind.MISLABELED)
-
-
-def drain() -> None:
-    """Run the steps of the loop, except slow steps that only measure."""
-    worker = Worker(run_step)
-    while worker.run_next():
-        Job.objects.filter(kind__in=ON_THE_SIDE, state=Job.State.WAITING).update(state=Job.State.DONE)
-    assert not Job.objects.exclude(state=Job.State.DONE).exists()
 
 
 def noisy_digits(path: Path, n: int) -> Path:
@@ -62,9 +48,8 @@ def project(tmp_path: Path) -> Project:
         tmp_path, run_import=False, near_copies=3, copy_checks=0.5, copy_error=0.3, mean_cluster_size=4.0, batch_size=40
     )
     path = noisy_digits(tmp_path / "digits.zip", 120)
-    job = register(project=project, user=None, path=path, name="digits.zip", strict=True, taken_by=worker_name())
-    import_items(Step(job, gives_way=False))
-    drain()
+    take_in(project, path)
+    drain(aside=ON_THE_SIDE)
     return project
 
 
@@ -94,7 +79,7 @@ def test_copies_are_chosen_checked_trusted_and_learned_from(project: Project, mo
     user = annotator(project)
     first = answer(project, user)
     assert not Copy.objects.exists(), "without a clustering there are none"
-    drain()
+    drain(aside=ON_THE_SIDE)
 
     second = project.batches.open().get()
     chosen = Copy.objects.filter(batch=second)
@@ -111,7 +96,7 @@ def test_copies_are_chosen_checked_trusted_and_learned_from(project: Project, mo
     assert numbers != sorted(numbers), "ids of copies follow chance"
     answer(project, user)
     assert not Copy.objects.propagated().exists(), "nothing is trusted yet"
-    drain()
+    drain(aside=ON_THE_SIDE)
 
     third = project.batches.open().get()
     checks = Task.objects.filter(batch=third, item__as_copy__is_check=True)
@@ -119,7 +104,7 @@ def test_copies_are_chosen_checked_trusted_and_learned_from(project: Project, mo
     assert set(checks.values_list("asked", "is_control")) == {(True, False)}
     assert max(checks.values_list("rank", flat=True)) > 20, "they stand among the others"
     answer(project, user)
-    drain()
+    drain(aside=ON_THE_SIDE)
 
     assert Copy.objects.checked().count() == checks.count()
     second.refresh_from_db()
@@ -144,7 +129,7 @@ def test_what_a_version_learns_can_be_read_again_and_a_selection_chosen_again(pr
     user = annotator(project)
     for _ in range(2):
         answer(project, user)
-        drain()
+        drain(aside=ON_THE_SIDE)
     Copy.objects.update(is_check=False)
     Batch.objects.update(copy_radius=10.0)
     batch = project.batches.get(number=2)

@@ -53,21 +53,6 @@ def all_whole(project: Project) -> None:
     assert not DamagedFile.objects.standing().exists()
 
 
-@pytest.mark.parametrize("damage", some([halve, flip]))
-def test_features_are_encoded_again(project: Project, damage: Damage, caplog: pytest.LogCaptureFixture) -> None:
-    features = open_features(project, load_encoder(project))
-    before = np.array(features[:])
-    path = ProjectFiles(project).features(1)
-    damage(path)
-    label(project)
-    np.testing.assert_array_equal(open_features(project, load_encoder(project))[:], before)
-    lines = [line for line in caplog.messages if "features-1.bin" in line]
-    assert len(lines) == 2, lines
-    assert lines[0].startswith("Project digits: the file features-1.bin is damaged: ")
-    assert lines[1] == "Project digits: the file features-1.bin is whole again."
-    all_whole(project)
-
-
 @pytest.mark.parametrize("damage", some(WAYS))
 def test_every_file_is_found_and_rebuilt_or_named(project: Project, damage: Damage) -> None:
     """All files are damaged at once, except items' files, weights and dataset versions, which cannot be rebuilt."""
@@ -99,31 +84,37 @@ def test_every_file_is_found_and_rebuilt_or_named(project: Project, damage: Dama
     all_whole(project)
     again = load_array(ProjectFiles(project).pool(project.versions.get(number=2), "margins"))
     np.testing.assert_allclose(again, margins, rtol=1e-5)
-    label(project)
 
 
-@pytest.mark.parametrize(
-    ("name", "step"),
-    some(
-        [
-            ("encoder-1.npz", "train"),
-            ("pool/v1/embeddings.npy", "cluster"),
-            ("dendrogram.npz", "select"),
-            ("joins.npy", "select"),
-            ("pool/v3/margins.npy", "select"),
-            ("pool/v3/best.npy", "select"),
-        ],
-        2,
-    ),
-)
-def test_a_step_that_finds_a_file_damaged_has_it_rebuilt_and_goes_on(project: Project, name: str, step: str) -> None:
+# What is damaged before each step.
+DAMAGES = [
+    {"train": "features-1.bin", "embed": "encoder-1.npz", "cluster": "pool/v1/embeddings.npy", "select": "joins.npy"},
+    {"train": "encoder-1.npz", "select": "dendrogram.npz"},
+    {"select": "pool/v3/margins.npy"},
+    {"select": "pool/v3/best.npy"},
+]
+
+
+@pytest.mark.parametrize("damaged", some(DAMAGES), ids=str)
+@pytest.mark.parametrize("damage", some([halve, flip]))
+def test_a_step_that_finds_a_file_damaged_has_it_rebuilt_and_goes_on(
+    project: Project, damaged: dict[str, str], damage: Damage, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = np.array(open_features(project, load_encoder(project))[:])
     answer_batch(project, User.objects.get())
-    drain(before=step)
-    path = ProjectFiles(project).root / name
-    (put_a_folder if path.suffix == ".npz" else halve)(path)
+    for step, name in damaged.items():
+        drain(before=step)
+        path = ProjectFiles(project).root / name
+        (put_a_folder if path.suffix == ".npz" else damage)(path)
     drain()
     assert project.batches.filter(number=4, state=Batch.State.OPEN, strategy="cluster-margin").exists()
-    assert DamagedFile.objects.get(name=name).mended_at is not None
+    assert set(DamagedFile.objects.exclude(mended_at=None).values_list("name", flat=True)) == {*damaged.values()}
+    for name in damaged.values():
+        lines = [line for line in caplog.messages if name in line]
+        assert len(lines) == 2, lines
+        assert lines[0].startswith(f"Project digits: the file {name} is damaged: ")
+        assert lines[1] == f"Project digits: the file {name} is whole again."
+    np.testing.assert_array_equal(open_features(project, load_encoder(project))[:], before)
     all_whole(project)
 
 

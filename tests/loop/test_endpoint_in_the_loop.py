@@ -206,33 +206,37 @@ def test_a_wrong_answer_stops_the_encoding_with_one_line() -> None:
         assert not Project.objects.get(slug=f"p{number}").items.exclude(encode_error="").exists()
 
 
-def test_another_width_later_is_refused_and_the_items_wait() -> None:
+def test_texts_that_come_later() -> None:
     with receiver(status=200, answering=embedder()) as server:
-        project = project_at(server)
-        server.answering = embedder(lambda text: [1.0, 2.0])
-        _import(project, User.objects.get(), [{"id": "new", "text": "a new text"}])
-    job = job_of(project)
-    assert job.state == "failed"
-    assert f"embeddings of 2 numbers instead of {DIM}" in job.reason
-    assert project.items.unencoded().count() == 1
-
-
-def test_a_text_that_the_server_refuses_is_named_and_the_others_go_on() -> None:
-    with receiver(status=200, answering=embedder()) as server:
-        project = project_at(server)
+        project, manager = project_at(server), User.objects.get()
 
         def answering(request: Request) -> bytes:
-            texts = json.loads(request.body)["input"]
             server.status = 200
-            return embedder()(request) if texts else b""
+            return embedder()(request)
 
+        # One that the server refuses is named, and the others go on.
         server.answering = answering
-        # Of two texts, and then of the first alone.
-        server.statuses = [400, 400]
-        _import(project, User.objects.get(), [{"id": "long", "text": "too long"}, {"id": "fine", "text": "a new text"}])
-    errors = dict(project.items.exclude(encode_error="").values_list("external_id", "encode_error"))
-    assert list(errors.values()) == ["The server for embeddings, 127.0.0.1, answered 400."]
-    assert project.items.get(external_id="fine" if "long" in errors else "long").row is not None
+        server.statuses = [400, 400]  # of two texts, and then of the first alone
+        _import(project, manager, [{"id": "long", "text": "too long"}, {"id": "fine", "text": "a new text"}])
+        errors = dict(project.items.exclude(encode_error="").values_list("external_id", "encode_error"))
+        assert list(errors.values()) == ["The server for embeddings, 127.0.0.1, answered 400."]
+        assert project.items.get(external_id="fine" if "long" in errors else "long").row is not None
+
+        # Another width is refused, and the item waits.
+        server.answering = embedder(lambda text: [1.0, 2.0])
+        _import(project, manager, [{"id": "wide", "text": "another text"}])
+        job = job_of(project)
+        assert job.state == "failed"
+        assert f"embeddings of 2 numbers instead of {DIM}" in job.reason
+        assert project.items.unencoded().filter(encode_error="").count() == 1
+
+        # A private project sends nothing.
+        server.got.clear()
+        Project.objects.filter(pk=project.pk).update(privacy_epsilon=3.0)
+        _import(project, manager, [{"id": "private", "text": "a third text"}])
+        assert job_of(project).state == "failed"
+        assert "not sent to an external server" in job_of(project).reason
+        assert not server.got
 
 
 def descendants(pid: int) -> list[int]:
@@ -279,6 +283,7 @@ def test_a_killed_encoding_pays_nothing_twice_that_was_stored() -> None:
         assert np.allclose(row, embedding(text))
 
 
+@pytest.mark.long
 def test_what_was_sent_is_not_sent_again_by_any_other_encoding() -> None:
     with receiver(status=200, answering=embedder()) as server:
         project = project_at(server, n=120)
@@ -309,6 +314,7 @@ def test_what_was_sent_is_not_sent_again_by_any_other_encoding() -> None:
         assert {*sent_to(server)} == {"Text"}
 
 
+@pytest.mark.long
 def test_encoders_are_measured_with_a_server_and_a_silent_one_holds_up_no_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -348,63 +354,40 @@ def test_a_project_leaves_a_server_that_is_gone() -> None:
     assert job_of(project).state == "done"
 
 
-def test_an_erased_item_leaves_nothing_of_its_text() -> None:
-    with receiver(status=200, answering=embedder()) as server:
-        project = project_at(server)
-        item = project.items.order_by("pk")[0]
-        text = item.data["text"]
-        encoder = load_encoder(project)
-        kept = embedded.Embedded(project, encoder.digest)
-        assert kept.find([embedded.hash_of(text)])
-        embedded.forget(project, [item.pk])
-        kept = embedded.Embedded(project, encoder.digest)
-        assert not kept.find([embedded.hash_of(text)])
-        others = {embedded.hash_of(each) for each in project.items.values_list("data__text", flat=True)}
-        assert len(kept.find(others)) == len(others) - 1
-        embedded.forget(project, list(project.items.values_list("pk", flat=True)))
-    assert not list(ProjectFiles(project).embedded.iterdir())
-
-
-def test_a_text_of_an_item_that_is_gone_when_its_answer_comes_is_not_kept() -> None:
+def test_what_is_kept_goes_with_its_items_is_bounded_and_a_damaged_file_costs_a_request(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with receiver(status=200, answering=embedder()) as server:
         project = project_at(server, n=10)
-        digest = load_encoder(project).digest
-    gone = max(project.items.values_list("pk", flat=True)) + 1
-    stays = project.items.order_by("pk")[0].pk
-    kept = embedded.Embedded(project, digest)
-    kept.keep([stays, gone], [b"s" * 16, b"g" * 16], [np.ones(DIM, np.float32)] * 2)
-    assert embedded.Embedded(project, digest).find([b"s" * 16, b"g" * 16]).keys() == {b"s" * 16}
+    digest, folder = load_encoder(project).digest, ProjectFiles(project).embedded
 
+    def found(*hashes: bytes, by: str = digest) -> set[bytes]:
+        return {*embedded.Embedded(project, by).find(hashes)}
 
-def test_what_is_kept_is_bounded_and_a_damaged_file_costs_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    with receiver(status=200, answering=embedder()) as server:
-        project = project_at(server, n=10)
-        item = project.items.order_by("pk")[0].pk
-        folder = ProjectFiles(project).embedded
-        size = sum(path.stat().st_size for path in folder.iterdir())
-        monkeypatch.setattr(embedded, "MOST_BYTES", size + 500)
-        rows = [np.ones(DIM, np.float32)]
-        other = embedded.Embedded(project, "f" * 64)
-        other.keep([item], [b"1" * 16], rows)
-        assert len(list(folder.iterdir())) == 2
-        monkeypatch.setattr(embedded, "MOST_BYTES", size // 2)
-        other.keep([item], [b"2" * 16], rows)
-        assert len(list(folder.iterdir())) == 1, "those of the other encoder made room"
-        other.keep([item] * 100, [bytes([n]) * 16 for n in range(100)], rows * 100)
-        assert len(list(folder.iterdir())) == 1, "and too many are not kept"
-        [path] = folder.iterdir()
-        path.write_bytes(b"damaged")
-        assert not embedded.Embedded(project, "f" * 64).find([b"1" * 16])
-        embedded.forget(project, [item])
-        assert not list(folder.iterdir())
+    gone, stays, *_ = keys = list(project.items.order_by("pk").values_list("pk", flat=True))
+    text = project.items.get(pk=gone).data["text"]
+    others = {embedded.hash_of(each) for each in project.items.values_list("data__text", flat=True)}
+    assert found(embedded.hash_of(text))
+    embedded.forget(project, [gone])
+    assert found(*others) == others - {embedded.hash_of(text)}
+    rows = [np.ones(DIM, np.float32)] * 2
+    # The item of the second text is gone when its answer comes.
+    embedded.Embedded(project, digest).keep([stays, max(keys) + 1], [b"s" * 16, b"g" * 16], rows)
+    assert found(b"s" * 16, b"g" * 16) == {b"s" * 16}
 
-
-def test_a_private_project_sends_no_text() -> None:
-    with receiver(status=200, answering=embedder()) as server:
-        project = project_at(server)
-        server.got.clear()
-        Project.objects.filter(pk=project.pk).update(privacy_epsilon=3.0)
-        _import(project, User.objects.get(), [{"id": "new", "text": "a new text"}])
-        assert job_of(project).state == "failed"
-        assert "not sent to an external server" in job_of(project).reason
-        assert not server.got
+    files = list(folder.iterdir())
+    size = sum(path.stat().st_size for path in files)
+    monkeypatch.setattr(embedded, "MOST_BYTES", size + 500)
+    other = embedded.Embedded(project, "f" * 64)
+    other.keep([stays], [b"1" * 16], rows[:1])
+    assert len(list(folder.iterdir())) == len(files) + 1
+    monkeypatch.setattr(embedded, "MOST_BYTES", size // 4)
+    other.keep([stays], [b"2" * 16], rows[:1])
+    assert len(list(folder.iterdir())) == 1, "those of the other encoder made room"
+    other.keep([stays] * 100, [bytes([n]) * 16 for n in range(100)], rows[:1] * 100)
+    assert len(list(folder.iterdir())) == 1, "and too many are not kept"
+    [path] = folder.iterdir()
+    path.write_bytes(b"damaged")
+    assert not found(b"1" * 16, by="f" * 64)
+    embedded.forget(project, keys)
+    assert not list(folder.iterdir())

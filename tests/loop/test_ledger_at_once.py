@@ -1,12 +1,11 @@
 """Test that concurrent trainings, copies and imports of projects with the same labels do not spend a budget twice."""
 
-import threading
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 from factories import make_items, make_member, make_open_batch, make_project, recount
+from simultaneous import errors_at_once
 
 from labeling.models import LabelFamily, PrivateTraining, Project, Role, User
 from labeling.projects.duplicating import duplicate
@@ -15,28 +14,6 @@ from labeling.projects.privacy import families, ledger
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ROUNDS = 4
-
-
-def at_once(*works: Callable[[], object]) -> list[BaseException]:
-    """Run all functions at the same moment, each on its own connection; return their exceptions."""
-    start = threading.Barrier(len(works))
-    errors: list[BaseException] = []
-
-    def run(work: Callable[[], object]) -> None:
-        try:
-            start.wait()
-            work()
-        except BaseException as error:  # noqa: BLE001  handed to the test
-            errors.append(error)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=(work,)) for work in works]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return errors
 
 
 def private_project(slug: str, **settings: Any) -> Project:
@@ -56,7 +33,7 @@ def test_of_two_projects_with_the_same_labels_one_gets_the_last_training() -> No
     for number in range(ROUNDS):
         one, two = private_project(f"one-{number}"), private_project(f"two-{number}")
         families.join(project=one, sources=[two.pk])
-        errors = at_once(lambda one=one: train(one), lambda two=two: train(two))
+        errors = errors_at_once(lambda one=one: train(one), lambda two=two: train(two))
         assert [type(error) for error in errors] == [ledger.BudgetSpent], "the other had it"
         assert PrivateTraining.objects.filter(project__in=[one, two]).count() == 1
         found = [ledger.ledger_of(Project.objects.get(pk=each.pk)) for each in (one, two)]
@@ -73,7 +50,7 @@ def test_projects_that_join_in_a_circle_while_they_train_become_one_family() -> 
             lambda one=one, other=other: families.join(project=one, sources=[other.pk])
             for one, other in zip(made, [*made[1:], made[0]], strict=True)
         ]
-        assert at_once(*joins, *(lambda one=one: train(one) for one in made)) == []
+        assert errors_at_once(*joins, *(lambda one=one: train(one) for one in made)) == []
         found = [Project.objects.get(pk=each.pk) for each in made]
         assert len({each.family_id for each in found}) == 1
         assert found[0].family_id is not None
@@ -92,7 +69,7 @@ def test_a_copy_made_while_a_training_starts_has_it_in_its_ledger() -> None:
         def copy(project: Project = project, user: User = mona, slug: str = slug) -> None:
             duplicate(project=project, user=user, slug=slug, name=slug, items=True, labels=True)
 
-        assert at_once(lambda project=project: train(project), copy) == []
+        assert errors_at_once(lambda project=project: train(project), copy) == []
         made = Project.objects.get(slug=slug)
         assert ledger.ledger_of(made).elsewhere.trainings == 1
         batch = made.batches.create(number=1, size=0)
@@ -104,7 +81,7 @@ def test_changing_the_budget_while_a_training_starts_leaves_no_training_outside_
     for number in range(ROUNDS):
         project = private_project(f"one-{number}")
         switched_off = Project.objects.filter(pk=project.pk)
-        errors = at_once(
+        errors = errors_at_once(
             lambda project=project: train(project), lambda rows=switched_off: rows.update(privacy_epsilon=None)
         )
         assert all(isinstance(error, ledger.BudgetSpent) for error in errors)

@@ -9,10 +9,11 @@ from multiprocessing import Pipe
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import OperationalError
 from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 from processes import wait_until
+from simultaneous import elsewhere
 
 from labeling.loop.step import Step
 from labeling.models import Batch, ItemImport, Job
@@ -90,12 +91,7 @@ def test_a_process_gets_ready_once_and_only_when_nothing_is_due(monkeypatch: pyt
     ours, theirs = Pipe()
 
     def serve() -> None:
-        try:
-            Child(step, prepare=prepare).serve(theirs)
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=serve)
+        Child(step, prepare=prepare).serve(theirs)
 
     def run() -> None:
         job = Job.objects.enqueue(Job.Kind.ENCODE, project=project)
@@ -105,7 +101,7 @@ def test_a_process_gets_ready_once_and_only_when_nothing_is_due(monkeypatch: pyt
         assert ours.recv_bytes() == b"done"
 
     ours.send_bytes(b'{"job": 0, "worker": "", "attempt": 0, "threads": 1}')  # before it begins to be idle
-    thread.start()
+    thread = elsewhere(serve)
     assert ours.recv_bytes() == b"lost"
     run()
     assert is_ready.wait(20)
@@ -134,18 +130,10 @@ def test_while_one_project_trains_the_other_goes_round_with_the_second_worker() 
         with step.finish():
             done.append(f"{step.job.kind} {step.job.project}")
 
-    def work(one: Worker) -> None:
-        try:
-            one.run()
-        finally:
-            connection.close()
-
     workers = [Worker(step, drain=True) for _ in range(2)]
     for number, one in enumerate(workers):
         one.name = f"host-{number}:1:a"
-    threads = [threading.Thread(target=work, args=(one,)) for one in workers]
-    for thread in threads:
-        thread.start()
+    threads = [elsewhere(one.run) for one in workers]
     try:
         wait_until(lambda: len(done) == 6)
     finally:

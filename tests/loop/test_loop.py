@@ -4,28 +4,36 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from digits import QUICK, annotator, answer_batch, digits_project
+from digits import annotator, answer_batch, digits_project, digits_zip
 from hosts import drain
+from taken_in import take_in
+from test_map import check_map
 
+from labeling.labels.corrections import correct, withdraw
 from labeling.models import Annotation, Batch, Clustering, EventType, Item, ModelVersion, Project, Task
 from labeling.outgoing.datasets.manifest import verify
 from labeling.steps import train as training
 from labeling.steps.cluster import clusters_at
+from labeling.steps.model_inputs import read_labels
 from labeling.steps.select import read_pool
 from labeling.storage.arrays.batch_plan import plan_batch
 from labeling.storage.arrays.files import ProjectFiles, load_array, sha256_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
+LEARNS = {"epochs": 15, "min_steps": 120, "calibration_labels": 0, "learns_from": "labels"}
 
 
 def test_three_rounds_rise_in_accuracy_and_keep_their_lineage(tmp_path: Path) -> None:
-    project = digits_project(tmp_path, n=400, batch_size=60, training={**QUICK, "min_steps": 120})
+    project = digits_project(tmp_path, n=400, batch_size=60, training=LEARNS)
     project.webhooks.create(url="https://example.org/", events=list(EventType))
     user = annotator(project)
     drain()
     for number in (1, 2, 3):
         assert answer_batch(project, user).number == number
         drain()
+        if number == 1:
+            check_that_it_can_be_replayed(Batch.objects.get(number=2))
+            check_map(project)
 
     versions = list(ModelVersion.objects.order_by("number"))
     assert [version.batch.number for version in versions] == [1, 2, 3]
@@ -63,9 +71,7 @@ def test_what_chance_picked_tells_how_sure_a_model_may_be(tmp_path: Path, monkey
     given = []
     real = training.compute.train
     monkeypatch.setattr(
-        training.compute,
-        "train",
-        lambda one, *more, **named: given.append(one) or real(one, *more, **named),
+        training.compute, "train", lambda one, *more, **named: given.append(one) or real(one, *more, **named)
     )
     project = digits_project(
         tmp_path, n=400, batch_size=50, training={"epochs": 5, "min_steps": 30, "learns_from": "labels"}
@@ -89,13 +95,9 @@ def test_what_chance_picked_tells_how_sure_a_model_may_be(tmp_path: Path, monkey
     assert told == [0, 0, pytest.approx(96, abs=4)], "of a hundred labels on, all but a fifth are held back once"
 
 
-def test_a_selection_can_be_replayed_from_what_is_recorded(tmp_path: Path) -> None:
-    project = digits_project(tmp_path, n=400)
-    user = annotator(project)
-    drain()
-    answer_batch(project, user)
-    drain()
-    batch = Batch.objects.get(number=2)
+def check_that_it_can_be_replayed(batch: Batch) -> None:
+    """Repeat the selection of the batch from what is recorded of it."""
+    project = batch.project
     margins = load_array(ProjectFiles(project).pool(batch.selected_by, "margins"))
     assert sha256_of(margins) == batch.margins_hash
     clusters, height = clusters_at(project, project.clustering, batch.mean_cluster_size)
@@ -132,16 +134,27 @@ def _pool_before(batch: Batch):
 
 
 @pytest.mark.long
-def test_items_that_come_later_are_encoded_placed_and_picked(tmp_path: Path) -> None:
+def test_items_that_come_later_are_picked_and_corrected_labels_are_learned(tmp_path: Path) -> None:
     project = digits_project(tmp_path, n=200)
     user = annotator(project)
     drain()
     answer_batch(project, user)
     drain()
+    before = read_labels(project, project.items.trainable(), 10)
+    assert ModelVersion.objects.get().labels_hash == before.hash
+    wrong, taken_back = project.items.trainable().order_by("row")[:2]
+    correct(item=wrong, user=user, value=(wrong.label + 1) % 10)
+    correct(item=taken_back, user=user, value=(taken_back.label + 1) % 10)
+    withdraw(item=taken_back, user=user)
     _import_more(project, tmp_path)
     drain()
     answer_batch(project, user)
     drain()
+    seen = read_labels(project, project.items.trainable(), 10)
+    assert ModelVersion.objects.get(number=2).labels_hash == seen.hash
+    expected = dict(zip(before.rows.tolist(), before.targets, strict=True))
+    expected[wrong.row] = (wrong.label + 1) % 10
+    assert expected.items() <= dict(zip(seen.rows.tolist(), seen.targets, strict=True)).items()
     project.refresh_from_db()
     clustering = Clustering.objects.get()
     assert (project.encoded_rows, clustering.rows, clustering.joined_rows) == (300, 200, 300)
@@ -150,22 +163,8 @@ def test_items_that_come_later_are_encoded_placed_and_picked(tmp_path: Path) -> 
     assert Batch.objects.get(number=3).pool_size == 300 - 80
 
 
-def _import_more(project, folder: Path) -> None:
-    from digits import digits_zip
-
-    from labeling.intake.run import import_items
-    from labeling.intake.uploads import register
-    from labeling.loop.step import Step
-
-    job = register(
-        project=project,
-        user=None,
-        path=digits_zip(folder / "more.zip", 300),
-        name="more.zip",
-        strict=False,
-        taken_by="me:1:x",
-    )
-    import_items(Step(job, gives_way=False))
+def _import_more(project: Project, folder: Path) -> None:
+    take_in(project, digits_zip(folder / "more.zip", 300), strict=False)  # the first ones are there already
 
 
 def test_the_loop_ends_when_the_pool_is_empty_and_goes_on_when_items_arrive(tmp_path: Path) -> None:

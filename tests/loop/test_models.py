@@ -3,15 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from digits import QUICK
+from digits import QUICK, annotator, answer_batch
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 from draining import drain
 from factories import make_member, make_project
 from rest_framework.test import APIClient
-from test_kinds import WORDS, start, two_rounds
+from test_kinds import LONGER, start, two_rounds, vectors
 
 from labeling.loop.step import StepFailed
 from labeling.management.commands.export_model import onnx_of
@@ -22,21 +21,9 @@ FOREST = {"name": "scikit-learn", "options": {"classifier": "RandomForestClassif
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def vectors(n: int = 120) -> list[dict[str, Any]]:
-    rng = np.random.default_rng(0)
-    return [
-        {
-            "id": str(number),
-            "vector": (rng.normal(size=8) + 3 * (number % 2)).tolist(),
-            "truth": list(WORDS)[number % 2],
-        }
-        for number in range(n)
-    ]
-
-
 @pytest.mark.long
 def test_a_forest_goes_round_the_loop(tmp_path: Path) -> None:
-    project = start(tmp_path, "vector", vectors(), model=FOREST)
+    project = start(tmp_path, "vector", vectors(), model=FOREST, training=LONGER)
     version = two_rounds(project)
     assert version.metrics["control"]["accuracy"] >= 0.9
     assert version.training["estimator"] == "scikit-learn"
@@ -49,8 +36,6 @@ def test_a_forest_goes_round_the_loop(tmp_path: Path) -> None:
 
 @pytest.mark.long
 def test_a_project_changes_from_a_network_to_a_forest_and_back(tmp_path: Path) -> None:
-    from digits import annotator, answer_batch
-
     project = start(tmp_path, "vector", vectors(), training={**QUICK, "warm_start": True, "epochs": 5})
     user = annotator(project)
     drain()
@@ -63,8 +48,6 @@ def test_a_project_changes_from_a_network_to_a_forest_and_back(tmp_path: Path) -
 
 @pytest.mark.long
 def test_options_that_only_the_step_can_judge_fail_the_batch_and_are_mended(tmp_path: Path) -> None:
-    from digits import annotator, answer_batch
-
     wrong = {"name": "scikit-learn", "options": {"parameters": '{"solver": "liblinear", "l1_ratio": 0.5}'}}
     project = start(tmp_path, "vector", vectors(), model=wrong)
     user = annotator(project)

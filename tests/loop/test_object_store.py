@@ -1,24 +1,19 @@
 """Test that steps on several hosts with an OBJECT_STORE pick the same batches, to the bit."""
 
-import json
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from digits import annotator, answer_batch, digits_project
-from factories import SECRET
 from hosts import Hosts, drain
 from s3 import s3_server
+from test_kinds import start
+from test_kinds import vectors as rows_of_vectors
 
-from labeling.intake import run, uploads
 from labeling.labels.items.alike import alike
-from labeling.loop.step import Step
 from labeling.models import Clustering, Item, Project, User
-from labeling.models.jobs import worker_name
-from labeling.projects.create import create_project
 from labeling.steps import baseline
 from labeling.storage.arrays import stored
 from labeling.storage.arrays.files import ProjectFiles
@@ -51,20 +46,7 @@ def images(folder: Path) -> Project:
 
 
 def vectors(folder: Path) -> Project:
-    rng = np.random.default_rng(0)
-    lines = []
-    for n in range(150):
-        vector = (rng.normal(size=8) + 3 * (n % 2)).tolist()
-        lines.append(json.dumps({"id": str(n), "vector": vector, "truth": "ab"[n % 2]}))
-    path = folder / "vectors.jsonl"
-    path.write_text("\n".join(lines))
-    settings = {"seed": 7, "secret": SECRET, "batch_size": 30, "control_share": 0.2, "pick_ahead": None}
-    project = create_project(
-        slug="digits", kind="vector", classes=["a", "b"], settings={**settings, "training": TRAINING}
-    )
-    job = uploads.register(project=project, user=None, path=path, name=path.name, strict=True, taken_by=worker_name())
-    run.import_items(Step(job, gives_way=False))
-    return project
+    return start(folder, "vector", rows_of_vectors(150), slug="digits", training=TRAINING)
 
 
 def two_rounds(project: Project, user: User, hosts: Hosts | None = None) -> None:

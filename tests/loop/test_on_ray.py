@@ -3,7 +3,7 @@ join.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import active_children
 from pathlib import Path
@@ -18,7 +18,6 @@ from labeling.loop.step import ComputeAway, StepFailed
 from labeling.steps.compute import Local
 from labeling.steps.compute.ray import OnRay
 from labeling.steps.compute.ray_cluster import Traffic
-from labeling.storage.arrays.batch_plan import Pool, plan_batch
 from models_store import networks
 from models_store.encoders.tfidf_svd import TfidfSvd
 from models_store.model import Model
@@ -27,7 +26,6 @@ from models_store.ray_driver import LOOK_SECONDS
 from models_store.training import Progress, Recipe, Runtime, TrainConfig, TrainingSet, together
 from selector import joining, neighbours, sharded
 from selector.linkage import average_linkage
-from selector.strategies import shards
 
 pytestmark = [pytest.mark.slow, pytest.mark.ray]
 
@@ -172,49 +170,6 @@ def test_a_node_killed_while_items_join(
 
 
 @pytest.mark.long
-def test_what_a_node_kept_is_computed_again_when_it_was_killed(two: Nodes, there: OnRay, features: np.ndarray) -> None:
-    trees = list(there.cluster.map_kept(sharded.plant, ((features, seed) for seed in range(8)), 2))
-    assert len(processes(there)) == 2
-    two.kill_last()
-    orders = there.cluster.map(np.array, ((order,) for order, _ in trees))
-    assert all(np.array_equal(order, sharded.plant(features, seed)[0]) for seed, order in enumerate(orders))
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("strategy", ["coreset", "badge"])
-def test_a_node_killed_while_a_batch_is_picked(
-    two: Nodes, there: OnRay, features: np.ndarray, strategy: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(shards, "_WORTH_SHARING", 0)
-    errors = np.random.default_rng(4).normal(size=(len(features), 5))
-    pool = Pool(np.arange(len(features)), np.zeros(len(features), bool), np.zeros(len(features)))
-    seen: list[float] = []
-
-    def kill_at_first(share: float) -> None:
-        if not seen:
-            two.kill_last()
-        seen.append(share)
-
-    def rows_picked(compute: Local, progress: Callable[[float], None] | None = None) -> list[int]:
-        batch = plan_batch(
-            pool,
-            batch_size=1500,
-            control_share=0.0,
-            strategy=strategy,
-            candidate_factor=None,
-            embeddings=features,
-            errors=errors,
-            rng=np.random.default_rng(1),
-            progress=progress,
-            workers=compute.workers,
-        )
-        return batch.rows.tolist()
-
-    assert rows_picked(there, kill_at_first) == rows_picked(HERE)
-    assert len(seen) > 1
-
-
-@pytest.mark.long
 def test_a_node_killed_while_a_network_is_trained(
     two: Nodes, there: OnRay, labeled: tuple[TrainingSet, Recipe], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -233,14 +188,6 @@ def test_a_node_killed_while_a_network_is_trained(
     left = there.train(*labeled, Runtime(progress=progress))
     assert left.processes == (3, 2)
     assert steps == [*range(1, one.steps + 1), one.steps]
-
-
-@pytest.mark.long
-def test_a_node_that_joins_midway_is_used(nodes: Nodes, there: OnRay) -> None:
-    while len(nodes.running) > 1:
-        nodes.kill_last()
-    nodes.start_another()
-    until_two_work(there)
 
 
 def test_rows_are_sent_where_their_file_is_not(

@@ -24,6 +24,7 @@ from labeling.loop.step import Step
 from labeling.models import EmbeddingServer, ItemImport, Job, Project, Reference, Source, User
 from labeling.projects.encoders import embedding_servers
 from labeling.projects.encoders.encoder_change import choose_encoder
+from tests.extent import some
 
 pytestmark = [pytest.mark.django_db(transaction=True), ON_LINUX]
 
@@ -117,7 +118,7 @@ def asked() -> Any:
     return outside.outside(Job.objects.running())
 
 
-@pytest.mark.parametrize("adds", [add_source, add_server])
+@pytest.mark.parametrize("adds", some([add_source, add_server]))
 def test_six_projects_of_a_manager_that_wait_outside_hold_up_nobody(adds: Any, address: str) -> None:
     mona, otto = make_user("mona"), make_user("otto")
     projects = [make_project(f"slow-{n}", kind="text") for n in range(6)]
@@ -136,6 +137,7 @@ def test_six_projects_of_a_manager_that_wait_outside_hold_up_nobody(adds: Any, a
         assert Job.objects.unfinished().filter(project__in=projects).count() >= 4
 
 
+@pytest.mark.long
 def test_six_projects_whose_encoder_is_silent_hold_up_no_other(address: str) -> None:
     mona = make_user("mona")
     projects = [make_project(f"slow-{n}", kind="text") for n in range(6)]

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 TRAINING = {"epochs": 2, "min_steps": 15, "learns_from": "pool"}
 
 
+@pytest.mark.long
 def test_a_version_learns_the_pool_and_is_calibrated_with_the_same_sample(tmp_path: Path, monkeypatch) -> None:
     project = digits_project(tmp_path, n=320, batch_size=150, training=TRAINING)
     user, trained, calibrated = annotator(project), [], []

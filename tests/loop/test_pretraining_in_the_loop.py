@@ -220,6 +220,7 @@ def test_a_column_is_the_unit(weights: None) -> None:
     assert PrivateTraining.objects.get().labels == 8, "seven authors, and a text without one"
 
 
+@pytest.mark.long
 def test_a_lost_encoder_is_learned_anew_at_its_price_only_before_the_first_version(weights: None) -> None:
     project = text_project()
     encode()

@@ -9,11 +9,9 @@ from processes import worker as worker_process
 
 from labeling.loop import retrying
 from labeling.models import Batch, Job, ModelVersion, PrivateTraining, Project, User
-from labeling.projects.duplicating import duplicate
 from labeling.projects.privacy import ledger
 from labeling.steps.registry import run_step
 from labeling.steps.running.worker import Worker
-from models_store.privacy.accounting import Phase, epsilon
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -54,26 +52,6 @@ def test_it_trains_within_the_budget_stops_at_it_and_goes_on_when_it_is_raised(t
     assert project.versions.count() == PrivateTraining.objects.count() == 2
     project.refresh_from_db()
     assert ledger.ledger_of(project).spent <= 12.0
-
-
-@pytest.mark.long
-def test_a_copy_with_its_labels_does_not_train_on_what_the_original_has_spent(tmp_path, settings) -> None:
-    settings.DATA_DIR = tmp_path
-    project, user, worker = trained_once(tmp_path)
-    copy = duplicate(project=project, user=user, slug="copy", name="Copy", items=True, labels=True)
-    worker.run()
-    stopped = copy.batches.get(number=1)
-    assert stopped.state == Batch.State.FAILED
-    assert "The privacy budget of ε = 8 is spent" in stopped.reason
-    assert not copy.versions.exists()
-    Project.objects.filter(pk=copy.pk).update(privacy_epsilon=20.0)
-    retrying.retry(batch=stopped)
-    worker.run()
-    assert copy.versions.count() == 1
-    phases = [Phase(**phase) for training in PrivateTraining.objects.all() for phase in training.phases]
-    for each in (project, copy):
-        each.refresh_from_db()
-        assert ledger.ledger_of(each).spent == pytest.approx(epsilon(phases, 1e-4))
 
 
 @pytest.mark.long

@@ -1,4 +1,4 @@
-"""Test the loop of private projects whose trainings fine-tune the encoder's network."""
+"""Test the loop of projects whose trainings fine-tune the encoder's network, also within a privacy budget."""
 
 from pathlib import Path
 from typing import Any
@@ -8,9 +8,9 @@ import safetensors.torch
 import timm
 import torch
 from digits import annotator, answer_batch, digits_project
-from django.conf import settings
+from django.conf import settings as data_settings
 
-from labeling.models import Batch, PrivateTraining, Project
+from labeling.models import Batch, Job, PrivateTraining, Project
 from labeling.projects.privacy import ledger
 from labeling.steps.registry import run_step
 from labeling.steps.running.worker import Worker
@@ -23,32 +23,36 @@ pytestmark = pytest.mark.django_db(transaction=True)
 BUDGET = {"privacy_epsilon": 8.0, "privacy_delta": 1e-4, "privacy_trainings": 2}
 
 
-def labeled_once(folder: Path, architecture: str, size: int) -> Project:
+def labeled_once(folder: Path, architecture: str, size: int, **settings: Any) -> Project:
     """Return a project whose first batch is labeled, and the training on it has ended."""
-    weights = Path(settings.DATA_DIR) / "weights"
+    weights = Path(data_settings.DATA_DIR) / "weights"
     weights.mkdir(parents=True, exist_ok=True)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         state = timm.create_model(architecture).state_dict()
     safetensors.torch.save_file(state, weights / f"{architecture}.safetensors")
-    options: dict[str, Any] = {
-        "architecture": f"timm/{architecture}",
-        "weights": f"{architecture}.safetensors",
-        "size": size,
-    }
+    options = {"architecture": f"timm/{architecture}", "weights": f"{architecture}.safetensors", "size": size}
+    settings = {"training": {"private_layers": "lora"}, **(settings or BUDGET)}
     project = digits_project(
-        folder,
-        n=60,
-        batch_size=10,
-        encoder={"name": "fine-tuned", "options": options},
-        training={"private_layers": "lora"},
-        **BUDGET,
+        folder, n=60, batch_size=10, encoder={"name": "fine-tuned", "options": options}, **settings
     )
     worker = Worker(run_step, drain=True)
     worker.run()
     answer_batch(project, annotator(project))
     worker.run()
     return project
+
+
+@pytest.mark.long
+def test_a_network_learns_end_to_end_and_picks_the_next_batch(tmp_path: Path) -> None:
+    project = labeled_once(tmp_path, "test_resnet", 32, training={"max_steps": 10, "min_steps": 10})
+    version = project.versions.get()
+    model = artifact.load(ProjectFiles(project).artifact_at(version.artifact), digest=version.digest)
+    assert isinstance(model.network, Tuned)
+    before = safetensors.torch.load_file(Path(data_settings.DATA_DIR) / "weights" / "test_resnet.safetensors")
+    assert not torch.equal(model.network.body.state_dict()["conv1.0.weight"], before["conv1.0.weight"])
+    assert project.batches.get(number=2).strategy == "cluster-margin"
+    assert not Job.objects.exclude(state=Job.State.DONE).exists()
 
 
 @pytest.mark.long

@@ -4,15 +4,16 @@ replacement.
 
 import threading
 import uuid
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from digits import annotator, answer_batch, digits_project
-from django.db import connection
 from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 from hosts import drain
+from simultaneous import at_once, elsewhere
 
 from labeling.loop.step import Step
 from labeling.models import Batch, Item, Job, Project, Task, User
@@ -231,38 +232,21 @@ def run_unless_it_trains(step: Step) -> None:
 def test_many_skip_while_the_worker_replaces() -> None:
     project, batch, _ = start(60, 60, control=10)
     people = [make_member(project, f"p{number}") for number in range(6)]
-    errors: list[BaseException] = []
     over = threading.Event()
 
     def work(user: User) -> None:
-        try:
-            while tasks := held(project, user, 3):
-                skip(project, user, tasks[0])
-                submitting.submit(
-                    project=project,
-                    user=user,
-                    answers=[Answer(id=uuid.uuid4(), task=task.pk, value=1) for task in tasks[1:]],
-                )
-        except BaseException as error:  # noqa: BLE001  handed to the test
-            errors.append(error)
-        finally:
-            connection.close()
+        while tasks := held(project, user, 3):
+            skip(project, user, tasks[0])
+            answers = [Answer(id=uuid.uuid4(), task=task.pk, value=1) for task in tasks[1:]]
+            submitting.submit(project=project, user=user, answers=answers)
 
     def replace() -> None:
-        try:
-            while not over.is_set():
-                Worker(run_unless_it_trains).run_next()
-        except BaseException as error:  # noqa: BLE001
-            errors.append(error)
-        finally:
-            connection.close()
+        while not over.is_set():
+            Worker(run_unless_it_trains).run_next()
 
-    threads = [threading.Thread(target=work, args=(user,)) for user in people]
-    worker = threading.Thread(target=replace)
-    for thread in [*threads, worker]:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    errors: list[BaseException] = []
+    worker = elsewhere(replace, errors)
+    at_once(*(partial(work, user) for user in people))
     over.set()
     worker.join()
     assert errors == []

@@ -51,15 +51,19 @@ def processes_of(worker: Process) -> list[int]:
     return sorted(known - {worker.pid})
 
 
-def test_steps_that_hang_hold_no_other_project() -> None:
+def test_steps_that_hang_hold_no_other_project_and_end_with_their_worker() -> None:
     """`holds`: the step holds the interpreter lock, so that its own process cannot report progress."""
     hung = [enqueued("hangs"), enqueued("holds")]
-    with worker_of_steps():
+    with worker_of_steps() as worker:
         for job in hung:
             begun(job)
         for number in range(3):
             done(enqueued(f"fine-{number}", Job.Kind.ENCODE))
         assert {state(job) for job in hung} == {Job.State.RUNNING}, "the others did not wait for them"
+        children = processes_of(worker)
+        assert children
+        worker.kill()
+        wait_until(lambda: not any(is_alive(pid) for pid in children))
 
 
 def test_a_step_that_takes_too_long_is_ended_and_says_so() -> None:
@@ -131,15 +135,13 @@ def test_more_projects_that_hang_than_lanes_hold_nobody() -> None:
         wait_until(lambda: Job.objects.filter(pk__in=[job.pk for job in hung], reason="").count() == 0)
 
 
-@pytest.mark.parametrize("signum", some([signal.SIGKILL, signal.SIGTERM]))
-def test_no_process_outlives_the_worker(signum: signal.Signals) -> None:
+@pytest.mark.long
+def test_a_worker_that_is_told_twice_to_end_does_not_wait_for_its_step() -> None:
     hung = enqueued("hangs")
     with worker_of_steps() as worker:
         begun(hung)
         children = processes_of(worker)
-        assert children
-        # The second one does not wait for the step.
-        wait_until(lambda: worker.send_signal(signum) or worker.poll() is not None, every=0.1)
+        wait_until(lambda: worker.send_signal(signal.SIGTERM) or worker.poll() is not None, every=0.1)
         wait_until(lambda: not any(is_alive(pid) for pid in children))
 
 

@@ -61,9 +61,11 @@ def test_every_event_in_every_state(trains: bool, versions: int, monkeypatch: py
         Fact.CALIBRATES: False,
     }
     for before, event, size in product(State, BatchEvent, (0, 3)):
+        move = expected(before, event, size)
+        if move is None and (size > 0) == trains:
+            continue  # each refusal with one of the two sizes
         batch, pair = batch_in(project, before, size), f"{before}, {event}, size {size}"
         announced = Event.objects.count()
-        move = expected(before, event, size)
         if move is None:
             with pytest.raises(BatchError):
                 advance(batch, event)

@@ -15,12 +15,9 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 from factories import SECRET, make_items, make_member, make_open_batch, make_project
 from rest_framework.test import APIClient
+from taken_in import take_in
 
-from labeling.intake.run import import_items
-from labeling.intake.uploads import register
-from labeling.loop.step import Step
 from labeling.models import Item, Project, Role, Task
-from labeling.models.jobs import worker_name
 from labeling.outgoing.exports import export
 from labeling.projects.create import create_project
 from labeling.questions import QUESTIONS, InvalidValue, named
@@ -148,8 +145,7 @@ def test_a_scale_goes_round_the_loop(tmp_path: Path) -> None:
     project = create_project(slug="taste", kind="vector", classes=POINTS, settings=settings)
     path = tmp_path / "items.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)))
-    job = register(project=project, user=None, path=path, name="items.jsonl", strict=True, taken_by=worker_name())
-    import_items(Step(job, gives_way=False))
+    take_in(project, path)
     api = APIClient()
     api.force_authenticate(make_member(project, "anna", Role.ANNOTATOR))
     for _ in range(2):

@@ -3,17 +3,17 @@
 import datetime
 import gc
 import random
-import threading
 import uuid
 import weakref
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.db.models import Model
 from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
+from simultaneous import at_once
 
 from labeling.loop import batches
 from labeling.loop.batches import BatchError
@@ -189,7 +189,6 @@ def test_whatever_happens_at_the_same_moment_the_books_balance(seed: int) -> Non
     batch = open_batch(60, overlap=2, share=0.3)
     project = batch.project
     users = [make_member(project, f"annotator-{n}") for n in range(4)]
-    errors: list[BaseException] = []
     ended: list[int] = []
 
     def labor(user: User, rng: random.Random) -> None:
@@ -205,22 +204,8 @@ def test_whatever_happens_at_the_same_moment_the_books_balance(seed: int) -> Non
         while project.batches.open().exists():
             ended.append(deadlines.end_overdue(timezone.now()))
 
-    def guarded(work, *arguments) -> None:
-        try:
-            work(*arguments)
-        except BaseException as error:  # noqa: BLE001  handed to the test
-            errors.append(error)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=guarded, args=(labor, user, random.Random(seed + 7))) for user in users]
-    threads += [threading.Thread(target=guarded, args=(end,)) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
+    works = [partial(labor, user, random.Random(seed + 7)) for user in users]
+    at_once(*works, end, end)
     deadlines.clear_unanswered(batch=batch)
     check_books(Project.objects.get())
     assert sum(ended) <= 1

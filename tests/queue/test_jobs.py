@@ -1,33 +1,19 @@
 """Test jobs that several processes enqueue, take and put back at the same moment."""
 
-import threading
 from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 from factories import make_project
+from simultaneous import elsewhere
 
 from labeling.models import Job
 from labeling.models.jobs import JobQuerySet
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ON_POSTGRESQL = pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite has one writer at a time")
-
-
-def elsewhere(work: Any) -> threading.Thread:
-    """Run `work` in a thread with its own connection, as in another process."""
-
-    def run() -> None:
-        try:
-            work()
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    return thread
+ON_POSTGRESQL = pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time")
 
 
 @ON_POSTGRESQL

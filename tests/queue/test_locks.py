@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
+from simultaneous import elsewhere
 
 from labeling.loop import batches
 from labeling.models import Batch, Item, ItemImport, Project, Role, Task
@@ -21,27 +22,20 @@ from labeling.queue.answer import Answer
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite has one writer at a time"),
+    pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time"),
 ]
 
 
-def meanwhile(work: Callable[[], object]) -> list[str]:
+def meanwhile(work: Callable[[], object]) -> list[BaseException]:
     """Do the work on another connection with a short lock timeout. Return the error, if any."""
-    wrong: list[str] = []
+    wrong: list[BaseException] = []
 
-    def run() -> None:
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute("SET lock_timeout = '3s'")
-            work()
-        except Exception as error:  # noqa: BLE001  handed to the test
-            wrong.append(str(error))
-        finally:
-            connection.close()
+    def impatient() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '3s'")
+        work()
 
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
+    elsewhere(impatient, wrong).join()
     return wrong
 
 
@@ -109,7 +103,7 @@ def test_items_that_come_in_wait_for_no_answer() -> None:
 
 def sees_meanwhile(batch: Batch, work: Callable[[], object], free: QuerySet[Any]) -> None:
     """Do the work on another connection, see that it waits for the batch's row, and that it has not locked `free`."""
-    wrong: list[str] = []
+    wrong: list[BaseException] = []
     with held(batch):
         waiting = threading.Thread(target=lambda: wrong.extend(meanwhile(work)))
         waiting.start()

@@ -1,15 +1,15 @@
 """Test that the queue keeps its promises with many annotators at once, and that no lock refuses a request."""
 
 import random
-import threading
 import uuid
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import pytest
-from django.db import connection
 from factories import make_items, make_member, make_open_batch, make_project
+from simultaneous import at_once
 
 from labeling.labels import counting
 from labeling.models import Annotation, Assignment, Batch, Job, Project, Task, User
@@ -22,27 +22,9 @@ from tests.extent import some
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def at_once(work: Callable[[User, random.Random], None], users: list[User]) -> None:
+def by_all(work: Callable[[User, random.Random], None], users: list[User]) -> None:
     """Run `work` for each user in its own thread, all starting together; raise the exception of one that fails."""
-    start = threading.Barrier(len(users))
-    errors: list[BaseException] = []
-
-    def run(user: User, seed: int) -> None:
-        try:
-            start.wait()
-            work(user, random.Random(seed))
-        except BaseException as error:  # noqa: BLE001  handed to the test
-            errors.append(error)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=(user, seed)) for seed, user in enumerate(users)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
+    at_once(*(partial(work, user, random.Random(seed)) for seed, user in enumerate(users)))
 
 
 def labor(project: Project, user: User, rng: random.Random) -> None:
@@ -79,7 +61,7 @@ def test_sixteen_annotators_finish_a_batch_exactly(overlap: int) -> None:
     batch = make_open_batch(project, make_items(project, 150), overlap=overlap)
     users = [make_member(project, f"user{number}") for number in range(16)]
 
-    at_once(lambda user, rng: labor(project, user, rng), users)
+    by_all(lambda user, rng: labor(project, user, rng), users)
 
     batch.refresh_from_db()
     assert (batch.state, batch.remaining) == (Batch.State.TRAINING, 0)
@@ -109,7 +91,7 @@ def test_places_change_hands_while_others_answer_and_the_books_balance(overlap: 
         while project.batches.open().exists():
             labor(project, user, rng)
 
-    at_once(work, users)
+    by_all(work, users)
 
     batch.refresh_from_db()
     assert (batch.state, batch.remaining) == (Batch.State.TRAINING, 0)
@@ -133,7 +115,7 @@ def test_many_requests_of_one_person_at_once_take_one_share() -> None:
         answers = [Answer(id=uuid.uuid4(), task=task.pk, value=1) for task in tasks]
         given += submitting.submit(project=project, user=ann, answers=answers).accepted
 
-    at_once(lambda user, rng: queue.claim(project=project, user=user, count=10) and None, [ann] * 8)
+    by_all(lambda user, rng: queue.claim(project=project, user=user, count=10) and None, [ann] * 8)
     assert Assignment.objects.pending().count() == 10
 
     def take_back(user: User, rng: random.Random) -> None:
@@ -141,7 +123,7 @@ def test_many_requests_of_one_person_at_once_take_one_share() -> None:
             with suppress(IndexError):
                 queue.undo(project=project, user=user, annotation_id=given.pop())
 
-    at_once(take_back, [ann] * 8)
+    by_all(take_back, [ann] * 8)
     assert not given
     assert counting.recount(batch) == []
     assert [(each.answers, each.skips, each.seconds) for each in batch.work.all()] == [(0, 0, 0)] * batch.work.count()
@@ -160,7 +142,7 @@ def test_the_two_last_answers_at_once_close_the_batch_once() -> None:
             answer = Answer(id=uuid.uuid4(), task=held[user.pk].pk, value=1)
             assert submitting.submit(project=project, user=user, answers=[answer]).accepted
 
-        at_once(last, users)
+        by_all(last, users)
         assert project.batches.get().state == Batch.State.TRAINING
         assert project.jobs.count() == 1
 
@@ -174,7 +156,7 @@ def test_one_answer_sent_by_many_requests_at_once_counts_once() -> None:
     def send(user: User, rng: random.Random) -> None:
         assert submitting.submit(project=project, user=user, answers=[answer]).accepted == [answer.id]
 
-    at_once(send, [user] * 8)
+    by_all(send, [user] * 8)
     assert Annotation.objects.count() == 1
     assert project.batches.get().remaining == 2
 
@@ -190,6 +172,6 @@ def test_one_id_for_different_tasks_at_once_is_taken_once_and_refused_otherwise(
         outcome = submitting.submit(project=project, user=user, answers=[Answer(id=same, task=held[user.pk], value=2)])
         codes.append(outcome.rejected[0].code if outcome.rejected else "accepted")
 
-    at_once(send, users)
+    by_all(send, users)
     assert sorted(codes) == ["accepted", *["id_in_use"] * 5]
     assert Annotation.objects.count() == 1

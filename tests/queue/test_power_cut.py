@@ -7,11 +7,14 @@ import sys
 import threading
 import time
 import uuid
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 from django.db import OperationalError, connection, transaction
 from factories import make_items, make_member, make_open_batch, make_project
+from simultaneous import at_once
 
 from config.sqlite import base
 from labeling.models import Project
@@ -25,25 +28,8 @@ pytestmark = [
 ]
 
 
-def in_threads(number: int, work: object) -> None:
-    """Call `work` with 0 … number - 1, each in its own thread, and raise the exception of one that fails."""
-    errors: list[BaseException] = []
-
-    def run(index: int) -> None:
-        try:
-            work(index)  # type: ignore[operator]
-        except BaseException as error:  # noqa: BLE001  handed to the test
-            errors.append(error)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=(index,)) for index in range(number)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
+def in_threads(number: int, work: Callable[[int], object]) -> None:
+    at_once(*(partial(work, index) for index in range(number)))
 
 
 class Disk:

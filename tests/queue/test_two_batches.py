@@ -1,8 +1,8 @@
 """Test picking ahead: annotators go on from one batch to the next, and the first one is still finished."""
 
-import threading
 import uuid
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.db import connection
@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 from rest_framework.test import APIClient
+from simultaneous import at_once
 
 from labeling.insight.progress import progress_of
 from labeling.loop import batches
@@ -201,23 +202,12 @@ def test_a_claim_names_the_batches_that_take_answers() -> None:
 def test_many_at_once_go_through_both_batches() -> None:
     project, one, two = two_batches(40, 60)
     people = [make_member(project, f"p{number}") for number in range(8)]
-    errors: list[BaseException] = []
 
     def work(user: User) -> None:
-        try:
-            while tasks := queue.claim(project=project, user=user, count=7).tasks:
-                answer(project, user, tasks)
-        except BaseException as error:  # noqa: BLE001  handed to the test
-            errors.append(error)
-        finally:
-            connection.close()
+        while tasks := queue.claim(project=project, user=user, count=7).tasks:
+            answer(project, user, tasks)
 
-    threads = [threading.Thread(target=work, args=(user,)) for user in people]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert errors == []
+    at_once(*(partial(work, user) for user in people))
     assert (state(one), state(two)) == ("training", "training")
     assert Annotation.objects.standing().count() == 100
     assert Job.objects.filter(kind=Job.Kind.TRAIN).count() == 2
