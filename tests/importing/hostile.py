@@ -5,7 +5,6 @@ the refused file or for a rejected row; "" without a problem.
 """
 
 import io
-import json
 import struct
 import zipfile
 import zlib
@@ -15,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from PIL import Image, ImageCms
+from PIL import Image
 
 MIB = 1 << 20
 
@@ -61,56 +60,8 @@ def zip_escapes() -> bytes:
     return zipped({"../../evil.png": png(color=1), "a/../../evil.png": png(color=2)})
 
 
-def zip_absolute_paths() -> bytes:
-    return zipped({"/etc/evil.png": png(color=1), "C:\\evil.png": png(color=2), "\\\\host\\c\\evil.png": png(color=3)})
-
-
-def zip_symlinks() -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        link = zipfile.ZipInfo("link.png")
-        link.create_system = 3
-        link.external_attr = 0o120777 << 16
-        archive.writestr(link, "/etc/passwd")
-        archive.writestr("good.png", png())
-    return buffer.getvalue()
-
-
 def zip_bomb() -> bytes:
     return zipped({f"{number}.png": bytes(20 * MIB) for number in range(5)})
-
-
-def zip_bomb_nested() -> bytes:
-    inner = zipped({"zeros.png": bytes(20 * MIB)})
-    for _ in range(4):
-        inner = zipped({"inner.zip": inner})
-    return inner
-
-
-def zip_bomb_overlapping() -> bytes:
-    """Return a zip whose thousand entries share one megabyte of zeros."""
-    body = zlib.compressobj(9, zlib.DEFLATED, -15)
-    packed = body.compress(bytes(MIB)) + body.flush()
-    crc = zlib.crc32(bytes(MIB))
-    local = struct.pack("<4s5H3I2H", b"PK\3\4", 20, 0, 8, 0, 33, crc, len(packed), MIB, 8, 0) + b"0000.png" + packed
-    directory = b"".join(
-        struct.pack("<4s6H3I5H2I", b"PK\1\2", 20, 20, 0, 8, 0, 33, crc, len(packed), MIB, 8, 0, 0, 0, 0, 0, 0)
-        + f"{number:04}.png".encode()
-        for number in range(1000)
-    )
-    end = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 1000, 1000, len(directory), len(local), 0)
-    return local + directory + end
-
-
-def zip_of_many_entries() -> bytes:
-    return zipped({f"{number:05}.txt": b"" for number in range(3000)}, zipfile.ZIP_STORED)
-
-
-def zip_lying_about_sizes() -> bytes:
-    archive = bytearray(zipped({"lies.png": png((400, 400))}))
-    place = archive.rfind(b"lies.png") - 46
-    struct.pack_into("<I", archive, place + 24, 10)  # the unpacked size, in the table of contents
-    return bytes(archive)
 
 
 def zip_encrypted() -> bytes:
@@ -120,17 +71,9 @@ def zip_encrypted() -> bytes:
     return bytes(archive)
 
 
-def zip_truncated() -> bytes:
-    return zipped({"a.png": png()})[:-40]
-
-
 def zip_of_odd_names() -> bytes:
     names = ["\u202egnp.exe.png", "bell\x07.png", "new\nline.png", "x" * 300 + ".png"]
     return zipped({name: png(color=number) for number, name in enumerate(names)})
-
-
-def zip_packed_unusually() -> bytes:
-    return zipped({}, zipfile.ZIP_LZMA)
 
 
 # --- images, each in a zip file beside a good one
@@ -144,34 +87,9 @@ def chunk(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 
-def png_with(extra: bytes, size: tuple[int, int] = (8, 6)) -> bytes:
-    plain = png(size)
-    return plain[:33] + extra + plain[33:]  # behind the header
-
-
 def png_pixel_bomb() -> bytes:
     header = chunk(b"IHDR", struct.pack(">2I5B", 50_000, 50_000, 8, 2, 0, 0, 0))
     return image("bomb.png", png()[:8] + header + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b""))
-
-
-def png_text_bombs() -> bytes:
-    zeros = zlib.compress(bytes(64 * MIB), 9)
-    return zipped({
-        "ztxt.png": png_with(chunk(b"zTXt", b"Comment\0\0" + zeros)),
-        "itxt.png": png_with(chunk(b"iTXt", b"Comment\0\1\0\0\0" + zeros)),
-    })  # fmt: skip
-
-
-def png_profile_bomb() -> bytes:
-    return image("iccp.png", png_with(chunk(b"iCCP", b"bomb\0\0" + zlib.compress(bytes(64 * MIB), 9))))
-
-
-def png_truncated() -> bytes:
-    return image("cut.png", encoded(noise(), "PNG")[:-3000])
-
-
-def jpeg_truncated() -> bytes:
-    return image("cut.jpg", encoded(noise(), "JPEG")[:-600])
 
 
 def gif_of_10_000_frames() -> bytes:
@@ -191,21 +109,6 @@ def webp_of_10_000_frames() -> bytes:
     return image("film.webp", b"RIFF" + struct.pack("<I", 4 + len(animation)) + b"WEBP" + animation)
 
 
-SCRIPT = b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>"
-
-
-def svg() -> bytes:
-    return zipped({"drawing.svg": SCRIPT})
-
-
-def svg_called_png() -> bytes:
-    return zipped({"drawing.png": SCRIPT})
-
-
-def html_called_png() -> bytes:
-    return zipped({"page.png": b"<!doctype html><script>alert(1)</script>"})
-
-
 def gif_that_is_a_zip_too() -> bytes:
     """Return a GIF that is also a zip; browsers may only get it as an image."""
     return image("gifar.gif", encoded(noise(), "GIF") + zipped({}))
@@ -220,39 +123,8 @@ def tiff_of_many_pages() -> bytes:
     return image("book.tif", encoded(page, "TIFF", save_all=True, append_images=[page] * 300))
 
 
-def tiff_of_floats() -> bytes:
-    return image("depth.tif", encoded(Image.fromarray(np.linspace(0, 5, 64, dtype=np.float32).reshape(8, 8)), "TIFF"))
-
-
-def heic() -> bytes:
-    return image("IMG_0001.HEIC", b"\0\0\0\x18ftypheic" + bytes(100))
-
-
 def heic_called_jpg() -> bytes:
     return image("IMG_0001.jpg", b"\0\0\0\x18ftypheic" + bytes(100))
-
-
-def jpeg_cmyk() -> bytes:
-    return image("print.jpg", encoded(noise(mode="CMYK"), "JPEG"))
-
-
-def png_16_bit() -> bytes:
-    return image("deep.png", encoded(Image.fromarray(np.arange(64, dtype=np.uint16).reshape(8, 8) * 999), "PNG"))
-
-
-def jpeg_turned_by_exif() -> bytes:
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    return image("turned.jpg", encoded(noise((40, 20)), "JPEG", exif=exif))
-
-
-def png_with_a_profile() -> bytes:
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    return image("profile.png", encoded(noise(), "PNG", icc_profile=profile))
-
-
-def image_of_no_bytes() -> bytes:
-    return zipped({"empty.png": b""})
 
 
 # --- text
@@ -270,40 +142,8 @@ def csv_line_of_50_mb() -> bytes:
     return b"id,text\n1,one\n2," + b"x" * (50 * MIB) + b"\n3,three\n"
 
 
-def jsonl_line_of_50_mb() -> bytes:
-    return b'{"text": "one"}\n{"text": "' + b"x" * (50 * MIB) + b'"}\n{"text": "three"}\n'
-
-
-def json_string_of_50_mb() -> bytes:
-    return b'[{"text": "one"}, {"text": "' + b"x" * (50 * MIB) + b'"}, {"text": "three"}]'
-
-
-def csv_nul_bytes() -> bytes:
-    return b"id,text\n1,one\n2,t\0wo\n3,three\n"
-
-
-def csv_byte_order_mark() -> bytes:
-    return b"\xef\xbb\xbfid,text\n1,one\n"
-
-
 def csv_utf_16() -> bytes:
     return "id,text\n1,one\n".encode("utf-16")
-
-
-def csv_utf_16_without_a_mark() -> bytes:
-    return "id,text\n1,one\n".encode("utf-16-le")
-
-
-def csv_latin_1() -> bytes:
-    return "id,text\n1,one\n2,caf\xe9\n".encode("latin-1")
-
-
-def csv_mixed_line_ends() -> bytes:
-    return b"id,text\r\n1,one\n2,two\r3,three\r\n4,four"
-
-
-def csv_open_quotation_mark() -> bytes:
-    return b'id,text\n1,one\n2,"two\n3,three\n4,four\n'
 
 
 def csv_of_a_million_columns() -> bytes:
@@ -318,15 +158,6 @@ def csv_one_id_again() -> bytes:
     return b"id,text\n1,one\n1,again\n2,two\n"
 
 
-def json_nested_deeply() -> bytes:
-    deep = b'{"text": "x", "more": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
-    return b'{"text": "one"}\n' + deep + b'\n{"text": "x", "more": ' + b"[" * 100 + b"]" * 100 + b"}\n"
-
-
-def json_of_brackets_alone() -> bytes:
-    return b"[" * 200_000
-
-
 def json_huge_numbers() -> bytes:
     numbers = ["1" * 30, "1e308", "-1e300", "NaN", "Infinity", "1e400", "9" * 3000 + ', "nan": NaN']
     return "\n".join(f'{{"text": "{at}", "n": {number}}}' for at, number in enumerate(numbers)).encode()
@@ -334,12 +165,6 @@ def json_huge_numbers() -> bytes:
 
 def json_half_characters() -> bytes:
     return b'{"text": "one"}\n{"text": "\\ud800"}\n{"text": "\\u0000"}\n{"\\ud800": 1, "text": "x"}'
-
-
-def json_odd_ids() -> bytes:
-    ids = ["x" * 201, "a\u202eb", "a\nb", True, [1], {"a": 1}, 1.5]
-    rows = [{"id": each, "text": "x"} for each in [*ids, "good"]]
-    return "\n".join(json.dumps(row) for row in rows).encode()
 
 
 # --- tables and arrays
@@ -374,26 +199,10 @@ def parquet_truncated() -> bytes:
     return table(text=pa.array(["one"]))[:-20]
 
 
-def parquet_damaged() -> bytes:
-    whole = bytearray(table(text=pa.array([f"text {number}" for number in range(1000)])))
-    whole[200:400] = bytes(200)
-    return bytes(whole)
-
-
-def parquet_of_rubbish() -> bytes:
-    return b"PAR1" + bytes(range(256)) * 4 + struct.pack("<I", 500) + b"PAR1"
-
-
 def npy_pickled() -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, np.array([{"a": 1}, print], dtype=object), allow_pickle=True)
     return buffer.getvalue()
-
-
-def npy_lying() -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, np.zeros((3, 4), np.float32))
-    return buffer.getvalue().replace(b"(3, 4)", b"(9, 9)")
 
 
 def npy_of_a_huge_shape() -> bytes:
@@ -409,65 +218,29 @@ def npy_with_nan() -> bytes:
 
 ALL = [
     Hostile("a.zip", "image", zip_escapes, 1, "leads out of the zip file"),
-    Hostile("a.zip", "image", zip_absolute_paths, 1, "leads out of the zip file"),
-    Hostile("a.zip", "image", zip_symlinks, 1, "is a link"),
     Hostile("a.zip", "image", zip_bomb, 0, "would unpack to"),
-    Hostile("a.zip", "image", zip_bomb_nested, 1, "is a zip file, which is not opened here"),
-    Hostile("a.zip", "image", zip_bomb_overlapping, 0, "would unpack to"),
-    Hostile("a.zip", "image", zip_of_many_entries, 1, "is no PNG"),
-    Hostile("a.zip", "image", zip_lying_about_sizes, 1, "cannot be unpacked"),
     Hostile("a.zip", "image", zip_encrypted, 0, "locked with a password"),
-    Hostile("a.zip", "image", zip_truncated, 0, "is damaged"),
     Hostile("a.zip", "image", zip_of_odd_names, 2, "cannot be stored"),
-    Hostile("a.zip", "image", zip_packed_unusually, 0, "packed in an unusual way"),
     Hostile("a.zip", "image", png_pixel_bomb, 1, "more than 250 million pixels"),
-    Hostile("a.zip", "image", png_text_bombs, 1, "damaged"),
-    Hostile("a.zip", "image", png_profile_bomb, 1, "damaged"),
-    Hostile("a.zip", "image", png_truncated, 1, "damaged or cut short"),
-    Hostile("a.zip", "image", jpeg_truncated, 1, "damaged or cut short"),
     Hostile("a.zip", "image", gif_of_10_000_frames, 2),
     Hostile("a.zip", "image", webp_of_10_000_frames, 2),
-    Hostile("a.zip", "image", svg, 1, "is no PNG"),
-    Hostile("a.zip", "image", svg_called_png, 1, "SVG drawing"),
-    Hostile("a.zip", "image", html_called_png, 1, "web page"),
     Hostile("a.zip", "image", gif_that_is_a_zip_too, 2),
     Hostile("a.zip", "image", jpeg_with_a_page_behind, 2),
     Hostile("a.zip", "image", tiff_of_many_pages, 2),
-    Hostile("a.zip", "image", tiff_of_floats, 2),
-    Hostile("a.zip", "image", heic, 1, "HEIC"),
     Hostile("a.zip", "image", heic_called_jpg, 1, "HEIC"),
-    Hostile("a.zip", "image", jpeg_cmyk, 2),
-    Hostile("a.zip", "image", png_16_bit, 2),
-    Hostile("a.zip", "image", jpeg_turned_by_exif, 2),
-    Hostile("a.zip", "image", png_with_a_profile, 2),
-    Hostile("a.zip", "image", image_of_no_bytes, 1, "is empty"),
     Hostile("a.csv", "text", nothing, 0, "empty"),
     Hostile("a.csv", "text", csv_formulas, 2),
     Hostile("a.csv", "text", csv_line_of_50_mb, 2, "longer than 1 MiB"),
-    Hostile("a.jsonl", "text", jsonl_line_of_50_mb, 2, "longer than 1 MiB"),
-    Hostile("a.json", "text", json_string_of_50_mb, 2, "longer than 1 MiB"),
-    Hostile("a.csv", "text", csv_nul_bytes, 2, "NUL byte"),
-    Hostile("a.csv", "text", csv_byte_order_mark, 1),
     Hostile("a.csv", "text", csv_utf_16, 0, "UTF-16: save it as UTF-8"),
-    Hostile("a.csv", "text", csv_utf_16_without_a_mark, 0, "save it as UTF-8"),
-    Hostile("a.csv", "text", csv_latin_1, 1, "is not UTF-8"),
-    Hostile("a.csv", "text", csv_mixed_line_ends, 4),
-    Hostile("a.csv", "text", csv_open_quotation_mark, 3, "never closed"),
     Hostile("a.csv", "text", csv_of_a_million_columns, 0, "longer than 1 MiB"),
     Hostile("a.csv", "text", csv_of_many_columns, 0, "50,001 columns"),
     Hostile("a.csv", "text", csv_one_id_again, 2, "occurs twice"),
-    Hostile("a.jsonl", "text", json_nested_deeply, 1, "nested"),
-    Hostile("a.json", "text", json_of_brackets_alone, 0, "cut short"),
     Hostile("a.jsonl", "text", json_huge_numbers, 6, "not valid JSON"),
     Hostile("a.jsonl", "text", json_half_characters, 1, "NUL character"),
-    Hostile("a.jsonl", "text", json_odd_ids, 1, "200 allowed"),
     Hostile("a.parquet", "text", parquet_odd_types, 1, "cannot be read"),
     Hostile("a.parquet", "text", parquet_bomb, 16, "unpack to more than 200 times"),
     Hostile("a.parquet", "text", parquet_truncated, 0, "damaged"),
-    Hostile("a.parquet", "text", parquet_damaged, 0, "damaged"),
-    Hostile("a.parquet", "text", parquet_of_rubbish, 0, "damaged"),
     Hostile("a.npy", "vector", npy_pickled, 0, "not an array of plain numbers"),
-    Hostile("a.npy", "vector", npy_lying, 0, "damaged"),
     Hostile("a.npy", "vector", npy_of_a_huge_shape, 0, "damaged"),
     Hostile("a.npy", "vector", npy_with_nan, 2, "NaN"),
 ]

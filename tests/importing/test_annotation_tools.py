@@ -17,7 +17,8 @@ from django.urls import reverse
 from factories import make_member, make_project
 from pages import text_of
 
-from labeling.models import ItemImport, Project, Role
+from labeling.models import Project, Role
+from tests.extent import ALL, combinations, some
 
 pytestmark = pytest.mark.django_db
 
@@ -63,22 +64,24 @@ def lines(rows: list[dict[str, Any]], **more: Any) -> bytes:
     return "\n".join(json.dumps({**row, **more}) for row in rows).encode()
 
 
-def bring(way: str, content: bytes, name: str, folder: Path, *, question: str = "single", **options: str) -> Project:
+def bring(
+    way: str, content: bytes, name: str, folder: Path, *, slug: str = "pets", question: str = "single", **options: str
+) -> Project:
     """Import the file into a new project."""
-    project = make_project("pets", classes=["cat", "dog"], question=question)
+    project = make_project(slug, classes=["cat", "dog"], question=question)
     client = Client()
     client.force_login(make_member(project, "mona", Role.MANAGER))
     file = SimpleUploadedFile(name, content)
     if way == "api":
-        answer = client.post("/api/v1/projects/pets/items/", {"file": file, **options})
+        answer = client.post(f"/api/v1/projects/{slug}/items/", {"file": file, **options})
         assert answer.status_code == 201, answer.json()
     elif way == "command":
         (folder / name).write_bytes(content)
-        call_command("import_items", "pets", str(folder / name), **options)
+        call_command("import_items", slug, str(folder / name), **options)
     else:
-        shown = client.post(reverse("project-import", args=["pets"]), {"file": file}, follow=True)
+        shown = client.post(reverse("project-import", args=[slug]), {"file": file}, follow=True)
         assert "Rows of " in text_of(shown), "the page shows such a file first"
-        address = reverse("project-import-detail", args=["pets", ItemImport.objects.get().pk])
+        address = reverse("project-import-detail", args=[slug, project.imports.get().pk])
         pattern = r'<select id="id_(\w+)".*?value="([^"]*)" selected'
         chosen = dict(re.findall(pattern, shown.content.decode(), re.DOTALL))
         client.post(address, {**chosen, "do": "import", **options})
@@ -89,8 +92,10 @@ def values(project: Project, key: str = "text") -> Values:
     return {item.data[key]: (item.label, item.suggestion) for item in project.items.all()}
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("question", LABELED)
+@pytest.mark.parametrize(
+    ("way", "question"),
+    combinations(WAYS, [*LABELED]) if ALL else [("api", "single"), ("command", "multi"), ("page", "verify")],
+)
 def test_prodigy(way: str, question: str, tmp_path: Path) -> None:
     rows = ONE if question == "verify" else ONE + CHOICE
     project = bring(way, lines(rows, **HASHED), "a.jsonl", tmp_path, question=question)
@@ -131,18 +136,12 @@ def test_what_is_not_prodigy_stays_as_it_is(tmp_path: Path) -> None:
     assert project.items.get(data__text="its label is an answer").data["answer"] == "accept"
 
 
-def test_a_column_that_is_left_out_says_nothing(tmp_path: Path) -> None:
+def test_answers_of_prodigy_that_are_left_out_or_unknown_and_its_number_as_the_id(tmp_path: Path) -> None:
     project = bring("command", lines(ONE[1:2]), "a.jsonl", tmp_path, leave_out="answer")
     assert values(project) == {"rejected": (0, None)}
-
-
-def test_a_tool_s_own_number_may_be_the_id(tmp_path: Path) -> None:
-    project = bring("page", lines(ONE[:1], **HASHED), "a.jsonl", tmp_path, id_column="_input_hash")
+    content = lines([ONE[0], {**ONE[1], "answer": "maybe"}], **HASHED)
+    project = bring("api", content, "a.jsonl", tmp_path, slug="other", id_column="_input_hash")
     assert project.items.get().external_id == "1"
-
-
-def test_an_answer_that_prodigy_does_not_give_sets_its_row_aside(tmp_path: Path) -> None:
-    project = bring("api", lines([ONE[0], {**ONE[1], "answer": "maybe"}], **HASHED), "a.jsonl", tmp_path)
     [rejected] = project.imports.get().rejected_rows.all()
     assert (rejected.where, rejected.reason) == ("line 2", '"answer" is "maybe", not accept, reject or ignore.')
 
@@ -153,8 +152,14 @@ RECORDS: Values = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("name", ["flat.json", "datasets.parquet"])
+@pytest.mark.parametrize(
+    ("way", "name"),
+    [
+        ("page", "flat.json"),
+        ("command", "datasets.parquet"),
+        *some([("api", "flat.json"), ("page", "datasets.parquet")], 0),
+    ],
+)
 def test_argilla(way: str, name: str, tmp_path: Path) -> None:
     project = bring(way, (ARGILLA / name).read_bytes(), name, tmp_path)
     assert values(project) == RECORDS
@@ -180,9 +185,14 @@ def test_argilla_without_a_status_is_not_trusted(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["v1-feedback.jsonl", "v1-feedback.parquet"])
 @pytest.mark.parametrize(
-    ("question", "answers"), [("", [0, 0]), ("label", [0, 0]), ("sentiment", [0, 0]), ("urgent", [1, 0])]
+    ("name", "question", "answers"),
+    [
+        ("v1-feedback.jsonl", "", [0, 0]),
+        ("v1-feedback.jsonl", "sentiment", [0, 0]),
+        ("v1-feedback.parquet", "label", [0, 0]),
+        ("v1-feedback.parquet", "urgent", [1, 0]),
+    ],
 )
 def test_one_of_several_questions_of_argilla_is_read(
     name: str, question: str, answers: list[int], tmp_path: Path
@@ -192,12 +202,9 @@ def test_one_of_several_questions_of_argilla_is_read(
     assert [each.value for each in first.task.annotations.order_by("user__username")] == answers
     assert first.data == {"text": "Two agree.", "title": "A", "source": "web"}
     assert (project.items.count(), project.items.filter(label__isnull=False).count()) == (3, answers == [0, 0])
-
-
-def test_another_field_of_argilla_may_be_the_text(tmp_path: Path) -> None:
-    name = "v1-feedback.jsonl"
-    project = bring("command", (ARGILLA / name).read_bytes(), name, tmp_path, text_column="title")
-    assert project.items.get(external_id="f1").data == {"text": "A", "review": "Two agree.", "source": "web"}
+    if not question:
+        project = bring("command", (ARGILLA / name).read_bytes(), name, tmp_path, slug="other", text_column="title")
+        assert project.items.get(external_id="f1").data == {"text": "A", "review": "Two agree.", "source": "web"}
 
 
 def test_argilla_of_version_1(tmp_path: Path) -> None:
@@ -220,36 +227,26 @@ def test_nested_lists_of_argilla_and_what_it_asks_that_we_do_not(tmp_path: Path)
     assert "only classes and ratings are read" in project.imports.get().rejected_rows.get().reason
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_doccano(way: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("way", "question"), [("page", "single"), ("api", "multi"), ("command", "single")])
+def test_doccano(way: str, question: str, tmp_path: Path) -> None:
     rows = [
         {"id": 1, "text": "one", "lang": "en", "label": ["cat"], "Comments": ["surely a cat"]},
         {"id": 2, "text": "none", "label": [], "Comments": []},
         {"id": 3, "text": "two", "label": ["cat", "dog"], "Comments": []},
     ]
-    project = bring(way, lines(rows), "a.jsonl", tmp_path)
+    project = bring(way, lines(rows), "a.jsonl", tmp_path, question=question)
     assert project.items.get(external_id="1").data == {"text": "one", "lang": "en"}
+    if question == "multi":
+        assert values(project) == {"one": ([0], None), "none": (None, None), "two": ([0, 1], None)}
+        return
     if way == "page":  # it sets no row aside for its label
         assert values(project) == {"one": (0, None), "none": (None, None), "two": (None, None)}
         return
     assert values(project) == {"one": (0, None), "none": (None, None)}
     reason = project.imports.get().rejected_rows.get().reason
     assert reason == "Label names 2 classes, but this project asks for one."
-
-
-def test_doccano_with_several_classes(tmp_path: Path) -> None:
-    rows = [
-        {"id": 1, "text": "two", "label": ["cat", "dog"], "Comments": []},
-        {"id": 2, "text": "none", "label": [], "Comments": []},
-    ]
-    assert values(bring("api", lines(rows), "a.jsonl", tmp_path, question="multi")) == {
-        "two": ([0, 1], None), "none": (None, None),
-    }  # fmt: skip
-
-
-def test_comments_of_another_table_stay(tmp_path: Path) -> None:
-    project = bring("api", b"id,text,label,Comments\n1,one,cat,late\n", "a.csv", tmp_path)
-    assert project.items.get().data == {"text": "one", "Comments": "late"}
+    project = bring("api", b"id,text,label,Comments\n1,one,cat,late\n", "a.csv", tmp_path, slug="other")
+    assert project.items.get().data == {"text": "one", "Comments": "late"}, "the comments of another table stay"
 
 
 def test_every_preview_says_what_the_rows_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -53,15 +53,35 @@ def test_by_name_then_by_content(tmp_path, header, layout):
     assert found.own is (not layout)
 
 
-def test_labels_that_are_no_classes_are_not_trusted_unseen(tmp_path):
-    rows = [f"{n},text {n},{('mail', 'web')[n % 2]}" for n in range(20)]
-    found = guessed(table(tmp_path / "a.csv", "id,text,source", *rows))
-    assert (found.layout.label_column, found.layout.labels_as) == ("source", "ignore")
-
-
-def test_a_second_column_of_the_same_labels_is_left_out(tmp_path):
-    rows = [f"{n},text {n},cat,cat" for n in range(5)]
-    assert guessed(table(tmp_path / "a.csv", "id,text,category,kind", *rows)).layout.leave_out == ("kind",)
+@pytest.mark.parametrize(
+    ("header", "rows", "kind", "question", "layout"),
+    [
+        # not the project's classes: not trusted unseen
+        ("id,text,source", ["1,a,mail", "2,b,web"] * 9, "text", "single", {"label": "source", "labels_as": "ignore"}),
+        ("id,text,category,kind", ["1,one,cat,cat", "2,two,dog,dog"], "text", "single", {"leave_out": ("kind",)}),
+        ("nr,x,y,class", ["a,1,2,cat", "b,3,4,dog"], "vector", "single", {"id": "nr", "label": "class"}),
+        ("id,text,class", ["1,one,cat", "2,two,dog"], "text", "verify", {"label": ""}),
+        # values that are classes tell more than a name
+        (
+            "nr,body,tags,kind",
+            ["1,one,new,cat", "2,two,old,dog", "3,three,new,cat"],
+            "text",
+            "single",
+            {"label": "kind"},
+        ),
+        (
+            "nr,body,kind,topic",
+            ["1,one,cat,cat", "2,two,dog,dog", "3,three,dog,cat"],
+            "text",
+            "single",
+            {"label": "topic"},
+        ),
+    ],
+)
+def test_which_column_holds_labels(tmp_path, header, rows, kind, question, layout):
+    found = guessed(table(tmp_path / "a.csv", header, *rows), kind, question).layout
+    for name, value in layout.items():
+        assert getattr(found, f"{name}_column" if name in ("id", "label") else name) == value
 
 
 def test_columns_within_objects(tmp_path):
@@ -70,23 +90,6 @@ def test_columns_within_objects(tmp_path):
     found = guessed(path)
     assert found.columns == ("key", "message.body", "message.lang", "meta.topic")
     assert (found.layout.text_column, found.layout.label_column) == ("message.body", "meta.topic")
-
-
-def test_values_that_are_classes_tell_more_than_a_name(tmp_path):
-    path = table(tmp_path / "a.csv", "nr,body,tags,kind", "1,one,new,cat", "2,two,old,dog", "3,three,new,cat")
-    assert guessed(path).layout.label_column == "kind"
-    path = table(tmp_path / "b.csv", "nr,body,kind,topic", "1,one,cat,cat", "2,two,dog,dog", "3,three,dog,cat")
-    assert guessed(path).layout.label_column == "topic"
-
-
-def test_numbers_of_vectors_are_no_labels(tmp_path):
-    found = guessed(table(tmp_path / "a.csv", "nr,x,y,class", "a,1,2,cat", "b,3,4,dog"), "vector")
-    assert (found.layout.id_column, found.layout.label_column) == ("nr", "class")
-
-
-def test_the_class_to_verify_is_no_label(tmp_path):
-    found = guessed(table(tmp_path / "a.csv", "id,text,class", "1,one,cat", "2,two,dog"), question="verify")
-    assert found.layout.label_column == ""
 
 
 GERMAN = "Ticket;Nachricht\n7;Wo bleibt mein Päckchen? Grüße\n"
@@ -112,22 +115,19 @@ def test_encodings(tmp_path, text, encoding, expected):
     assert encoding_of(write(tmp_path / "a.csv", text.encode(encoding))) == expected
 
 
-def test_a_packed_file_is_guessed_as_if_it_were_not(tmp_path):
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_delimiters_and_encodings_of_plain_and_packed_files(tmp_path, delimiter):
     text = "Ticket;Nachricht;Kategorie\n7;Wo bleibt mein Päckchen? Grüße;cat\n8;Schön;dog\n9;Gut;cat\n"
-    found = guessed(write(tmp_path / "a.csv.gz", gzip.compress(text.encode("latin-1"))))
-    assert (found.layout.encoding, found.delimiter) == ("cp1252", ";")
-    assert found.layout.label_column == "Kategorie"
+    content = text.replace(";", delimiter).encode("latin-1")
+    for path in (write(tmp_path / "a.csv.gz", gzip.compress(content)), write(tmp_path / "a.csv", content)):
+        found = guessed(path)
+        assert (found.layout.encoding, found.delimiter) == ("cp1252", delimiter)
+        assert found.layout.label_column == "Kategorie"
 
 
 def test_a_character_cut_at_the_end_of_the_look_is_utf8(tmp_path, monkeypatch):
     monkeypatch.setattr("labeling.intake.guessing._HEAD_BYTES", 11)
     assert encoding_of(write(tmp_path / "a.csv", "text\nschöne".encode())) == ""
-
-
-@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-def test_delimiters(tmp_path, delimiter):
-    path = table(tmp_path / "a.csv", delimiter.join(["nr", "body"]), delimiter.join(["1", "one"]))
-    assert guessed(path).delimiter == delimiter
 
 
 def test_what_hugging_face_writes(tmp_path):
@@ -143,41 +143,43 @@ def test_what_hugging_face_writes(tmp_path):
     assert labels == ["cat", "dog", "cat", "dog", "cat"]
 
 
-def test_a_workbook(tmp_path):
-    book = openpyxl.Workbook()
-    for row in (["Nr", "Text", "Kategorie"], *([n, f"Text {n}", "cat"] for n in range(5))):
-        book.active.append(row)
-    book.save(tmp_path / "a.xlsx")
-    found = guessed(tmp_path / "a.xlsx")
-    assert (found.layout.text_column, found.layout.id_column, found.layout.label_column) == ("Text", "Nr", "Kategorie")
-    assert (found.delimiter, found.layout.encoding) == ("", "")
-
-
-@pytest.mark.long
-def test_blank_rows_decide_nothing(tmp_path):
-    rows = [["Ticket_ID", "Nachricht"], *([f"T{n}", f"Wo ist Paket {n}?"] for n in range(5))]
-    rows[3:3] = [["", ""]]
-    path = table(tmp_path / "a.csv", *(";".join(row) for row in rows), ";")
+def test_a_workbook_and_blank_rows_which_decide_nothing(tmp_path):
+    rows = [["Ticket_ID", "Nachricht", "Kategorie"], *([f"T{n}", f"Wo ist Paket {n}?", "cat"] for n in range(5))]
+    rows[3:3] = [["", "", ""]]
+    path = table(tmp_path / "a.csv", *(";".join(row) for row in rows), ";;")
     book = openpyxl.Workbook()
     for row in rows:
         book.active.append(row)
     book.save(tmp_path / "a.xlsx")
-    for each in (path, tmp_path / "a.xlsx"):
-        assert (guessed(each).layout.id_column, guessed(each).layout.text_column) == ("Ticket_ID", "Nachricht")
+    for each, delimiter in ((path, ";"), (tmp_path / "a.xlsx", "")):
+        found = guessed(each)
+        columns = (found.layout.id_column, found.layout.text_column, found.layout.label_column)
+        assert columns == ("Ticket_ID", "Nachricht", "Kategorie")
+        assert (found.delimiter, found.layout.encoding) == (delimiter, "")
 
 
-@pytest.mark.parametrize(
-    "content",
-    [b"", b"\xff\xfe", b"\0" * 50, b"a,a\n1,2\n", b"\n\n\n", b'"', b"{", b"[" * 100_000, b"text\n" + b"x" * (2 << 20)],
-)
-@pytest.mark.parametrize("suffix", some([".csv", ".json", ".parquet", ".jsonl", ".xlsx"], 3))
-def test_hostile_files_are_refused_or_guessed_but_never_break(tmp_path, content, suffix):
-    path = write(tmp_path / f"a{suffix}", content)
-    with suppress(UnreadableFile):
-        found = guessed(path)
-        with open_source(path, kind="text", layout=found.layout) as source:
-            first_rows(source, rules("text"))
-            count_labels(source, rules("text"))
+HOSTILE = [
+    b"",
+    b"\xff\xfe",
+    b"\0" * 50,
+    b"a,a\n1,2\n",
+    b"\n\n\n",
+    b'"',
+    b"{",
+    b"[" * 100_000,
+    b"text\n" + b"x" * (2 << 20),
+]
+
+
+@pytest.mark.parametrize("suffix", some([".csv", ".json", ".jsonl", ".parquet", ".xlsx"], 3))
+def test_hostile_files_are_refused_or_guessed_but_never_break(tmp_path, suffix):
+    for content in HOSTILE:
+        path = write(tmp_path / f"a{suffix}", content)
+        with suppress(UnreadableFile):
+            found = guessed(path)
+            with open_source(path, kind="text", layout=found.layout) as source:
+                first_rows(source, rules("text"))
+                count_labels(source, rules("text"))
 
 
 def test_deep_and_wide_objects_are_looked_into_within_limits(tmp_path):

@@ -37,22 +37,16 @@ def lengths(source: Source) -> list[int]:
     return [len(places) for places, _, _ in checking.chunks(source, rules("text"))]
 
 
-def test_many_small_ones_go_together_and_large_ones_apart() -> None:
+def test_many_small_ones_go_together_and_large_or_slow_ones_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lengths(Fake([100] * 1200)) == [500, 500, 200]
     assert lengths(Fake([1 << 20] * 20)) == [8, 8, 4]
     assert lengths(Fake([])) == []
-
-
-def test_slow_ones_do_not_keep_the_others_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checking, "CHUNK_SECONDS", 0.0)
-    assert lengths(Fake([1] * 3)) == [1, 1, 1]
-
-
-def test_what_was_read_before_the_damage_counts() -> None:
     seen: list[int] = []
     with pytest.raises(UnreadableFile):
         seen.extend(len(places) for places, _, _ in checking.chunks(Fake([1] * 7, damaged=True), rules("text")))
-    assert seen == [7]
+    assert seen == [7]  # what was read before the damage counts
+    monkeypatch.setattr(checking, "CHUNK_SECONDS", 0.0)
+    assert lengths(Fake([1] * 3)) == [1, 1, 1]
 
 
 def test_images_count_by_their_bytes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

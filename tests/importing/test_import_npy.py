@@ -55,21 +55,16 @@ def test_the_truth_comes_from_a_second_file(tmp_path, name, content):
     assert [draft.truth for draft in drafts] == ["cat", "dog", None, "great auk"]
 
 
-@pytest.mark.parametrize("array", [np.array(TRUTHS), np.array([t.encode() for t in TRUTHS])])
-def test_the_truth_may_be_an_array_of_text(tmp_path, array):
-    path, truth = write_npy(tmp_path / "a.npy", VECTORS), write_npy(tmp_path / "t.npy", array)
-    assert [d.truth for d in checked(path, rules("vector"), truth_path=truth)] == ["cat", "dog", None, "great auk"]
-
-
-def test_the_truth_may_be_an_array_of_numbers_where_classes_are_called_so(tmp_path):
-    path, truth = write_npy(tmp_path / "a.npy", VECTORS), write_npy(tmp_path / "t.npy", [0, 1, 1, 7])
+def test_the_truth_may_be_an_array_of_text_or_of_numbers_where_classes_are_called_so(tmp_path):
+    path = write_npy(tmp_path / "a.npy", VECTORS)
+    for array in (np.array(TRUTHS), np.array([t.encode() for t in TRUTHS])):
+        truth = write_npy(tmp_path / "t.npy", array)
+        assert [d.truth for d in checked(path, rules("vector"), truth_path=truth)] == ["cat", "dog", None, "great auk"]
+    truth = write_npy(tmp_path / "t.npy", [0, 1, 1, 7])
     good, bad = split(checked(path, replace(rules("vector"), classes=("0", "1")), truth_path=truth))
     assert [draft.truth for draft in good] == ["0", "1", "1"]
     assert bad[0].reason == 'Truth "7" is not a class of this project (0, 1).'
-
-
-def test_bad_lines_of_the_truth_file_set_their_vectors_aside(tmp_path):
-    path, truth = write_npy(tmp_path / "a.npy", VECTORS), write(tmp_path / "t.txt", b"cat\nd\xffg\ncow\ndog\n")
+    truth = write(tmp_path / "t.txt", b"cat\nd\xffg\ncow\ndog\n")
     good, bad = split(checked(path, rules("vector"), truth_path=truth))
     assert [draft.truth for draft in good] == ["cat", "dog"]
     assert bad[0].reason.startswith("In the truth file, line 2: the line is not UTF-8")
@@ -97,20 +92,11 @@ def test_a_truth_file_goes_with_vectors_only(tmp_path):
         read(write(tmp_path / "a.csv", "text\na\n"), "text", truth_path=write(tmp_path / "t.txt", "cat"))
 
 
-@pytest.mark.parametrize(
-    "array",
-    [
-        np.zeros(3),
-        np.zeros((2, 2, 2)),
-        np.array([["a", "b"]]),
-        np.zeros((2, 2), complex),
-        np.zeros((0, 3)),
-        np.zeros((3, 0)),
-        np.zeros((2, 2), "M8[s]"),
-        np.zeros(2, [("a", "f4")]),
-        np.zeros((1, 100)),
-    ],
-)
+NO_VECTORS = [np.zeros(3), np.zeros((2, 2, 2)), np.array([["a", "b"]]), np.zeros((2, 2), complex), np.zeros((0, 3)),
+              np.zeros((3, 0)), np.zeros((2, 2), "M8[s]"), np.zeros(2, [("a", "f4")]), np.zeros((1, 100))]  # fmt: skip
+
+
+@pytest.mark.parametrize("array", NO_VECTORS, ids=range(len(NO_VECTORS)))
 def test_arrays_that_hold_no_vectors_are_refused(tmp_path, array):
     with pytest.raises(UnreadableFile):
         read(write_npy(tmp_path / "a.npy", array), "vector", limits=Limits(vector_length=64))

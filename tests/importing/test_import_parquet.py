@@ -1,16 +1,20 @@
-"""Test the import of Parquet files."""
+"""Test the import of Parquet, Arrow and Feather files, as pyarrow, polars, pandas and Hugging Face write them."""
 
 import datetime as dt
 import decimal
 import subprocess
 import sys
 
+import datasets
 import numpy as np
 import orjson
+import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from import_files import checked, picture, read, rules, split, write, write_parquet
+from import_files import checked, picture, read, rules, split, write, write_arrow, write_parquet, write_zip
+from pyarrow import feather
 
 from labeling.intake.checking import check_record
 from labeling.intake.readers import Limits, UnreadableFile, open_source, parquet_facts
@@ -18,38 +22,25 @@ from labeling.intake.readers.base import MIB
 from labeling.intake.readers.parquet_facts import rows_at_once
 from tests.extent import some
 
+VALUES = {
+    "text": ("one", "one"),
+    "score": (float("nan"), None),
+    "day": (dt.date(2024, 5, 1), "2024-05-01"),
+    "price": (decimal.Decimal("1.50"), "1.50"),
+    "blob": (b"abc", "<3 bytes>"),
+    "more": ({"a": [1, 2]}, {"a": [1, 2]}),
+    "tags": (["x", "y"], ["x", "y"]),
+    "numbers": ([1.0, float("inf")], [1.0, None]),
+}
+
 
 def test_columns_become_an_item_that_json_can_hold(tmp_path):
-    path = write_parquet(
-        tmp_path / "a.parquet",
-        {
-            "id": [1, 2],
-            "text": ["one", "two"],
-            "truth": ["cat", None],
-            "score": [float("nan"), 1.5],
-            "day": [dt.date(2024, 5, 1), None],
-            "price": [decimal.Decimal("1.50"), None],
-            "blob": [b"abc", None],
-            "more": [{"a": [1, 2]}, None],
-            "tags": [["x", "y"], None],
-            "map": pa.array([[("k", "v")], []], pa.map_(pa.string(), pa.string())),
-            "numbers": [[1.0, float("inf")], []],
-        },
-    )
+    columns = {name: [value, None] for name, (value, _) in VALUES.items()} | {"text": ["one", "two"]}
+    pairs = pa.array([[("k", "v")], []], pa.map_(pa.string(), pa.string()))
+    path = write_parquet(tmp_path / "a.parquet", {"id": [1, 2], "truth": ["cat", None], "map": pairs, **columns})
     first, second = checked(path, rules("text"))
-    assert (first.external_id, first.truth) == ("1", "cat")
-    assert first.data == {
-        "text": "one",
-        "score": None,
-        "day": "2024-05-01",
-        "price": "1.50",
-        "blob": "<3 bytes>",
-        "more": {"a": [1, 2]},
-        "tags": ["x", "y"],
-        "map": [{"key": "k", "value": "v"}],
-        "numbers": [1.0, None],
-    }
-    assert second.truth is None
+    assert (first.external_id, first.truth, second.truth) == ("1", "cat", None)
+    assert first.data == {"map": [{"key": "k", "value": "v"}], **{name: read for name, (_, read) in VALUES.items()}}
     orjson.dumps([first.data, second.data])
 
 
@@ -82,18 +73,13 @@ def test_numeric_columns_are_the_vector(tmp_path):
 
 def test_hugging_face_images_and_class_names(tmp_path):
     features = {"image": {"_type": "Image"}, "label": {"names": ["dog", "cat"], "_type": "ClassLabel"}}
-    table = pa.table(
-        {
-            "image": [{"bytes": picture(), "path": "a.png"}, {"bytes": picture("GIF"), "path": None}, None],
-            "label": [1, -1, 0],
-        }
-    ).replace_schema_metadata({"huggingface": orjson.dumps({"info": {"features": features}})})
-    pq.write_table(table, tmp_path / "a.parquet")
+    images = [{"bytes": picture(), "path": "a.png"}, {"bytes": picture("GIF"), "path": None}, None]
+    table = pa.table({"image": images, "label": [1, -1, 0]})
+    note = orjson.dumps({"info": {"features": features}})
+    pq.write_table(table.replace_schema_metadata({"huggingface": note}), tmp_path / "a.parquet")
     good, bad = split(checked(tmp_path / "a.parquet", rules("image")))
-    assert [(draft.labels and draft.labels.label, draft.suffix, draft.data) for draft in good] == [
-        ("cat", ".png", {}),
-        (None, ".gif", {}),
-    ]
+    found = [(draft.labels and draft.labels.label, draft.suffix, draft.data) for draft in good]
+    assert found == [("cat", ".png", {}), (None, ".gif", {})]
     assert bad[0].where == "row 3"
 
 
@@ -104,20 +90,14 @@ def test_notes_of_hugging_face_that_make_no_sense_are_ignored(tmp_path, note):
     assert checked(tmp_path / "a.parquet", rules("text"))[0].labels.label == "cat"
 
 
-def test_text_that_is_not_utf8_costs_its_row_only(tmp_path):
-    raw = pa.array([b"one", b"caf\xe9", b"three"], pa.binary())
-    table = pa.table({"text": pa.Array.from_buffers(pa.string(), 3, raw.buffers())})
+def test_text_that_is_not_utf8_too_long_or_holds_nul_costs_its_row_only(tmp_path):
+    raw = pa.array([b"one", b"caf\xe9", b"x" * 2000, b"b\0", b"three"], pa.binary())
+    table = pa.table({"text": pa.Array.from_buffers(pa.string(), 5, raw.buffers())})
     pq.write_table(table, tmp_path / "a.parquet")
-    good, bad = split(checked(tmp_path / "a.parquet", rules("text")))
+    good, bad = split(checked(tmp_path / "a.parquet", rules("text"), limits=Limits(line=1000)))
     assert [draft.data["text"] for draft in good] == ["one", "three"]
     assert bad[0].reason == 'Column "text" cannot be read: it is not UTF-8.'
-
-
-def test_text_that_is_too_long_or_holds_nul_is_set_aside(tmp_path):
-    path = write_parquet(tmp_path / "a.parquet", {"text": ["a", "x" * 2000, "b\0"]})
-    good, bad = split(checked(path, rules("text"), limits=Limits(line=1000)))
-    assert [draft.data["text"] for draft in good] == ["a"]
-    assert len(bad) == 2
+    assert len(bad) == 3
 
 
 @pytest.mark.long
@@ -157,7 +137,7 @@ def test_a_batch_is_smaller_where_rows_share_long_values(tmp_path):
     assert rows(["a"], use_dictionary=False, column_encoding={"text": "DELTA_BYTE_ARRAY"}) == 1
 
 
-@pytest.mark.parametrize("values", some([["x" * 70 * MIB], [np.zeros(20_000_000)]]))
+@pytest.mark.parametrize("values", some([["x" * 70 * MIB], [np.zeros(20_000_000)]]), ids=type)
 def test_a_file_that_would_unpack_to_far_more_than_it_is_is_refused(tmp_path, values):
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table({"text": values}), path, compression="zstd")
@@ -214,3 +194,130 @@ def test_columns_that_do_not_fit_are_refused(tmp_path):
         read(other, "text")
     with pytest.raises(UnreadableFile, match="no column holds numbers"):
         read(other, "vector")
+
+
+TEXTS = {"text": ["one", "two", "three"], "label": ["cat", None, "dog"], "tags": [["a"], [], ["b", "c"]]}
+
+
+def write_file(path):
+    write_arrow(path, TEXTS)
+
+
+def write_stream(path):
+    with pa.ipc.new_stream(path, pa.table(TEXTS).schema) as file:
+        file.write_table(pa.table(TEXTS))
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("a.arrow", write_file),
+        ("a.arrow", write_stream),
+        ("a.feather", lambda path: feather.write_feather(pa.table(TEXTS), str(path))),
+        ("a.feather", lambda path: pd.DataFrame(TEXTS).to_feather(path)),
+        ("a.arrow", lambda path: pl.DataFrame(TEXTS).write_ipc(path, compression="zstd")),  # with views of texts
+        ("a.ipc", pl.DataFrame(TEXTS).write_ipc_stream),
+    ],
+)
+def test_each_library_s_file_is_read(tmp_path, name, write):
+    write(tmp_path / name)
+    drafts = checked(tmp_path / name, rules("text"))
+    assert [(draft.data["text"], draft.labels and draft.labels.label) for draft in drafts] == [
+        ("one", "cat"),
+        ("two", None),
+        ("three", "dog"),
+    ]
+    assert drafts[2].data["tags"] == ["b", "c"]
+
+
+@pytest.mark.parametrize("write", [pl.DataFrame.write_ipc, pl.DataFrame.write_ipc_stream])
+def test_the_categories_of_polars_are_texts(tmp_path, write):
+    names = pl.Enum(["dog", "cat"])
+    frame = pl.DataFrame(
+        {
+            "text": pl.Series(["one", "two", "three"], dtype=pl.Categorical),
+            "label": pl.Series(["cat", None, "dog"], dtype=names),
+            "tags": pl.Series([["cat"], None, ["dog", None]], dtype=pl.List(names)),
+            "pair": pl.Series([["cat", "dog"], None, ["dog", "dog"]], dtype=pl.Array(pl.Categorical, 2)),
+            "about": pl.Series([{"kind": "cat"}, None, {"kind": None}], dtype=pl.Struct({"kind": names})),
+        }
+    )
+    write(frame, tmp_path / "a.arrow")
+    drafts = checked(tmp_path / "a.arrow", rules("text"))
+    assert [draft.labels and draft.labels.label for draft in drafts] == ["cat", None, "dog"]
+    assert [draft.data for draft in drafts] == [
+        {"text": "one", "tags": ["cat"], "pair": ["cat", "dog"], "about": {"kind": "cat"}},
+        {"text": "two", "tags": None, "pair": None, "about": frame["about"][1]},
+        {"text": "three", "tags": ["dog", None], "pair": ["dog", "dog"], "about": {"kind": None}},
+    ]
+
+
+def test_a_dataset_saved_to_disk_comes_in_with_its_classes_and_images(tmp_path):
+    image = datasets.Features(image=datasets.Image(), label=datasets.ClassLabel(names=["dog", "cat"]))
+    rows = {"image": [{"bytes": picture(), "path": None}] * 3, "label": [1, 0, 1]}
+    whole = datasets.Dataset.from_dict(rows, features=image)
+    parts = datasets.DatasetDict(train=whole, test=whole.select([0]))
+    parts.save_to_disk(tmp_path / "saved", num_shards={"train": 2, "test": 1})
+    loaded = datasets.load_from_disk(tmp_path / "saved")["train"]
+    loaded.filter(lambda row: row["label"] == 0)  # is cached beside the rows
+    files = {path.relative_to(tmp_path).as_posix(): path.read_bytes() for path in tmp_path.rglob("*.*")}
+    assert any("cache-" in name for name in files)
+    for path in (tmp_path / "saved", write_zip(tmp_path / "a.zip", files)):
+        good, bad = split(checked(path, rules("image")))
+        assert not bad
+        assert sorted(draft.labels.label for draft in good) == ["cat", "cat", "cat", "dog"]
+
+
+def test_reading_goes_on_behind_a_row_and_leaves_no_copy(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    write_file(tmp_path / "a.arrow")
+    with open_source(tmp_path / "a.arrow", kind="text") as source:
+        assert source.total == 3
+        assert [record.fields["text"] for record in source.records(skip=2)] == ["three"]
+        assert [*tmp_path.glob("arrow-*")]
+    assert not [*tmp_path.glob("arrow-*")]
+
+
+def damaged(path):
+    """Point a text of the file beyond its buffer."""
+    write_file(path)
+    raw = bytearray(path.read_bytes())
+    at = raw.index(b"onetwo") - 64
+    offsets = raw.index(b"\0\0\0\0\x03\0\0\0\x06\0\0\0", max(0, at - 128))
+    raw[offsets + 4 : offsets + 8] = b"\xff\xff\xff\x7f"
+    path.write_bytes(raw)
+
+
+def cut_short(path):
+    write_file(path)
+    path.write_bytes(path.read_bytes()[:-30])
+
+
+def bomb(path):
+    zeros = pa.table({"text": pa.array(["x" * 1000]).take(pa.array([0] * 300_000))})
+    feather.write_feather(zeros, str(path), compression="zstd", compression_level=19)
+
+
+def union(path):
+    column = pa.UnionArray.from_sparse(pa.array([0], pa.int8()), [pa.array(["a"])])
+    with pa.ipc.new_file(path, pa.schema([("text", column.type)])) as file:
+        file.write_batch(pa.record_batch([column], names=["text"]))
+
+
+@pytest.mark.parametrize(
+    ("write", "reason"),
+    [
+        (damaged, "damaged, cut short or too large: write it again"),
+        (cut_short, "damaged, cut short or too large: write it again"),
+        (bomb, "damaged, cut short or too large: write it again"),
+        (lambda path: path.write_bytes(b"\xff\xff\xff\xff" + b"\x10\0\0\0" * 40), "is not an Arrow file"),
+        (lambda path: path.write_bytes(b"FEA1" + bytes(60) + b"FEA1"), "Feather's version 1"),
+        (union, "a column has a type that is not read"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_in_one_line(tmp_path, write, reason):
+    write(tmp_path / "a.arrow")
+    with pytest.raises(UnreadableFile, match=reason) as refused:
+        open_source(tmp_path / "a.arrow", kind="text")
+    assert str(refused.value).startswith("a.arrow: ")
+    assert "\n" not in str(refused.value)

@@ -1,4 +1,4 @@
-"""Test the rules for records, which do not depend on the file's format."""
+"""Test the rules for records and their labels, which do not depend on the file's format."""
 
 from dataclasses import replace
 
@@ -81,57 +81,50 @@ def test_any_other_truth_is_refused(source, question, truth, reason):
     assert rejection.reason.startswith(reason)
 
 
-@pytest.mark.parametrize("given_class", [None, "", "cow", ["cat"], {}])
-def test_verify_needs_a_class_that_the_project_has(source, given_class):
-    assert isinstance(verdict(source, {"class": given_class}, "verify"), Rejection)
-
-
-def test_truth_label_and_class_never_reach_what_annotators_see(source):
+def test_truth_label_and_class_never_reach_what_annotators_see_and_a_number_names_the_class_written_like_it(source):
     assert verdict(source, {"truth": "cat"}).data == verdict(source, {"label": "cat"}).data == {"text": "a"}
     draft = verdict(source, {"truth": "cat", "label": "cat", "class": "third"})
     assert (draft.truth, draft.data) == ("cat", {"text": "a"})
-
-
-def test_a_number_names_the_class_that_is_written_like_it(source):
     given = replace(rules("text"), classes=("0", "1"))
     for truth in (1, 1.0, "1"):
         assert check_record(Record("line 1", {"text": "a", "truth": truth}), given, source).truth == "1"
 
 
-@pytest.mark.parametrize(("value", "id"), [("x", "x"), (5, "5"), (5.0, "5"), (" y ", "y"), ("é" * 200, "é" * 200)])
-def test_ids_are_text_or_whole_numbers(source, value, id):
-    assert verdict(source, {"id": value}).external_id == id
-    assert verdict(source, {"external_id": value, "id": "other"}).external_id == id
-    assert verdict(source, {"external_id": value, "id": "other"}).data["id"] == "other"
+def test_ids_are_text_or_whole_numbers_or_that_of_the_row_s_place(source):
+    for value, id in (("x", "x"), (5, "5"), (5.0, "5"), (" y ", "y"), ("é" * 200, "é" * 200)):
+        assert verdict(source, {"id": value}).external_id == id
+        draft = verdict(source, {"external_id": value, "id": "other"})
+        assert (draft.external_id, draft.data["id"]) == (id, "other")
+    for value in (None, "", "  ", float("nan")):
+        assert verdict(source, {"id": value}).external_id == "a.jsonl:1"
 
 
-@pytest.mark.parametrize("value", [None, "", "  ", float("nan")])
-def test_a_row_without_an_id_has_that_of_its_place(source, value):
-    assert verdict(source, {"id": value}).external_id == "a.jsonl:1"
-
-
-@pytest.mark.parametrize("value", ["x" * 201, "a\nb", "a\0b", "\ud800", True, 1.5, ["a"], {}])
-def test_any_other_id_is_refused(source, value):
-    rejection = verdict(source, {"id": value})
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        *(("id", value) for value in ("x" * 201, "a\nb", "a\0b", "\ud800", True, 1.5, ["a"], {})),
+        *(("text", value) for value in ("", "   \n", None, 7, ["a"], "a\0b", "a\ud800")),
+        *(("class", value) for value in (None, "", "cow", ["cat"], {})),  # the class to verify
+    ],
+)
+def test_any_other_id_text_or_class_is_refused(source, column, value):
+    rejection = verdict(source, {column: value}, "verify" if column == "class" else "single")
     assert isinstance(rejection, Rejection)
     assert rejection.excerpt.isprintable()
 
 
-@pytest.mark.parametrize("text", ["", "   \n", None, 7, ["a"], "a\0b", "a\ud800"])
-def test_text_must_be_there_and_be_storable(source, text):
-    assert isinstance(verdict(source, {"text": text}), Rejection)
-
-
-def test_a_record_that_is_bad_as_read_keeps_its_reason(source):
+def test_a_record_that_is_bad_as_read_keeps_its_reason_and_the_excerpt_is_short_and_printable(source):
     record = Record("line 9", None, "the row is longer than 1 MiB", "begin")
     assert check_record(record, rules("text"), source) == Rejection("line 9", "The row is longer than 1 MiB.", "begin")
-
-
-def test_the_excerpt_is_short_and_printable(source):
     rejection = verdict(source, {"truth": "cow\n\x1b[31m\u202e", "x": "y" * 10_000, "z": list(range(10_000))})
     assert len(rejection.excerpt) <= 200
     assert rejection.excerpt.isprintable()
     assert rejection.reason.isprintable()
+    deep: list = []
+    for _ in range(500):
+        deep = [deep]
+    with pytest.raises(BadValue, match="nested"):
+        json_safe({"x": deep})
 
 
 def test_the_length_of_vectors_is_the_callers_to_set(source):
@@ -168,9 +161,83 @@ def test_every_record_ends_as_a_draft_or_a_rejection(source, fields, kind, quest
         assert len(result.excerpt) <= 200
 
 
-def test_deep_nesting_is_refused():
-    deep: list = []
-    for _ in range(500):
-        deep = [deep]
-    with pytest.raises(BadValue, match="nested"):
-        json_safe({"x": deep})
+GIVEN = {"annotator": "ana", "value": "cat", "seconds": 1.5, "created_at": "2026-03-01T14:30:00Z"}
+SKIPPED = {"annotator": "ben", "reason": "Cannot be made out"}
+
+
+def labeled_row(source, fields, question="single", **settings) -> Draft | Rejection:
+    return check_record(Record("line 1", {"text": "a", **fields}), rules("text", question, **settings), source)
+
+
+@pytest.mark.parametrize(
+    ("question", "fields", "label"),
+    [
+        ("single", {"label": "cat"}, "cat"),
+        ("single", {"label": ["cat"]}, "cat"),
+        ("multi", {"label": ["dog", "cat"]}, ["dog", "cat"]),
+        ("multi", {"label": "dog|cat"}, ["dog", "cat"]),
+        ("multi", {"label": '["dog", "great auk"]'}, ["dog", "great auk"]),
+        ("multi", {"label": []}, []),
+        ("verify", {"label": False, "class": "cat"}, False),
+        ("verify", {"label": "true", "class": "cat"}, True),
+    ],
+)
+def test_a_label_is_read_as_the_question_has_it(source, question, fields, label):
+    draft = labeled_row(source, fields, question)
+    assert (draft.labels.label, draft.truth, draft.data) == (label, None, {"text": "a"})
+
+
+def test_a_row_without_a_label_has_none(source):
+    for fields in ({}, {"label": None}, {"label": " "}, {"annotations": []}, {"annotations": "", "skips": "[]"}):
+        assert labeled_row(source, fields).labels is None
+
+
+def test_answers_and_skips_are_read_with_their_authors(source):
+    draft = labeled_row(source, {"annotations": [GIVEN], "skips": [SKIPPED]})
+    given, skipped = draft.labels.answers
+    assert (given.annotator, given.value, given.seconds, given.at.isoformat()) == (
+        "ana", "cat", 1.5, "2026-03-01T14:30:00+00:00",
+    )  # fmt: skip
+    assert (skipped.annotator, skipped.value, skipped.reason, skipped.at) == ("ben", None, "Cannot be made out", None)
+    assert draft.data == {"text": "a"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"label": "cow"}, 'Label "cow" is not a class of this project (cat, dog, great auk).'),
+        ({"label": ["cat", "dog"]}, "Label names 2 classes, but this project asks for one."),
+        ({"label": {}}, 'Column "label" must name a class, not hold a JSON object.'),
+        ({"annotations": "many"}, 'Column "annotations" must be a list of answers, not a text.'),
+        ({"annotations": ["cat"]}, 'Column "annotations" must be a list of objects, not of text.'),
+        ({"skips": [SKIPPED] * 1001}, 'Column "skips" has 1,001 answers, more than the 1,000 allowed.'),
+        ({"annotations": [{"value": "cat"}]}, 'An annotation has no "annotator".'),
+        ({"annotations": [{"annotator": "ana"}]}, "An annotation has no value."),
+        ({"annotations": [GIVEN, GIVEN]}, "Annotator ana has answered it more than once."),
+        (
+            {"annotations": [GIVEN | {"value": "cow"}]},
+            'Annotation "cow" is not a class of this project (cat, dog, great auk).',
+        ),
+        ({"annotations": [GIVEN | {"annotator": "a b"}]}, 'Annotator "a b" is not a user name.'),
+        ({"annotations": [GIVEN | {"annotator": 5}]}, 'Annotator "5" is not a user name.'),
+        ({"annotations": [GIVEN | {"id": "5"}]}, 'Annotation id "5" is not a UUID.'),
+        ({"annotations": [GIVEN | {"seconds": -1}]}, 'Seconds "-1" is not a number from 0 on.'),
+        ({"annotations": [GIVEN | {"flagged": "maybe"}]}, 'Flagged "maybe" is not one of true, false, 1, 0, yes, no.'),
+        (
+            {"annotations": [GIVEN | {"created_at": "2026-03-01"}]},
+            'Created_at "2026-03-01" is not a time with its zone, such as 2026-03-01T14:30:00Z.',
+        ),
+        ({"skips": [{"annotator": "ana"}]}, "A skip has no reason."),
+        ({"skips": [SKIPPED | {"reason": "a\0"}]}, "A skip's reason holds characters that cannot be stored."),
+        (
+            {"label": "cat", "annotations": [], "corrected_by": "a b"},
+            'Corrected_by "a b" is not a user name.',
+        ),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_taken_is_told_in_one_line(source, fields, reason):
+    assert labeled_row(source, fields).reason == reason
+
+
+def test_what_is_only_to_be_predicted_has_its_labels_passed_over(source):
+    assert labeled_row(source, {"label": "cow", "annotations": 5}, with_truth=False).labels is None

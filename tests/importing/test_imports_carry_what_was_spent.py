@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bringing import bring_all
 from django.utils import timezone
 from factories import make_member, make_project
 from import_files import picture
@@ -18,10 +19,8 @@ from pages import signed_in
 
 from labeling.intake import origins
 from labeling.intake.run import import_items
-from labeling.intake.uploads import register
 from labeling.loop.step import Step
 from labeling.models import Batch, Item, Job, PrivateTraining, Project, Role, User
-from labeling.models.jobs import worker_name
 from labeling.outgoing.exports.rows import pages
 from labeling.projects.classes import changing as classes
 from labeling.projects.duplicating import duplicate
@@ -49,11 +48,7 @@ def bring(project: Project, rows: list[dict[str, Any]], folder: Path, user: User
 
 
 def bring_file(project: Project, path: Path, user: User | None = None) -> None:
-    job = register(project=project, user=user, path=path, name=path.name, strict=False, taken_by=worker_name())
-    import_items(Step(job, gives_way=False))
-    assert job.item_import is not None
-    job.item_import.refresh_from_db()
-    assert (job.item_import.state, job.item_import.rejected) == ("done", 0)
+    bring_all(project, path, user=user)
 
 
 def texts(n: int = N, **fields: Any) -> list[dict[str, Any]]:
@@ -134,16 +129,20 @@ def respelled(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{**row, "text": f"  {row['text'].upper().replace(' ', '  ')} "} for row in bare(rows)]
 
 
-@pytest.mark.parametrize("change", [bare, respelled, lambda rows: bare(rows)[:3], lambda rows: bare(rows)[::-1]])
-def test_they_are_known_by_content_whatever_they_are_called(change: Change, tmp_path: Path) -> None:
+def test_they_are_known_by_content_whatever_they_are_called_also_of_excluded_items(tmp_path: Path) -> None:
     original = labeled_here(folder=tmp_path)
+    rows = exported(original)
     train(original)
-    again = project_of("again")
-    bring(again, change(exported(original)), tmp_path)
-    state = state_of(again)
-    assert (state.spent, state.flaw) == (all_spent(original), "")
-    with pytest.raises(ledger.BudgetSpent):
-        train(again)
+    mona = make_member(original, "mona", Role.MANAGER)
+    for slug in ("again", "behind"):
+        again = project_of(slug)
+        bring(again, respelled(rows)[::-1][:3], tmp_path)
+        state = state_of(again)
+        assert (state.spent, state.flaw) == (all_spent(original), "")
+        with pytest.raises(ledger.BudgetSpent):
+            train(again)
+        ids = list(original.items.values_list("pk", flat=True))
+        removing.remove_items(project=original, ids=ids, user=mona)
 
 
 def other_words(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -192,21 +191,22 @@ def test_the_same_short_text_ties_no_projects_together(tmp_path: Path) -> None:
     assert (state_of(one).elsewhere.trainings, Project.objects.exclude(family=None).count()) == (0, 0)
 
 
-@pytest.mark.parametrize("role", some([None, Role.ANNOTATOR, Role.REVIEWER, Role.ENGINEER, Role.MANAGER], 3))
-def test_an_import_tells_nothing_of_projects_that_the_importer_may_not_export(role: str | None, tmp_path: Path) -> None:
+def test_an_import_tells_nothing_of_projects_that_the_importer_may_not_export(tmp_path: Path) -> None:
     original = labeled_here(folder=tmp_path)
     train(original)
-    again = project_of("again")
-    mona = make_member(again, "mona", Role.MANAGER)
-    if role is not None:
-        make_member(original, "mona", role)
-    bring(again, exported(original), tmp_path, mona)
-    state = state_of(again)
-    if role in (Role.ENGINEER, Role.MANAGER):
-        assert (state.spent, state.flaw) == (all_spent(original), "")
-    else:
-        assert (state.spent, state.elsewhere.trainings) == (None, 0)
-        assert Project.objects.get(pk=original.pk).family is None
+    rows = exported(original)
+    for role in (None, Role.ANNOTATOR, Role.REVIEWER, Role.ENGINEER, Role.MANAGER):
+        again = project_of(f"again-{role}".lower())
+        importer = make_member(again, f"mona-{role}", Role.MANAGER)
+        if role is not None:
+            make_member(original, importer.username, role)
+        bring(again, rows, tmp_path, importer)
+        state = state_of(again)
+        if role in (Role.ENGINEER, Role.MANAGER):
+            assert (state.spent, state.flaw) == (all_spent(original), "")
+        else:
+            assert (state.spent, state.elsewhere.trainings) == (None, 0)
+            assert Project.objects.get(pk=original.pk).family is None
 
 
 def test_labels_given_anew_to_the_same_items_are_labels_of_their_own(tmp_path: Path) -> None:
@@ -217,29 +217,19 @@ def test_labels_given_anew_to_the_same_items_are_labels_of_their_own(tmp_path: P
     assert (state.spent, state.flaw, anew.family) == (0.0, "", None)
 
 
-def test_no_epsilon_is_stated_where_the_labels_were_trained_on_without_privacy(tmp_path: Path) -> None:
-    original = labeled_here(folder=tmp_path)
+@pytest.mark.parametrize(
+    ("budget", "flaw"),
+    [(1.0, "without privacy"), (None, "not found in another project")],  # not traced without a budget
+)
+def test_no_epsilon_is_stated_where_the_labels_were_trained_on_without_privacy_or_a_budget(
+    budget: float | None, flaw: str, tmp_path: Path
+) -> None:
+    original = labeled_here(folder=tmp_path, privacy_epsilon=budget)
     original.versions.create(number=1, batch=original.batches.get(), seed=1, labels=N, seconds=1)
     again = project_of("again")
     bring(again, bare(exported(original)), tmp_path)
     assert state_of(again).spent is None
-    assert "without privacy" in state_of(again).flaw
-
-
-def test_labels_of_a_project_without_a_budget_are_not_traced_and_no_epsilon_is_stated(tmp_path: Path) -> None:
-    original = labeled_here(folder=tmp_path, privacy_epsilon=None)
-    again = project_of("again")
-    bring(again, bare(exported(original)), tmp_path)
-    assert state_of(again).spent is None
-    assert "not found in another project" in state_of(again).flaw
-
-
-def test_a_label_that_comes_back_into_its_project_counts_twice_and_no_epsilon_holds(tmp_path: Path) -> None:
-    original = labeled_here(folder=tmp_path, privacy_epsilon=4.0)
-    bring(original, bare(exported(original)), tmp_path)
-    state = state_of(original)
-    assert state.spent is None
-    assert "counts several times" in state.flaw
+    assert flaw in state_of(again).flaw
 
 
 def test_a_label_that_comes_in_twice_counts_twice(tmp_path: Path) -> None:
@@ -258,6 +248,13 @@ def test_a_label_that_comes_in_twice_counts_twice(tmp_path: Path) -> None:
     assert "counted one label several times" in state_of(original).flaw
 
 
+def test_a_label_that_comes_back_into_its_project_counts_twice(tmp_path: Path) -> None:
+    original = labeled_here(folder=tmp_path, privacy_epsilon=4.0)
+    bring(original, bare(exported(original)), tmp_path)
+    assert state_of(original).spent is None
+    assert "counts several times" in state_of(original).flaw
+
+
 def test_items_that_are_alike_in_the_source_are_alike_in_the_copy(tmp_path: Path) -> None:
     original = project_of("original")
     bring(original, [*texts(N // 2), *({**row, "id": f"{row['id']}-2"} for row in texts(N // 2))], tmp_path)
@@ -267,17 +264,12 @@ def test_items_that_are_alike_in_the_source_are_alike_in_the_copy(tmp_path: Path
     assert state_of(again).flaw == ""
 
 
-def test_what_is_unknown_stays_so_on_a_detour(tmp_path: Path) -> None:
+def test_what_is_unknown_stays_so_on_a_detour_and_in_a_copy(tmp_path: Path) -> None:
     first = project_of("first")
     bring(first, texts(label="cat"), tmp_path)
     second = project_of("second")
     bring(second, bare(exported(first)), tmp_path)
     assert "is not known" in state_of(second).flaw
-
-
-def test_what_is_unknown_stays_so_in_a_copy(tmp_path: Path) -> None:
-    first = project_of("first")
-    bring(first, texts(label="cat"), tmp_path)
     mona = make_member(first, "mona", Role.MANAGER)
     copy = duplicate(project=first, user=mona, slug="copy", name="Copy", items=True, labels=True)
     job = Job.objects.get(project=copy)
@@ -285,17 +277,6 @@ def test_what_is_unknown_stays_so_in_a_copy(tmp_path: Path) -> None:
     import_items(Step(job, gives_way=False))
     assert copy.items.labeled().count() == N
     assert "is not known" in state_of(copy).flaw
-
-
-def test_labels_of_an_item_that_was_excluded_are_known_still(tmp_path: Path) -> None:
-    original = labeled_here(folder=tmp_path)
-    rows = exported(original)
-    train(original)
-    mona = make_member(original, "mona", Role.MANAGER)
-    removing.remove_items(project=original, ids=list(original.items.values_list("pk", flat=True)), user=mona)
-    again = project_of("again")
-    bring(again, bare(rows), tmp_path)
-    assert state_of(again).spent == all_spent(original)
 
 
 def test_classes_are_compared_by_name(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from labeling.intake.checking import check_record
 from labeling.intake.drafts import Draft, Rejection
 from labeling.intake.readers import Layout, Limits, UnreadableFile, open_source
 from labeling.intake.readers.layout import LayoutError
-from tests.extent import some
+from tests.extent import combinations, some
 
 GERMAN = "Ticket;Nachricht;Kategorie;Land\n7;Wo bleibt mein Päckchen?;cat;Österreich\n8;Schöne Grüße;dog;Deutschland\n"
 
@@ -33,96 +33,52 @@ def workbook(path: Path, rows: list[list[Any]], **settings: Any) -> Path:
     return path
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1", "cp1252", "utf-16", "utf-16-le"])
-@pytest.mark.parametrize("delimiter", [";", "\t"])
+@pytest.mark.parametrize(
+    ("encoding", "delimiter"),
+    combinations(["utf-8", "utf-8-sig", "latin-1", "cp1252", "utf-16", "utf-16-le"], [";", "\t"])[::2],
+)
 def test_a_table_with_names_of_its_own(tmp_path, encoding, delimiter):
     path = write(tmp_path / "a.csv", GERMAN.replace(";", delimiter).encode(encoding))
-    first, second = read(
-        path,
-        text_column="Nachricht",
-        id_column="Ticket",
-        label_column="Kategorie",
-        encoding=encoding,
-        delimiter=delimiter,
-    )
+    columns = {"text_column": "Nachricht", "id_column": "Ticket", "label_column": "Kategorie"}
+    first, second = read(path, **columns, encoding=encoding, delimiter=delimiter)
     assert (first.external_id, first.labels.label) == ("7", "cat")
     assert first.data == {"text": "Wo bleibt mein Päckchen?", "Land": "Österreich"}
     assert second.data["text"] == "Schöne Grüße"
 
 
-@pytest.mark.parametrize(
-    ("labels_as", "field"), [("trusted", "labels"), ("suggestions", "suggestion"), ("gold", "gold"), ("truth", "truth")]
-)
-def test_labels_are_used_as_asked_and_shown_nowhere(tmp_path, labels_as, field):
+USES = {"trusted": "labels", "suggestions": "suggestion", "gold": "gold", "truth": "truth", "ignore": ""}
+
+
+def answers_of(draft: Draft) -> dict[str, Any]:
+    found = {name: getattr(draft, name) for name in ("labels", "suggestion", "gold", "truth")}
+    return {name: getattr(answer, "label", answer) for name, answer in found.items() if answer is not None}
+
+
+@pytest.mark.parametrize("labels_as", USES)
+def test_labels_and_classes_that_folders_name_are_used_as_asked_and_shown_nowhere(tmp_path, labels_as):
+    expected = {USES[labels_as]: "cat"} if USES[labels_as] else {}
     path = write(tmp_path / "a.csv", "id,text,Kategorie\na,one,cat\n")
     (draft,) = read(path, label_column="Kategorie", labels_as=labels_as)
-    answers = {name: getattr(draft, name) for name in ("labels", "suggestion", "gold", "truth")}
-    assert {name for name, answer in answers.items() if answer is not None} == {field}
-    assert (draft.labels.label if draft.labels else answers[field]) == "cat"
-    assert draft.data == {"text": "one"}
-
-
-def test_ignored_labels_are_shown_nowhere_either(tmp_path):
-    for options in ({"label_column": "Kategorie", "labels_as": "ignore"}, {"leave_out": "Kategorie"}):
-        (draft,) = read(write(tmp_path / "a.csv", "id,text,Kategorie\na,one,cat\n"), **options)
-        assert (draft.labels, draft.truth, draft.gold, draft.suggestion) == (None,) * 4
-        assert draft.data == {"text": "one"}
-
-
-def test_an_export_is_imported_without_its_labels(tmp_path):
-    row = {
-        "external_id": "a",
-        "data": {"text": "one"},
-        "label": "cat",
-        "annotations": [{"annotator": "eva", "value": "cat"}],
-    }
-    path = write(tmp_path / "a.jsonl", json.dumps(row))
-    assert read(path)[0].labels.label == "cat"
-    assert read(path, labels_as="ignore")[0].labels is None
-    assert read(path, labels_as="gold")[0].gold == "cat"
-
-
-@pytest.mark.parametrize(
-    ("labels_as", "field"),
-    [("trusted", "labels"), ("suggestions", "suggestion"), ("gold", "gold"), ("truth", "truth"), ("", "truth")],
-)
-def test_classes_that_folders_name_are_used_as_asked(tmp_path, labels_as, field):
+    assert (answers_of(draft), draft.data) == (expected, {"text": "one"})
+    (draft,) = read(path, leave_out="Kategorie")
+    assert (answers_of(draft), draft.data) == ({}, {"text": "one"})
+    answers = [{"annotator": "eva", "value": "cat"}]
+    exported = {"external_id": "a", "data": {"text": "one"}, "label": "cat", "annotations": answers}
+    (draft,) = read(write(tmp_path / "a.jsonl", json.dumps(exported)), labels_as=labels_as)
+    assert answers_of(draft) == expected
     path = write_zip(tmp_path / "a.zip", {"pets/cat/1.png": picture(), "pets/scans/2.png": picture(color=9)})
     sorted_in, other = read(path, "image", labels_as=labels_as)
-    answers = {name: getattr(sorted_in, name) for name in ("labels", "suggestion", "gold", "truth")}
-    assert {name for name, answer in answers.items() if answer is not None} == {field}
+    assert (answers_of(sorted_in), answers_of(other)) == (expected, {})
     assert "cat" not in sorted_in.external_id + str(sorted_in.data)
-    assert (other.labels, other.truth, other.gold, other.suggestion) == (None,) * 4
-
-
-def test_folders_may_be_ignored(tmp_path):
-    (draft,) = read(write_zip(tmp_path / "a.zip", {"cat/1.png": picture()}), "image", labels_as="ignore")
-    assert (draft.labels, draft.truth) == (None, None)
+    assert answers_of(read(path, "image")[0]) == {"truth": "cat"}
 
 
 def test_a_column_within_an_object_is_taken_out_of_it(tmp_path):
     row = {"key": 5, "message": {"body": "one", "lang": "en"}, "meta": {"topic": "dog"}}
-    (draft,) = read(
-        write(tmp_path / "a.jsonl", json.dumps(row)),
-        text_column="message.body",
-        id_column="key",
-        label_column="meta.topic",
-    )
+    columns = {"text_column": "message.body", "id_column": "key", "label_column": "meta.topic"}
+    (draft,) = read(write(tmp_path / "a.jsonl", json.dumps(row)), **columns)
     assert (draft.external_id, draft.labels.label) == ("5", "dog")
     assert draft.data == {"text": "one", "message": {"lang": "en"}, "meta": {}}
-
-
-def test_what_hugging_face_writes_of_images_and_classes(tmp_path):
-    datasets = pytest.importorskip("datasets")
-    features = datasets.Features({"picture": datasets.Image(), "breed": datasets.ClassLabel(names=["dog", "cat"])})
-    content = {"bytes": picture(), "path": "cat-1.png"}
-    data = datasets.Dataset.from_dict({"picture": [content, content], "breed": [1, -1]}, features=features)
-    data.to_parquet(tmp_path / "a.parquet")
-    first, second = read(
-        tmp_path / "a.parquet", "image", media_column="picture", label_column="breed", labels_as="gold"
-    )
-    assert (first.gold, second.gold) == ("cat", None)
-    assert (first.suffix, first.data) == (".png", {})
 
 
 def test_a_workbook_is_read_as_a_table(tmp_path):
@@ -166,23 +122,24 @@ def edited(path: Path, member: str, change: Any) -> Path:
     return write_zip(path, files)
 
 
-ENTITY = b'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]>'
 SHEET = "xl/worksheets/sheet1.xml"
+
+
+def changed(before: bytes, after: bytes) -> Any:
+    """Return a function that changes the sheet of a workbook."""
+    return lambda path: edited(path, SHEET, lambda xml: xml.replace(before, after))
+
+
 HOSTILE = {
     "no zip": lambda path: write(path, b"PK\x03\x04 and no more"),
     "no workbook": lambda path: write_zip(path, {"a.txt": "a"}),
-    "entities": lambda path: edited(
-        path,
-        SHEET,
-        lambda xml: b'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]>' + xml.replace(b"text 1", b"&x;"),
-    ),
+    "entities": lambda path: edited(path, SHEET, lambda xml: ENTITY + xml.replace(b"text 1", b"&x;")),
     "a bomb": lambda path: edited(path, SHEET, lambda xml: xml + b" " * (100 << 20)),
-    "a row far below": lambda path: edited(
-        path, SHEET, lambda xml: xml.replace(b'<row r="3"', b'<row r="99999999999"')
-    ),
-    "far too many columns": lambda path: edited(path, SHEET, lambda xml: xml.replace(b'r="A1"', b'r="ZZZ1"')),
+    "a row far below": changed(b'<row r="3"', b'<row r="99999999999"'),
+    "far too many columns": changed(b'r="A1"', b'r="ZZZ1"'),
     "cut short": lambda path: edited(path, SHEET, lambda xml: xml[:-200]),
 }
+ENTITY = b'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]>'
 
 
 @pytest.mark.parametrize("name", some(HOSTILE, 3))
@@ -201,9 +158,14 @@ def test_a_hostile_workbook_ends_with_one_clear_line(tmp_path, name):
     assert "root:" not in str(seen)
 
 
-def test_a_workbook_without_a_sheet_of_rows_is_refused(tmp_path):
+def test_a_workbook_without_a_sheet_of_rows_is_refused_and_the_limits_of_rows_hold(tmp_path):
     with pytest.raises(UnreadableFile, match="the first sheet is empty"):
         open_source(workbook(tmp_path / "a.xlsx", []), kind="text")
+    path = workbook(tmp_path / "a.xlsx", [["id", "text"], [1, "x" * 5000], [2, "short"]])
+    with open_source(path, kind="text", limits=Limits(line=1000)) as source:
+        first, second = source.records()
+    assert "longer than 1,000 bytes" in first.problem
+    assert second.where == "row 3"
 
 
 def test_a_wrong_byte_costs_its_row_only(tmp_path):
@@ -226,43 +188,20 @@ def test_a_large_file_in_another_encoding_is_read_in_pieces(tmp_path, suffix, mo
     assert [draft.data["text"] for draft in read(path, encoding="UTF-16")] == texts
 
 
-def test_a_column_that_is_not_there_is_named(tmp_path):
-    path = write(tmp_path / "a.csv", "id,body\na,one\n")
-    with pytest.raises(UnreadableFile, match=r'no column is called "boddy" .*"id", "body"'):
-        read(path, text_column="boddy")
-
-
-def test_numbers_that_are_the_id_are_no_part_of_a_vector(tmp_path):
+def test_a_column_that_is_not_there_is_named_and_numbers_that_are_the_id_are_no_part_of_a_vector(tmp_path):
     path = write(tmp_path / "a.csv", "nr,width,height,site\n1,2,3,9\n2,4,5,9\n")
+    with pytest.raises(UnreadableFile, match=r'no column is called "boddy" .*"nr", "width"'):
+        read(path, text_column="boddy")
     first, _ = read(path, "vector", id_column="nr", leave_out="site")
     assert (first.external_id, first.vector.tolist()) == ("1", [2, 3])
 
 
-@pytest.mark.parametrize(
-    "options",
-    [{"encoding": "klingon"}, {"delimiter": "x"}, {"labels_as": "maybe"}, {"text_column": "a", "media_column": "b"}],
-)
-def test_options_that_are_not_valid_are_refused(options):
-    with pytest.raises(LayoutError):
-        Layout.read(options)
-
-
-def test_a_layout_is_stored_and_read_back():
-    options = {
-        "text_column": "a",
-        "leave_out": " b , c,",
-        "encoding": "Latin1",
-        "delimiter": "tab",
-        "labels_as": "gold",
-    }
-    layout = Layout.read(options)
+def test_a_layout_is_stored_and_read_back_and_others_are_refused():
+    names = {"text_column": "a", "leave_out": " b , c,", "encoding": "Latin1"}
+    layout = Layout.read({**names, "delimiter": "tab", "labels_as": "gold"})
     assert Layout.read(json.loads(json.dumps(layout.stored()))) == layout
     assert Layout().stored() == {}
-
-
-def test_the_limits_of_rows_hold_for_workbooks(tmp_path):
-    path = workbook(tmp_path / "a.xlsx", [["id", "text"], [1, "x" * 5000], [2, "short"]])
-    with open_source(path, kind="text", limits=Limits(line=1000)) as source:
-        first, second = source.records()
-    assert "longer than 1,000 bytes" in first.problem
-    assert second.where == "row 3"
+    two = {"text_column": "a", "media_column": "b"}
+    for options in ({"encoding": "klingon"}, {"delimiter": "x"}, {"labels_as": "maybe"}, two):
+        with pytest.raises(LayoutError):
+            Layout.read(options)

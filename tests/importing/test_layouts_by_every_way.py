@@ -1,5 +1,6 @@
-"""The layout of a file is given by API and command alike; a file of bad rows alone is refused."""
+"""Layouts and labels of files by API, command and page alike, and examples for an empty project."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,14 @@ from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from django.test import Client
+from django.urls import reverse
 from factories import make_member, make_project
+from pages import manager, member, text_of
 
-from labeling.models import ItemImport, Role, Upload
+from labeling import kinds
+from labeling.intake.examples import N_EXAMPLES
+from labeling.models import ItemImport, Project, Role, Upload
+from tests.extent import some
 
 pytestmark = pytest.mark.django_db
 
@@ -35,17 +41,18 @@ def post(client: Client, content: bytes, name: str = "a.csv", **options: Any) ->
     return client.post(URL, {"file": SimpleUploadedFile(name, content), **options})
 
 
-def texts(project: Any) -> dict[str, str]:
-    return {item.external_id: item.data["text"] for item in project.items.all()}
-
-
 def test_by_the_api_in_the_form_or_in_the_address(project, client):
     answer = post(client, GERMAN, **OPTIONS)
     assert (answer.status_code, answer.json()["labeled"]) == (201, 2)
-    assert texts(project) == {"7": "Wo bleibt mein Päckchen?", "8": "Schöne Grüße"}
+    assert {item.external_id: item.data["text"] for item in project.items.all()} == {
+        "7": "Wo bleibt mein Päckchen?",
+        "8": "Schöne Grüße",
+    }
     address = f"{URL}?text_column=body&labels_as=gold"
-    answer = client.post(address, b'{"id": "j", "body": "one", "label": "dog"}', content_type="application/x-ndjson")
-    assert answer.status_code == 201
+    for accepted in (1, 0):  # a file that is there already is not bad
+        row = b'{"id": "j", "body": "one", "label": "dog"}'
+        answer = client.post(address, row, content_type="application/x-ndjson")
+        assert (answer.status_code, answer.json()["accepted"]) == (201, accepted)
     assert project.items.get(external_id="j").gold == 1
 
 
@@ -80,36 +87,21 @@ def test_a_file_of_bad_rows_alone_is_refused_with_the_first_reason(project, clie
         call_command("import_items", "pets", str(tmp_path / "a.csv"))
 
 
-def test_a_file_that_is_there_already_is_not_bad(project, client):
-    for accepted in (1, 0):
-        answer = post(client, b"id,text\n1,one\n")
-        assert (answer.status_code, answer.json()["accepted"]) == (201, accepted)
-
-
 def test_a_preview_guesses_shows_and_imports_nothing(project, client, tmp_path: Path, capsys):
     content = GERMAN + "9;Noch eine;Vogel\n".encode("latin-1")
     answer = post(client, content, preview="true")
     assert answer.status_code == 200
     preview = answer.json()
     assert preview["layout"] == {**OPTIONS, "encoding": "cp1252", "labels_as": "trusted"}
-    assert preview["rows"][0] == {
-        "where": "line 2",
-        "external_id": "7",
-        "data": {"text": "Wo bleibt mein Päckchen?"},
-        "label": "cat",
-        "problem": "",
-    }
-    assert (preview["labels"], preview["unknown"], preview["columns"]) == (
-        2,
-        {"Vogel": 1},
-        ["Ticket", "Nachricht", "Kategorie"],
-    )
+    data = {"text": "Wo bleibt mein Päckchen?"}
+    assert preview["rows"][0] == {"where": "line 2", "external_id": "7", "data": data, "label": "cat", "problem": ""}
+    assert (preview["labels"], preview["unknown"]) == (2, {"Vogel": 1})
+    assert preview["columns"] == ["Ticket", "Nachricht", "Kategorie"]
     (tmp_path / "a.csv").write_bytes(content)
     call_command("import_items", "pets", str(tmp_path / "a.csv"), preview=True)
     printed = capsys.readouterr().out
-    assert "--text-column Nachricht" in printed
-    assert "3 rows, 2 labels" in printed
-    assert "Vogel" in printed
+    for words in ("--text-column Nachricht", "3 rows, 2 labels", "Vogel"):
+        assert words in printed
     assert not project.imports.exists()
     assert not Upload.objects.exists()
     assert list((Path(settings.DATA_DIR) / "uploads").iterdir()) == []
@@ -132,3 +124,86 @@ def test_a_preview_reads_no_file_of_the_server(client, project):
     url = "/api/v1/projects/pictures/items/?preview=true"
     answer = client.post(url, rows, content_type="application/json").json()
     assert ["an upload has none beside it" in row["problem"] for row in answer["rows"]] == [True, True]
+
+
+def address(project: Project) -> str:
+    return reverse("project-import", args=[project.slug])
+
+
+@pytest.mark.parametrize("kind", [name for name, kind in kinds.KINDS.items() if kind.examples])
+@pytest.mark.parametrize("question", some(["single", "verify"]))
+def test_one_click_brings_examples_of_each_kind(kind: str, question: str) -> None:
+    project = make_project(kind=kind, question=question)
+    client = manager(project)
+    page = text_of(client.get(address(project)))
+    assert f"Import {N_EXAMPLES} examples" in page
+    assert "0 KB waiting to be imported. Imports" in page
+    page = text_of(client.post(address(project), {"examples": "1"}, follow=True))
+    assert f"{N_EXAMPLES} items imported from examples.jsonl." in page
+    assert "Or try it with examples" not in page
+    items = project.items.all()
+    assert len({f"{each.data}{each.media}" for each in items}) == N_EXAMPLES
+    assert not items.labeled().exists()
+    assert items.filter(proposed__isnull=False).count() == (N_EXAMPLES if question == "verify" else 0)
+
+
+def test_only_managers_import_them() -> None:
+    project = make_project()
+    assert member(project, Role.ENGINEER).post(address(project), {"examples": "1"}).status_code == 403
+    assert "Or try it" not in text_of(member(project, Role.ENGINEER).get(address(project)))
+    assert not project.items.exists()
+
+
+ROWS = [{"id": "a", "text": "one", "label": "cat"}, {"id": "b", "text": "two", "label": "cow"}]
+LINES = "\n".join(map(json.dumps, ROWS)).encode()
+
+
+def signed_in(project, role) -> Client:
+    client = Client()
+    client.force_login(make_member(project, f"a-{role}", role))
+    return client
+
+
+def label(project):
+    return project.items.get(external_id="a").task.annotations.get()
+
+
+def test_by_the_page_which_says_what_follows(project):
+    client = signed_in(project, "manager")
+    url = reverse("project-import", args=["pets"])
+    client.post(url, {"file": SimpleUploadedFile("l.jsonl", LINES)})
+    assert not project.items.exists()  # a file with labels is looked at first
+    looked_at = reverse("project-import-detail", args=["pets", project.imports.get().pk])
+    asked = {"do": "import", "labels_as": "trusted", "unknown_labels": "unlabeled"}
+    page = client.post(looked_at, asked, follow=True).content.decode()
+    assert "1 label came in. The model trains on them once all items are encoded." in page
+    assert label(project).user.username == "a-manager"
+    detail = client.get(reverse("project-import-detail", args=["pets", project.imports.get().pk])).content.decode()
+    assert "1 label came in" in detail
+
+
+def test_by_the_api_and_the_item_and_the_batch_say_that_it_was_imported(project):
+    client = signed_in(project, "manager")
+    url = "/api/v1/projects/pets/items/"
+    assert client.post(f"{url}?strict=true", LINES, content_type="application/x-ndjson").status_code == 400
+    assert not project.items.exists()
+    assert not project.batches.exists()
+    answer = client.post(url, LINES, content_type="application/x-ndjson")
+    assert answer.status_code == 201
+    assert (answer.json()["accepted"], answer.json()["labeled"], answer.json()["rejected"]) == (1, 1, 1)
+    assert label(project).value == 0
+    item = project.items.get()
+    assert "Imported with its label" in client.get(reverse("project-item", args=["pets", item.pk])).content.decode()
+    assert "imported" in client.get(reverse("project-batches", args=["pets"])).content.decode()
+    assert client.get(reverse("project-batch", args=["pets", 1])).status_code == 200
+    assert client.get(reverse("project", args=["pets"])).status_code == 200
+    assert client.get("/api/v1/projects/pets/batches/1/").json()["state"] == "importing"
+    assert client.get("/api/v1/projects/pets/progress/").json()["batch"] is None
+
+
+def test_by_the_command_it_is_nobodys(project, tmp_path: Path, capsys):
+    (tmp_path / "l.jsonl").write_bytes(LINES)
+    call_command("import_items", "pets", str(tmp_path / "l.jsonl"))
+    assert "1 labels came in" in capsys.readouterr().out
+    author = label(project).user
+    assert (author.username, author.is_active) == ("imported", False)

@@ -100,25 +100,21 @@ def test_they_stand_upright_and_tell_nothing_of_where_a_photograph_was_taken(for
         assert not image.getexif()
 
 
-def test_colours_keep_their_profile() -> None:
+def test_colours_keep_their_profile_of_an_animation_only_the_thumbnail_stands_still_and_small_images_have_none() -> (
+    None
+):
     profile = b"\0" * 36 + b"acsp" + bytes(100)
     result = opened(encoded(Image.new("RGB", LARGE), icc_profile=profile))
     assert shown(result.preview).info["icc_profile"] == shown(result.thumbnail).info["icc_profile"] == profile
-
-
-def test_of_an_animation_only_the_thumbnail_stands_still() -> None:
     frames = [Image.new("L", LARGE, shade) for shade in (0, 99)]
     result = opened(encoded(frames[0], "GIF", save_all=True, append_images=frames[1:]))
     assert not result.preview
     assert shown(result.thumbnail).size == (320, 160)
-
-
-def test_small_images_have_none_and_nobody_gets_what_was_not_wanted() -> None:
     assert opened(picture(size=(399, 300)))[2:] == (b"", b"")
     middle = opened(picture(size=(1999, 10)))
     assert not middle.preview
     assert shown(middle.thumbnail).size == (320, 2)
-    assert open_image(encoded(Image.new("L", LARGE)))[2:] == (b"", b"")
+    assert open_image(encoded(frames[0]))[2:] == (b"", b""), "they were not asked for"
 
 
 @pytest.mark.long
@@ -216,7 +212,7 @@ def test_where_there_are_none_the_file_itself_comes() -> None:
 
 
 @pytest.mark.django_db
-def test_they_say_nothing_of_what_the_item_is_for(tmp_path: Path) -> None:
+def test_they_say_nothing_of_what_the_item_is_for_and_a_copy_of_the_project_has_them_too(tmp_path: Path) -> None:
     """The bytes and names of the pictures depend on the image alone, and not on truth, gold or control key."""
     rows = b"file_name,truth,gold\na.jpg,1,\nb.jpg,2,2\n"
     one = imported(tmp_path, {"a.jpg": LARGE_JPEG, "b.jpg": LARGE_JPEG, "metadata.csv": rows}, "one")
@@ -224,17 +220,12 @@ def test_they_say_nothing_of_what_the_item_is_for(tmp_path: Path) -> None:
     assert one.items.count() == 2
     assert one.items.values("media").distinct().count() == 1
     assert lying(one) == lying(two)
-
-
-@pytest.mark.django_db
-def test_a_copy_of_the_project_has_them_too(tmp_path: Path) -> None:
-    project = imported(tmp_path, {"a.jpg": LARGE_JPEG})
-    copy = duplicate(project=project, user=make_member(project, "mona", "manager"), slug="b", name="B", items=True)
+    copy = duplicate(project=two, user=make_member(two, "mona", "manager"), slug="b", name="B", items=True)
     for job in Job.objects.filter(project=copy, kind=Job.Kind.IMPORT):
         assert Job.objects.take(job, "here:1:a", timezone.now())
         run_step(Step(job, gives_way=False))
-    assert lying(copy) == lying(project)
-    assert quota.use_of(copy).media == quota.use_of(project).media
+    assert lying(copy) == lying(two)
+    assert quota.use_of(copy).media == quota.use_of(two).media
 
 
 @pytest.mark.django_db
