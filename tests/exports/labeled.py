@@ -1,14 +1,20 @@
 """Small labeled projects, for tests of exports and of the status."""
 
+import io
 import uuid
+import zipfile
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+from django.db.models import F
 from django.utils import timezone
 
 from labeling.models import Annotation, Batch, Item, Job, ModelVersion, Project, User
+from labeling.outgoing.exports import choose, export
 from labeling.queue import submitting
 from labeling.queue.answer import Answer
+from labeling.storage import media
 from tests import factories
 
 
@@ -89,3 +95,34 @@ def train(batch: Batch, **values: Any) -> ModelVersion:
     batch.jobs.update(state=Job.State.DONE, started_at=timezone.now(), finished_at=timezone.now())
     Batch.objects.filter(pk=batch.pk).update(state=Batch.State.DONE, done_at=timezone.now())
     return version
+
+
+def labeled(values: Sequence[Any], **fields: Any) -> Project:
+    """Create a project whose items have these answers of ann."""
+    project = factories.make_project(**{"classes": ["cat", "dog"], **fields})
+    answer(make_batch(project, make_items(project, len(values))), factories.make_member(project, "ann"), values)
+    return project
+
+
+def archive_of(project: Project, form: str, **filters: str) -> zipfile.ZipFile:
+    archive = zipfile.ZipFile(io.BytesIO(b"".join(export(project, form, choose(project, filters)))))
+    assert archive.testzip() is None
+    return archive
+
+
+def give_vectors(project: Project) -> np.ndarray:
+    """Give each item a vector of length 3, by its row; return the vectors."""
+    vectors = np.arange(3 * project.items.count(), dtype=np.float32).reshape(-1, 3)
+    name = f"{project.pk}/vectors/block.npy"
+    media.write_block(name, vectors)
+    project.items.update(media=name, media_offset=F("row"))
+    Project.objects.filter(pk=project.pk).update(vector_length=3)
+    project.refresh_from_db()
+    return vectors
+
+
+def give_recordings(project: Project) -> None:
+    """Give each item the same recording, of four bytes."""
+    name = media.file_name(project.pk, "audio", b"RIFF", ".wav")
+    media.write_content(name, b"RIFF")
+    project.items.update(media=name)

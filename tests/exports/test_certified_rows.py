@@ -10,19 +10,16 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from bringing import bring_all, empty_like
 from django.core.management import call_command
 from django.utils import timezone
+from factories import certify, make_member, make_project
+from labeled import answer, make_batch, make_items, train
 
-from labeling.intake.run import import_items
-from labeling.intake.uploads import register
-from labeling.loop.step import Step
 from labeling.models import Certificate, Item, Project
-from labeling.models.jobs import worker_name
 from labeling.outgoing.exports import choose, count_rows, export
 from labeling.outgoing.exports.columns import COLUMNS
 from labeling.outgoing.exports.rows import pages
-from tests.exports.labeled import answer, make_batch, make_items, train
-from tests.factories import certify, make_member, make_project
 
 pytestmark = pytest.mark.django_db
 
@@ -95,9 +92,10 @@ def test_an_item_with_a_task_has_one_row_with_its_answers_and_its_certified_labe
     assert (skipped["label"], skipped["origin"], skipped["certificate"]) == (None, None, None)
 
 
-@pytest.mark.parametrize(
-    ("filters", "n"),
-    [
+def test_filters_hold_for_them_too() -> None:
+    project = certified()
+    Certificate.objects.update(issued_at="2026-03-01T12:00Z")
+    for filters, n in (
         ({"control": "only"}, 0),
         ({"control": "without"}, 3),
         ({"agreement": "0"}, 0),
@@ -107,13 +105,11 @@ def test_an_item_with_a_task_has_one_row_with_its_answers_and_its_certified_labe
         ({"until": "2026-03-01"}, 3),
         ({"until": "2026-02-28"}, 0),
         ({"unresolved": "true", "copies": "true"}, 3),
-    ],
-)
-def test_filters_hold_for_them_too(filters: dict[str, str], n: int) -> None:
-    project = certified()
-    Certificate.objects.update(issued_at="2026-03-01T12:00Z")
-    found = rows(project, certified="true", **filters)
-    assert [row["origin"] for row in found].count("certified") == n
+    ):
+        found = rows(project, certified="true", **filters)
+        assert [row["origin"] for row in found].count("certified") == n, filters
+    for form in ("csv", "huggingface"):
+        assert content(project, form, columns="short", control="only"), "filters may leave none"
 
 
 def test_a_page_of_them_takes_two_queries(django_assert_num_queries: Any) -> None:
@@ -129,8 +125,9 @@ def rows_only(project: Project, size: int) -> list[dict[str, Any]]:
     return [row for page in pages(project, choose(project, {"certified": "1"}), size=size) for row in page]
 
 
-def test_every_format_has_their_origin() -> None:
+def test_every_format_and_the_command_have_their_origin(tmp_path: Path) -> None:
     project = certified()
+    Item.objects.filter(external_id="item-0004").update(data={"text": "A.", "only here": "yes"})
     origins = ["person", "person", "certified", "certified", "certified"]
     assert [json.loads(line)["origin"] for line in content(project, "jsonl").splitlines()] == origins
     table = pq.read_table(io.BytesIO(content(project, "parquet")))
@@ -146,18 +143,9 @@ def test_every_format_has_their_origin() -> None:
         ("dog", "ann", "person"),
         ("dog", "certificate 1", "certified"),
     ]
-
-
-def test_the_short_csv_has_the_fields_of_certified_items() -> None:
-    project = certified()
-    Item.objects.filter(external_id="item-0004").update(data={"text": "A.", "only here": "yes"})
-    short = list(csv.DictReader(io.StringIO(content(project, "csv", columns="short").decode("utf-8-sig"))))
     assert [row["only here"] for row in short] == ["", "", "", "yes", ""]
-
-
-@pytest.mark.parametrize("form", ["csv", "huggingface"])
-def test_filters_may_leave_none_of_them(form: str) -> None:
-    assert content(certified(), form, columns="short", control="only")
+    call_command("export_labels", project.slug, certified=True, output=str(tmp_path / "labels.parquet"))
+    assert pq.read_table(tmp_path / "labels.parquet")["origin"].to_pylist() == origins
 
 
 def test_files_with_certified_labels_have_folders_of_their_own() -> None:
@@ -167,12 +155,6 @@ def test_files_with_certified_labels_have_folders_of_their_own() -> None:
     assert {name.split("/")[2] for name in names[2:]} == {"dog"}
 
 
-def test_the_command_has_an_option(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    project, path = certified(), tmp_path / "labels.parquet"
-    call_command("export_labels", project.slug, certified=True, output=str(path))
-    assert pq.read_table(path)["origin"].to_pylist().count("certified") == 3
-
-
 @pytest.mark.parametrize(
     ("form", "columns"), [("jsonl", "full"), ("csv", "full"), ("parquet", "full"), ("csv", "short")]
 )
@@ -180,10 +162,8 @@ def test_imported_again_they_are_suggestions(form: str, columns: str, tmp_path: 
     first = certified()
     path = tmp_path / f"labels.{form}"
     path.write_bytes(content(first, form, columns=columns))
-    second = make_project("second", classes=["cat", "dog"])
-    job = register(project=second, user=None, path=path, name=path.name, strict=False, taken_by=worker_name())
-    import_items(Step(job, gives_way=False))
-    assert [row.reason for row in second.imports.get().rejected_rows.all()] == []
+    second = empty_like(first)
+    bring_all(second, path)
     found = {item.external_id: (item.label, item.suggestion) for item in second.items.all()}
     people = {"item-0000": (0, None), "item-0001": (1, None)}
     assert found == people | {f"item-000{n}": (None, 1) for n in (3, 4, 5)}

@@ -2,22 +2,17 @@
 
 import io
 import json
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from factories import make_member, make_project
-from labeled import answer, make_batch, make_items
+from labeled import archive_of, give_vectors, labeled
 from pages import make_dataset
 
 from labeling.models import Item, Project
-from labeling.outgoing.exports import choose, export
 from labeling.outgoing.exports.splits import split_of
 from labeling.outgoing.formats import shards
-from labeling.storage import media
 
 pytestmark = pytest.mark.django_db
 
@@ -36,9 +31,7 @@ def load(tmp_path: Path) -> Load:
     absl.logging.get_absl_handler().python_handler.stream = io.StringIO()
 
     def run(project: Project, records: str = "rows", **filters: str) -> list[dict[str, Any]]:
-        content = b"".join(export(project, "croissant", choose(project, filters)))
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            archive.extractall(tmp_path)
+        archive_of(project, "croissant", **filters).extractall(tmp_path)
         dataset = mlcroissant.Dataset(jsonld=str(tmp_path / "croissant.json"))
         assert not dataset.metadata.ctx.issues.errors
         assert not dataset.metadata.ctx.issues.warnings
@@ -48,19 +41,13 @@ def load(tmp_path: Path) -> Load:
     return run
 
 
-def labeled(values: list[Any], **fields: Any) -> Project:
-    project = make_project(**{"classes": CLASSES, **fields})
-    answer(make_batch(project, make_items(project, len(values))), make_member(project, "ann"), values)
-    return project
-
-
 def text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def test_texts_classes_and_splits(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shards, "SHARD_BYTES", 1000)
-    project = labeled([row % 2 for row in range(30)])
+    project = labeled([row % 2 for row in range(30)], classes=CLASSES)
     Item.objects.filter(row=3).update(data={"text": "größer", "odd: ñ": [1]})
     rows = {text(row["external_id"]): row for row in load(project)}
     assert len(rows) == 30
@@ -71,9 +58,7 @@ def test_texts_classes_and_splits(load: Load, monkeypatch: pytest.MonkeyPatch) -
 
 
 def metadata(project: Project, **filters: str) -> dict[str, Any]:
-    content = b"".join(export(project, "croissant", choose(project, filters)))
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        return dict(json.loads(archive.read("croissant.json")))
+    return dict(json.loads(archive_of(project, "croissant", **filters).read("croissant.json")))
 
 
 def test_a_dataset_version_states_its_number_and_its_day() -> None:
@@ -88,9 +73,14 @@ def test_a_dataset_version_states_its_number_and_its_day() -> None:
     assert (frozen["version"], frozen["datePublished"]) == ("1.0.0", made.isoformat())
 
 
-def test_images(load: Load) -> None:
-    rows = load(labeled([0, 1], kind="image"))
-    assert {row["image"].size for row in rows} == {(8, 8)}
+def test_images_vectors_and_the_hash_of_each_shard(load: Load, tmp_path: Path) -> None:
+    assert {row["image"].size for row in load(labeled([0, 1], kind="image"))} == {(8, 8)}
+    project = labeled([0], slug="vectors", kind="vector")
+    give_vectors(project)
+    assert load(project)[0]["vector"] == [0, 1, 2]
+    [first, *_] = json.loads((tmp_path / "croissant.json").read_text())["distribution"]
+    assert len(first["sha256"]) == 64
+    assert (tmp_path / first["contentUrl"]).exists()
 
 
 @pytest.mark.parametrize(
@@ -101,20 +91,3 @@ def test_labels_of_the_other_questions(question: str, values: list[Any], expecte
     project = labeled(values, question=question, classes=["1", "2", "3", "4", "5"] if question == "score" else CLASSES)
     rows = {text(row["external_id"]): row["label"] for row in load(project)}
     assert [rows[f"item-000{n}"] for n in range(2)] == expected
-
-
-def test_vectors(load: Load) -> None:
-    project = labeled([0], kind="vector")
-    name = f"{project.pk}/vectors/block.npy"
-    media.write_block(name, np.arange(3, dtype=np.float32).reshape(1, 3))
-    Item.objects.update(media=name)
-    Project.objects.update(vector_length=3)
-    project.refresh_from_db()
-    assert load(project)[0]["vector"] == [0, 1, 2]
-
-
-def test_each_shard_has_its_hash(load: Load, tmp_path: Path) -> None:
-    load(labeled([0, 1] * 10))
-    [first, *_] = json.loads((tmp_path / "croissant.json").read_text())["distribution"]
-    assert len(first["sha256"]) == 64
-    assert (tmp_path / first["contentUrl"]).exists()

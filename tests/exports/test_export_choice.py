@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from factories import make_member, make_project
+from labeled import answer, make_batch, make_items, train
 
 from labeling.labels.items.filter import FilterError
 from labeling.models import Item, Project
 from labeling.outgoing.exports import choose, count_rows
 from labeling.outgoing.exports.rows import pages
-from tests.exports.labeled import answer, make_batch, make_items, train
-from tests.factories import make_member, make_project
 
 pytestmark = pytest.mark.django_db
 
@@ -56,26 +56,17 @@ def batches(project: Project, **given: str) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("", [1, 2, 3, 4]),
-        ("2", [2]),
-        ("02", [2]),
-        (" 1 , 3 ", [1, 3]),
-        ("2-3", [2, 3]),
-        ("2–3", [2, 3]),
-        ("3-", [3, 4]),
-        ("-2", [1, 2]),
-        ("1,3-4,3", [1, 3, 4]),
-    ],
-)
-def test_batches_one_several_or_a_range(project: Project, text: str, expected: list[int]) -> None:
-    assert batches(project, batch=text) == expected
-
-
-@pytest.mark.parametrize(
     ("given", "expected"),
     [
+        ({"batch": ""}, [1, 2, 3, 4]),
+        ({"batch": "2"}, [2]),
+        ({"batch": "02"}, [2]),
+        ({"batch": " 1 , 3 "}, [1, 3]),
+        ({"batch": "2-3"}, [2, 3]),
+        ({"batch": "2–3"}, [2, 3]),
+        ({"batch": "3-"}, [3, 4]),
+        ({"batch": "-2"}, [1, 2]),
+        ({"batch": "1,3-4,3"}, [1, 3, 4]),
         ({"since": "2026-03-02"}, [2, 3, 4]),
         ({"until": "2026-03-02"}, [1, 2]),
         ({"since": "2026-03-02", "until": "2026-03-02"}, [2]),
@@ -87,32 +78,27 @@ def test_batches_one_several_or_a_range(project: Project, text: str, expected: l
         ({"since": "2026-03-02T12:00-01:00"}, [3, 4]),
     ],
 )
-def test_times_take_a_day_or_a_zone(project: Project, given: dict[str, str], expected: list[int]) -> None:
+def test_batches_one_several_or_a_range_and_times(project: Project, given: dict[str, str], expected: list[int]) -> None:
     assert batches(project, **given) == expected
 
 
-def test_control_items_alone_or_left_out(project: Project) -> None:
+def test_control_agreement_and_skipped_items_alone_and_together(project: Project) -> None:
     assert {rank for _, rank in rows(project, control="only")} == {0}
     assert {rank for _, rank in rows(project, control="without", batch="1")} == {1, 2}
     assert len(rows(project, control="only")) + len(rows(project, control="without")) == len(rows(project))
-
-
-def test_agreement_is_a_least_one(project: Project) -> None:
     assert len(rows(project)) == 3 * BATCHES
-    assert {rank for _, rank in rows(project, agreement="0.5")} == {0, 1, 2}
-    assert {rank for _, rank in rows(project, agreement="0.51")} == {0, 1}
-    assert {rank for _, rank in rows(project, agreement="1")} == {0, 1}
-
-
-def test_filters_add_up(project: Project) -> None:
+    for least, ranks in (("0.5", {0, 1, 2}), ("0.51", {0, 1}), ("1", {0, 1})):
+        assert {rank for _, rank in rows(project, agreement=least)} == ranks
     assert rows(project, batch="2-4", since="2026-03-03", control="without", agreement="1") == [(3, 1), (4, 1)]
-
-
-def test_skipped_items_have_neither_time_nor_agreement(project: Project) -> None:
     assert (4, 3) in rows(project, skipped="true")
     assert (4, 3) not in rows(project, skipped="true", agreement="0")
     assert (4, 3) not in rows(project, skipped="true", since="2026-03-01")
     assert (4, 3) not in rows(project, skipped="false")
+
+
+LIST = "is not a list of batches. Enter a number, a range or a list: 3 or 2-5 or 1,4,6-."
+SHARE = "is not a share. Enter a number from 0 to 1, for example 0.8."
+TIME = "is not a date or time. Enter 2026-03-01 (a day in UTC) or 2026-03-01T14:30+01:00."
 
 
 @pytest.mark.parametrize(
@@ -123,29 +109,12 @@ def test_skipped_items_have_neither_time_nor_agreement(project: Project) -> None
         ({"batch": "3-9"}, "This project has no batch 9; its batches are 1 to 4."),
         ({"batch": "9-"}, "This project has no batch 9; its batches are 1 to 4."),
         ({"batch": "4-2"}, "'4-2' is in reverse order. Enter 2-4."),
-        (
-            {"batch": "first"},
-            "'first' is not a list of batches. Enter a number, a range or a list: 3 or 2-5 or 1,4,6-.",
-        ),
-        ({"batch": "1,,2"}, "'1,,2' is not a list of batches. Enter a number, a range or a list: 3 or 2-5 or 1,4,6-."),
-        ({"batch": "-"}, "'-' is not a list of batches. Enter a number, a range or a list: 3 or 2-5 or 1,4,6-."),
-        ({"batch": "²"}, "'²' is not a list of batches. Enter a number, a range or a list: 3 or 2-5 or 1,4,6-."),
-        (
-            {"batch": "9" * 30},
-            f"'{'9' * 30}' is not a list of batches. Enter a number, a range or a list: 3 or 2-5 or 1,4,6-.",
-        ),
+        *(({"batch": text}, f"'{text}' {LIST}") for text in ("first", "1,,2", "-", "²", "9" * 30)),
         ({"control": "no"}, "'no' is not valid. Enter only or without."),
-        ({"agreement": "1.5"}, "'1.5' is not a share. Enter a number from 0 to 1, for example 0.8."),
-        ({"agreement": "nan"}, "'nan' is not a share. Enter a number from 0 to 1, for example 0.8."),
-        ({"agreement": "80 %"}, "'80 %' is not a share. Enter a number from 0 to 1, for example 0.8."),
-        (
-            {"since": "yesterday"},
-            "'yesterday' is not a date or time. Enter 2026-03-01 (a day in UTC) or 2026-03-01T14:30+01:00.",
-        ),
-        (
-            {"until": "2026-02-30"},
-            "'2026-02-30' is not a date or time. Enter 2026-03-01 (a day in UTC) or 2026-03-01T14:30+01:00.",
-        ),
+        *(({"agreement": text}, f"'{text}' {SHARE}") for text in ("1.5", "nan", "80 %")),
+        ({"agreement": "x\0\n" + "y" * 60}, f"'x\\x00\\n{'y' * 36}…' {SHARE}"),
+        ({"since": "yesterday"}, f"'yesterday' {TIME}"),
+        ({"until": "2026-02-30"}, f"'2026-02-30' {TIME}"),
         (
             {"since": "2026-03-01T14:30"},
             "'2026-03-01T14:30' has no time zone. Add one (Z for UTC, or +01:00), or enter only the date.",
@@ -153,10 +122,6 @@ def test_skipped_items_have_neither_time_nor_agreement(project: Project) -> None
         ({"until": "9999-12-31"}, "'9999-12-31' is out of range."),
         ({"since": "2026-03-02", "until": "2026-03-01"}, "The end must be after the start."),
         ({"skipped": "perhaps"}, "'perhaps' is neither true nor false."),
-        (
-            {"agreement": "x\0\n" + "y" * 60},
-            f"'x\\x00\\n{'y' * 36}…' is not a share. Enter a number from 0 to 1, for example 0.8.",
-        ),
     ],
 )
 def test_what_cannot_be_used_is_told_in_one_line(project: Project, given: dict[str, str], sentence: str) -> None:
@@ -206,14 +171,13 @@ def test_a_long_list_of_batches_is_told_by_its_length(project: Project) -> None:
     assert choose(project, {"batch": odd}).file_name(project, ".csv") == "digits-30-batches.csv"
 
 
-def test_reading_filters_costs_a_query_only_for_batches(project: Project, django_assert_num_queries: Any) -> None:
+def test_reading_filters_costs_a_query_only_for_batches_and_counting_stops_where_it_is_told_to(
+    project: Project, django_assert_num_queries: Any
+) -> None:
     with django_assert_num_queries(0):
         choose(project, {"since": "2026-03-01", "control": "only", "agreement": "1", "skipped": "1"})
     with django_assert_num_queries(1):
         choose(project, {"batch": "1-2,3"})
-
-
-def test_counting_stops_where_it_is_told_to(project: Project, django_assert_num_queries: Any) -> None:
     with django_assert_num_queries(1):
         assert count_rows(project, at_most=5) == 6
     assert count_rows(project, at_most=12) == 12

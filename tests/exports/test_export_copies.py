@@ -57,9 +57,8 @@ def test_they_come_where_they_are_asked_for_behind_the_items_of_their_batch(proj
     assert count_rows(project, choose(project, {"copies": "1", "batch": "1"})) == 7
 
 
-@pytest.mark.parametrize(
-    ("filters", "n"),
-    [
+def test_filters_hold_for_them_too(project: Project) -> None:
+    for filters, n in (
         ({"control": "only"}, 0),
         ({"control": "without"}, 5),
         ({"agreement": "0"}, 0),
@@ -67,29 +66,19 @@ def test_they_come_where_they_are_asked_for_behind_the_items_of_their_batch(proj
         ({"since": "2026-03-02"}, 0),
         ({"until": "2026-03-01"}, 5),
         ({"until": "2026-02-28"}, 0),
-    ],
-)
-def test_filters_hold_for_them_too(project: Project, filters: dict[str, str], n: int) -> None:
-    copies = [row for row in rows(project, copies="true", **filters) if row["propagated_from"]]
-    assert len(copies) == n
-    assert count_rows(project, choose(project, {"copies": "true", **filters})) == len(
-        rows(project, copies="true", **filters)
-    )
+    ):
+        found = rows(project, copies="true", **filters)
+        assert len([row for row in found if row["propagated_from"]]) == n, filters
+        assert count_rows(project, choose(project, {"copies": "true", **filters})) == len(found)
 
 
-@pytest.mark.parametrize("form", list(FORMATS))
-def test_every_format_holds_them(project: Project, form: str) -> None:
+def test_every_format_holds_them_and_imported_again_they_are_items_without_a_label(project: Project) -> None:
     choice = choose(project, {"copies": "yes"})
-    content = b"".join(export(project, form, choice))
-    assert content
-    assert choice.file_name(project, f".{form}") == f"digits-with-copies.{form}"
-    if form == "jsonl":
-        exported = [json.loads(line) for line in content.splitlines()]
-        assert [row["propagated_from"] for row in exported].count("item-0001") == 3
-
-
-def test_imported_again_they_are_items_without_a_label(project: Project) -> None:
-    lines = b"".join(export(project, "jsonl", choose(project, {"copies": "yes"}))).splitlines()
-    fields = [item_fields(json.loads(line)) for line in lines]
+    for form in FORMATS:
+        assert b"".join(export(project, form, choice))
+        assert choice.file_name(project, f".{form}") == f"digits-with-copies.{form}"
+    exported = [json.loads(line) for line in b"".join(export(project, "jsonl", choice)).splitlines()]
+    assert [row["propagated_from"] for row in exported].count("item-0001") == 3
+    fields = [item_fields(row) for row in exported]
     assert [row.get("label") for row in fields] == ["7", "7", None, None, None, None, None]
     assert fields[2]["text"] == "größer"

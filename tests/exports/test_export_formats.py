@@ -1,10 +1,13 @@
-"""Test that JSONL, CSV and Parquet have the same rows, and that one line of code loads each."""
+"""Test that JSONL, CSV and Parquet have the same rows, that one line of code loads each, and that an export needs the
+same memory at any size.
+"""
 
 import csv
 import datetime
 import io
 import json
 import re
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,48 +18,31 @@ import pyarrow.csv
 import pyarrow.json
 import pyarrow.parquet as pq
 import pytest
+from factories import make_member, make_project
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from labeled import answer, answer_all, make_batch, make_items
 
 from labeling.models import Project
 from labeling.outgoing.exports import export
-from labeling.outgoing.exports.columns import COLUMNS
+from labeling.outgoing.exports.columns import COLUMNS, compact
 from labeling.outgoing.exports.writing import layout_for, schema_for
-from labeling.outgoing.formats import FORMATS, Page
+from labeling.outgoing.formats import DATASETS, FORMATS, TOOLS, Page
 from labeling.outgoing.formats.csv import defused
 from labeling.questions import named
-from tests.exports.labeled import answer, make_batch, make_items
 from tests.extent import examples, some
-from tests.factories import make_member, make_project
 
 QUESTIONS = ["single", "multi", "verify"]
 # As docs/reference/export.md has it.
 DOCUMENTED = r"^'('*(?:[\t\r\n]|[\s\u200b\u2060\ufeff]*[=+\-@＝＋－＠]))"
+
 assert DOCUMENTED in (Path(__file__).parents[2] / "docs/reference/export.md").read_text(encoding="utf-8")
+
 NUMBER = r"[+-]?[ (]*[.]?[0-9][0-9 .,/()-]*([eE][+-]?[0-9]+)?"  # also telephone numbers
 FORMULAS = [
-    " =1+1",
-    "\u00a0+1",
-    "\ufeff@x",
-    "'\u3000＝1",
-    "\u200b-2",
-    "  'tis",
-    "\n",
-    " \t=",
-    "=1+1",
-    "+1",
-    "-2",
-    "@SUM(A1)",
-    "\t=1",
-    "\r=1",
-    "'=1",
-    "''-1",
-    "'tis",
-    "＝1",
-    '=cmd|" /C calc"!A0',
-    ",",
-]
-
+    " =1+1", "\u00a0+1", "\ufeff@x", "'\u3000＝1", "\u200b-2", "  'tis", "\n", " \t=", "=1+1", "+1", "-2", "@SUM(A1)",
+    "\t=1", "\r=1", "'=1", "''-1", "'tis", "＝1", '=cmd|" /C calc"!A0', ",",
+]  # fmt: skip
 # Cs are halves of characters, which no import lets in; NUL likewise.
 texts = st.one_of(
     st.sampled_from(FORMULAS), st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
@@ -176,32 +162,27 @@ def test_no_csv_cell_starts_a_formula(rows: list[dict[str, Any]]) -> None:
             assert shown[:1] not in set("=+-@＝＋－＠") or re.fullmatch(NUMBER, cell), cell
 
 
-@pytest.mark.parametrize("text", ["-1", "+3.5e-7", "-.5", "+49 (221) 12-34", "-1,5"])
-def test_a_number_keeps_its_sign_in_csv(text: str) -> None:
-    assert defused(text) == text
-    assert defused(f"'{text}") == f"''{text}"  # an import removes one apostrophe
+def test_a_number_keeps_its_sign_in_csv_and_other_texts_with_a_sign_are_guarded() -> None:
+    for text in ("-1", "+3.5e-7", "-.5", "+49 (221) 12-34", "-1,5"):
+        assert defused(text) == text
+        assert defused(f"'{text}") == f"''{text}"  # an import removes one apostrophe
+    for text in ("=1", "@1", "-1+A1", "+cmd|x", "-1x", "--1", "-", "-1\n=2", "\u200b-1"):
+        assert defused(text) == f"'{text}"
 
 
-@pytest.mark.parametrize("text", ["=1", "@1", "-1+A1", "+cmd|x", "-1x", "--1", "-", "-1\n=2", "\u200b-1"])
-def test_other_texts_with_a_sign_are_guarded_in_csv(text: str) -> None:
-    assert defused(text) == f"'{text}"
-
-
-@pytest.mark.parametrize("question", QUESTIONS)
-def test_nothing_labeled_gives_empty_files_that_load(question: str) -> None:
-    assert written("jsonl", [], question) == b""
-    assert written("csv", [], question).decode().split(",")[:2] == ["item", "external_id"]
-    table = pq.read_table(io.BytesIO(written("parquet", [], question)))
-    assert table.num_rows == 0
-    assert table.schema.equals(schema_for(named(question)))
-    assert pa.ipc.open_stream(written("arrow", [], question)).read_all().schema.equals(table.schema)
-
-
-def test_parquet_columns_are_typed_by_the_question() -> None:
-    types = {question: schema_for(named(question)).field("label").type for question in QUESTIONS}
+def test_nothing_labeled_gives_empty_files_that_load_typed_by_the_question() -> None:
+    types = {}
+    for question in QUESTIONS:
+        assert written("jsonl", [], question) == b""
+        assert written("csv", [], question).decode().split(",")[:2] == ["item", "external_id"]
+        table = pq.read_table(io.BytesIO(written("parquet", [], question)))
+        assert table.num_rows == 0
+        assert table.schema.equals(schema_for(named(question)))
+        assert pa.ipc.open_stream(written("arrow", [], question)).read_all().schema.equals(table.schema)
+        value = table.schema.field("annotations").type.value_type.field("value").type
+        types[question] = table.schema.field("label").type
+        assert value == types[question]
     assert types == {"single": pa.string(), "multi": pa.list_(pa.string()), "verify": pa.bool_()}
-    value = schema_for(named("multi")).field("annotations").type.value_type.field("value").type
-    assert value == pa.list_(pa.string())
 
 
 def test_parquet_gathers_pages_into_row_groups(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,9 +219,9 @@ def test_an_arrow_stream_has_each_page_before_the_next_is_read() -> None:
     assert (read, stream.read_next_batch()["item"].to_pylist()) == ([0], [0, 0])
 
 
-@pytest.fixture
-def labeled(db: None) -> Project:
-    """Create a project with unusual texts and class names."""
+@pytest.mark.django_db
+def test_from_the_database_the_formats_agree_too_and_load_with_one_line_of_pyarrow(tmp_path: Path) -> None:
+    """Also unusual texts and class names."""
     project = make_project(classes=["=1+1", "naïve, 猫", '"quoted"'])
     # No new class may have a line break in its name; those of older projects may.
     project.classes.filter(index=2).update(name='"quoted"\nname')
@@ -248,31 +229,105 @@ def labeled(db: None) -> Project:
     for item in items:
         item.data = {"text": f"=x\n{item.row}\t\"'é\u2028", "big": 10**30}
         item.save(update_fields=["data"])
-    batch = make_batch(project, items)
-    answer(batch, make_member(project, "ann"), [row % 3 for row in range(29)])
-    return project
-
-
-def test_from_the_database_the_formats_agree_too(labeled: Project) -> None:
-    content = {name: b"".join(export(labeled, name)) for name in FORMATS}
+    answer(make_batch(project, items), make_member(project, "ann"), [row % 3 for row in range(29)])
+    content = {name: b"".join(export(project, name)) for name in FORMATS}
     from_jsonl = read_jsonl(content["jsonl"])
-    assert len(from_jsonl) == labeled.items.labeled().count() == 29
+    assert len(from_jsonl) == project.items.labeled().count() == 29
     assert read_parquet(content["parquet"]) == from_jsonl
     assert read_arrow(content["arrow"]) == from_jsonl
     assert read_csv(content["csv"], "single") == with_empty_texts(from_jsonl)
-
-
-def test_each_format_loads_with_one_line_of_pyarrow(labeled: Project, tmp_path: Any) -> None:
     paths = {name: tmp_path / f"labels.{name}" for name in FORMATS}
     for name, path in paths.items():
-        path.write_bytes(b"".join(export(labeled, name)))
+        path.write_bytes(content[name])
     tables = [
         pa.json.read_json(paths["jsonl"]),
         pa.csv.read_csv(paths["csv"], parse_options=pa.csv.ParseOptions(newlines_in_values=True)),
         pq.read_table(paths["parquet"]),
     ]
-    names = list(COLUMNS)
     for table in tables:
-        assert table.column_names == names
+        assert table.column_names == list(COLUMNS)
         assert table["external_id"].to_pylist() == [f"item-{row:04}" for row in range(29)]
     assert tables[0]["label"].to_pylist() == tables[2]["label"].to_pylist()
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(), children, max_size=3),
+    max_leaves=8,
+)
+
+
+def slowly(text: str) -> str:
+    return json.dumps(json.loads(text), ensure_ascii=False, separators=(",", ":"))
+
+
+@settings(deadline=None, max_examples=examples(500))
+@given(value=values, as_ascii=st.booleans())
+def test_any_value_is_written_as_before(value: Any, as_ascii: bool) -> None:
+    text = json.dumps(value, ensure_ascii=as_ascii)
+    assert compact(text) == slowly(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1e16",
+        "9999999999999998.0",
+        "0.0001",
+        "0.00001",
+        "-0.0",
+        "-0",
+        "18446744073709551616",
+        '{"a": [1.0, {"b": 1e400}]}',
+        '{"a": 1, "b": 2, "a": 3}',
+        '"\\ud83d\\ude00 \\u0000 \\u001f \\u007f \\u2028"',
+        "[" * 300 + "]" * 300,
+    ],
+)
+def test_where_the_libraries_differ(text: str) -> None:
+    assert compact(text) == slowly(text)
+
+
+TINY, SMALL, LARGE = 10, 1_000, 3_000
+
+
+def labeled_project(slug: str, size: int) -> Project:
+    project = make_project(slug)
+    batch = make_batch(project, make_items(project, size, data={"text": "lorem ipsum " * 100}))
+    answer_all(batch, make_member(project, "ann"), 1)
+    return project
+
+
+def peak_bytes(project: Project, format_name: str) -> tuple[int, int]:
+    """Return the peak memory of Python, and of Arrow after a chunk, during the export."""
+    arrow = 0
+    before = pa.total_allocated_bytes()
+    tracemalloc.start()
+    for _ in export(project, format_name):
+        arrow = max(arrow, pa.total_allocated_bytes() - before)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak, arrow
+
+
+@pytest.mark.django_db
+@pytest.mark.long
+def test_memory_is_flat(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("labeling.outgoing.formats.typed.GROUP_ROWS", 500)
+    monkeypatch.setattr("labeling.outgoing.formats.shards.SHARD_BYTES", 100_000)
+    tiny, small, large = (labeled_project(f"of-{size}", size) for size in (TINY, SMALL, LARGE))
+    for name in (*FORMATS, *DATASETS, *TOOLS):
+        for _ in export(tiny, name):  # what is loaded once does not count
+            pass
+        few, few_arrow = peak_bytes(small, name)
+        many, many_arrow = peak_bytes(large, name)
+        assert many < 1.3 * few + 200_000, name
+        assert many_arrow < 1.3 * few_arrow + 200_000, name
+
+
+@pytest.mark.django_db
+def test_nothing_is_read_before_it_is_asked_for(django_assert_num_queries: object) -> None:
+    project = labeled_project("large", 600)
+    with django_assert_num_queries(8):  # type: ignore[operator]
+        chunks = export(project, "jsonl")
+        assert next(chunks).count(b"\n") == 500

@@ -17,14 +17,14 @@ import pyarrow.csv
 import pyarrow.json
 import pyarrow.parquet
 import pytest
+from factories import make_member, make_project
+from labeled import answer, answer_all, make_batch, make_items, train
 
 from labeling.insight.status import status_of
 from labeling.models import Correction, Item, Project
 from labeling.outgoing.exports import export
 from labeling.outgoing.formats import FORMATS
-from tests.exports.labeled import answer, answer_all, make_batch, make_items, train
 from tests.extent import some
-from tests.factories import make_member, make_project
 
 pytestmark = pytest.mark.django_db
 
@@ -212,22 +212,9 @@ def test_what_comes_late_is_typed_all_the_same(load: Load, tmp_path: Path) -> No
             assert plain("cluster", rows[0]["cluster"], as_text=False) is None
 
 
-@pytest.mark.parametrize("question", QUESTIONS)
-def test_without_rows_parquet_is_typed_as_ever(question: str, load: Load, tmp_path: Path) -> None:
-    write(make_project(question=question), tmp_path)
-    assert list(load("pandas", "parquet").columns) == load("pyarrow", "parquet").column_names
-    label = load("pyarrow", "parquet").schema.field("label").type
-    assert (
-        label
-        == {
-            "single": pyarrow.string(),
-            "multi": pyarrow.list_(pyarrow.string()),
-            "verify": pyarrow.bool_(),
-        }[question]
-    )
-
-
-def test_without_rows_those_load_of_which_the_page_says_so(datasets: Any, load: Load, tmp_path: Path) -> None:
+def test_without_rows_those_load_of_which_the_page_says_so_and_parquet_is_typed(
+    datasets: Any, load: Load, tmp_path: Path
+) -> None:
     write(make_project(), tmp_path)
     loads = {
         (library, name) for library in LIBRARIES for name in FORMATS if _loads_empty(datasets, load, library, name)
@@ -235,6 +222,9 @@ def test_without_rows_those_load_of_which_the_page_says_so(datasets: Any, load: 
     assert loads == {
         (library, name) for library in ("pandas", "polars", "pyarrow") for name in ("parquet", "arrow", "csv")
     }
+    table = load("pyarrow", "parquet")
+    assert list(load("pandas", "parquet").columns) == table.column_names
+    assert table.schema.field("label").type == pyarrow.string()
 
 
 def _loads_empty(datasets: Any, load: Load, library: str, name: str) -> bool:

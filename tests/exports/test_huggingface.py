@@ -12,13 +12,13 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from django.core.management import call_command
-from factories import certify, digit_png, make_member, make_project
-from labeled import answer, make_batch, make_items, train
+from factories import certify, digit_png, make_project
+from labeled import archive_of, give_recordings, give_vectors, labeled, make_items, train
 from pages import member
 from PIL import Image
 
 from labeling.models import Item, Project, Role
-from labeling.outgoing.exports import choose, export
+from labeling.outgoing.exports import export
 from labeling.outgoing.exports.splits import split_of
 from labeling.outgoing.formats import shards
 from labeling.storage import media
@@ -43,23 +43,10 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
     monkeypatch.chdir(tmp_path)
 
     def run(project: Project, *, streaming: bool = False, **filters: str) -> Any:
-        archive_of(project, **filters).extractall(tmp_path / project.slug)
+        archive_of(project, "huggingface", **filters).extractall(tmp_path / project.slug)
         return datasets.load_dataset(project.slug, streaming=streaming)
 
     return run
-
-
-def archive_of(project: Project, **filters: str) -> zipfile.ZipFile:
-    archive = zipfile.ZipFile(io.BytesIO(b"".join(export(project, "huggingface", choose(project, filters)))))
-    assert archive.testzip() is None
-    return archive
-
-
-def labeled(values: list[Any], **fields: Any) -> Project:
-    """Create a project whose first items have these answers."""
-    project = make_project(**fields)
-    answer(make_batch(project, make_items(project, len(values))), make_member(project, "ann"), values)
-    return project
 
 
 def by_id(dataset: Any) -> dict[str, dict[str, Any]]:
@@ -87,14 +74,21 @@ def test_texts_load_with_classes_fields_and_splits(load: Load) -> None:
     assert "ann" not in {str(value) for value in row.values()}, "no person is named"
 
 
-def test_shards_alone_state_their_features(load: Load, tmp_path: Path) -> None:
+def test_shards_are_cut_by_their_size_and_state_their_features(
+    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import datasets
 
-    project = labeled([0, 1], classes=["cat", "dog"], kind="image")
+    monkeypatch.setattr(shards, "SHARD_BYTES", 1000)
+    project = labeled([0] * 40, kind="image")
+    names = archive_of(project, "huggingface").namelist()
+    assert names[0] == ".gitattributes"
+    assert len([name for name in names if name.startswith("data/train-")]) > 5
+    assert max(map(len, export(project, "huggingface"))) < 20_000
     loaded = load(project)
-    split = next(iter(loaded))
-    alone = datasets.Dataset.from_parquet(str(tmp_path / f"digits/data/{split}-00000.parquet"))
-    assert alone.features == loaded[split].features
+    assert len(by_id(loaded)) == 40
+    alone = datasets.Dataset.from_parquet(str(tmp_path / "digits/data/train-00000.parquet"))
+    assert alone.features == loaded["train"].features
 
 
 def test_images_are_inside_under_safe_names(load: Load) -> None:
@@ -105,7 +99,7 @@ def test_images_are_inside_under_safe_names(load: Load) -> None:
     rows = by_id(load(project))
     for number, name in enumerate(IDS[:20]):
         assert np.array_equal(rows[name]["image"], Image.open(io.BytesIO(digit_png(number))))
-    with archive_of(project) as archive:
+    with archive_of(project, "huggingface") as archive:
         tables = [pq.read_table(io.BytesIO(archive.read(name))) for name in archive.namelist() if "data/" in name]
     images = [image for table in tables for image in table["image"].to_pylist()]
     paths = {image["path"] for image in images}
@@ -115,17 +109,20 @@ def test_images_are_inside_under_safe_names(load: Load) -> None:
     assert {image["bytes"] for image in images} == {digit_png(number) for number in range(20)}
 
 
-def test_recordings_are_inside(load: Load) -> None:
+def test_recordings_and_vectors_are_inside(load: Load) -> None:
     import datasets
 
-    project = labeled([0], kind="audio", classes=["cat", "dog"])
-    name = media.file_name(project.pk, "audio", b"RIFF", ".wav")
-    media.write_content(name, b"RIFF")
-    Item.objects.update(media=name)
+    project = labeled([0], kind="audio")
+    give_recordings(project)
     [rows] = load(project).values()
     assert isinstance(rows.features["audio"], datasets.Audio)
     undecoded = rows.cast_column("audio", datasets.Audio(decode=False))
     assert undecoded[0]["audio"] == {"bytes": b"RIFF", "path": "item-0000.wav"}
+    project = labeled([0, 1], slug="vectors", kind="vector")
+    vectors = give_vectors(project)
+    rows = by_id(load(project))
+    assert [rows[f"item-{n:04}"]["vector"] for n in range(2)] == vectors.tolist()
+    assert rows["item-0001"]["width"] == "0.1"
 
 
 @pytest.mark.parametrize(
@@ -145,20 +142,6 @@ def test_labels_of_the_other_questions(question: str, values: list[Any], expecte
         assert features["proposed"].names == classes
 
 
-def test_vectors_have_their_length(load: Load) -> None:
-    project = labeled([0, 1], kind="vector", classes=["cat", "dog"])
-    vectors = np.arange(6, dtype=np.float32).reshape(2, 3)
-    name = f"{project.pk}/vectors/block.npy"
-    media.write_block(name, vectors)
-    for row in range(2):
-        Item.objects.filter(row=row).update(media=name, media_offset=row)
-    Project.objects.update(vector_length=3)
-    project.refresh_from_db()
-    rows = by_id(load(project))
-    assert [rows[f"item-{n:04}"]["vector"] for n in range(2)] == vectors.tolist()
-    assert rows["item-0001"]["width"] == "0.1"
-
-
 @pytest.mark.parametrize("kind", ["text", "image", "audio", "vector"])
 def test_without_rows_it_streams_with_its_features(kind: str, load: Load) -> None:
     """`load_dataset` loads no dataset without rows into memory, whatever its files."""
@@ -168,14 +151,9 @@ def test_without_rows_it_streams_with_its_features(kind: str, load: Load) -> Non
     assert list(dataset["train"]) == []
 
 
-def test_rows_without_a_label_have_none(load: Load) -> None:
-    project = labeled([0, "skip", 1], classes=["cat", "dog"])
-    assert [by_id(load(project, skipped="yes"))[name]["label"] for name in IDS[:3]] == [0, None, 1]
-
-
 def test_the_card_tells_what_the_rows_are() -> None:
     project = labeled([0, 0, 1, "skip"], classes=["a|b", "<i>dog</i>", "unused"])
-    card = archive_of(project, batch="1", skipped="yes", columns="short").read("README.md").decode()
+    card = archive_of(project, "huggingface", batch="1", skipped="yes", columns="short").read("README.md").decode()
     head, _, text = card.removeprefix("---\n").partition("\n---\n")
     splits = [split for split in ("train", "validation", "test") if split in map(split_of, IDS[:4])]
     declared = yaml.safe_load(head)
@@ -189,23 +167,14 @@ def test_the_card_tells_what_the_rows_are() -> None:
     assert "Filters of the export: `batch` 1, `skipped` yes." in text
 
 
-def test_certified_labels_are_in_splits_of_their_own(load: Load) -> None:
-    project = labeled([0, 1], classes=["cat", "dog"])
+def test_certified_labels_are_in_splits_of_their_own_and_rows_without_a_label_have_none(load: Load) -> None:
+    project = labeled([0, "skip", 1])
     certify(project, dict.fromkeys(make_items(project, 3), 1), version=train(project.batches.get()))
-    rows = by_id(load(project, certified="yes"))
-    assert [rows[name]["split"] for name in IDS[:2]] == [split_of(name) for name in IDS[:2]]
-    assert [rows[name]["split"] for name in IDS[2:5]] == [f"certified_{split_of(name)}" for name in IDS[2:5]]
-    assert {(rows[name]["label"], rows[name]["certificate"]) for name in IDS[2:5]} == {(1, 1)}
-
-
-def test_shards_are_cut_by_their_size(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shards, "SHARD_BYTES", 1000)
-    project = labeled([0] * 40, kind="image", classes=["cat", "dog"])
-    names = archive_of(project).namelist()
-    assert names[0] == ".gitattributes"
-    assert len([name for name in names if name.startswith("data/train-")]) > 5
-    assert max(map(len, export(project, "huggingface"))) < 20_000
-    assert len(by_id(load(project))) == 40
+    rows = by_id(load(project, certified="yes", skipped="yes"))
+    assert [rows[name]["label"] for name in IDS[:6]] == [0, None, 1, 1, 1, 1]
+    assert [rows[name]["split"] for name in IDS[:3]] == [split_of(name) for name in IDS[:3]]
+    assert [rows[name]["split"] for name in IDS[3:6]] == [f"certified_{split_of(name)}" for name in IDS[3:6]]
+    assert {rows[name]["certificate"] for name in IDS[3:6]} == {1}
 
 
 def test_a_missing_file_ends_the_stream_before_the_archive_is_whole() -> None:

@@ -1,33 +1,25 @@
 """Test tasks of Label Studio in both directions: exported, imported again, and through the real Label Studio."""
 
-import io
 import json
 import socket
 import subprocess
 import xml.etree.ElementTree as ET
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from bringing import bring, bring_all, empty_like
 from factories import certify, digit_png, make_member, make_project
-from labeled import answer, make_batch, make_items, train
+from labeled import answer, archive_of, make_batch, make_items, train
 
 from labeling.intake.readers import PLAIN, Layout
-from labeling.intake.run import import_items
-from labeling.intake.uploads import register
 from labeling.kinds import KINDS, FileKind
 from labeling.labels.corrections import correct
-from labeling.loop.step import Step
-from labeling.models import ItemImport, Project
-from labeling.models.jobs import worker_name
-from labeling.outgoing.exports import choose, export
+from labeling.models import Project
 from labeling.outgoing.formats import shards
 from labeling.storage import media
 
 pytestmark = pytest.mark.django_db
-
-ROOT = Path(__file__).parents[2]
 CLASSES = ["cat", "a|b", 'say "<dog>"']
 VALUES: dict[str, list[Any]] = {
     "single": [0, 1, 2],
@@ -51,27 +43,14 @@ def labeled(question: str = "single", *, slug: str = "first", **fields: Any) -> 
 
 
 def exported(project: Project, **filters: str) -> dict[str, bytes]:
-    content = b"".join(export(project, "label-studio", choose(project, filters)))
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        assert archive.testzip() is None
-        return {name: archive.read(name) for name in archive.namelist()}
-
-
-def imported(project: Project, path: Path, layout: Layout = PLAIN) -> ItemImport:
-    job = register(
-        project=project, user=None, path=path, name=path.name, strict=False, layout=layout, taken_by=worker_name()
-    )
-    import_items(Step(job, gives_way=False))
-    return project.imports.get()
+    archive = archive_of(project, "label-studio", **filters)
+    return {name: archive.read(name) for name in archive.namelist()}
 
 
 def again(first: Project, path: Path, layout: Layout = PLAIN) -> Project:
     """Import the file into an empty project like the first one."""
-    classes = list(first.classes.order_by("index").values_list("name", flat=True))
-    slug = f"{first.slug}-again{layout.id_column}"
-    second = make_project(slug, classes=classes, question=first.question, kind=first.kind)
-    done = imported(second, path, layout)
-    assert [(row.where, row.reason) for row in done.rejected_rows.all()] == []
+    second = empty_like(first, f"{first.slug}-again{layout.id_column}")
+    bring_all(second, path, layout=layout)
     return second
 
 
@@ -95,17 +74,15 @@ def test_labels_and_answers_come_back(question: str, tmp_path: Path) -> None:
     assert second.items.get(external_id="item-0004").task.annotations.filter(value__isnull=True).exists()
 
 
-def test_answers_come_in_under_the_ids_of_tasks(tmp_path: Path) -> None:
+def test_answers_come_in_under_the_ids_of_tasks_and_the_configuration_asks_the_question(tmp_path: Path) -> None:
     path = tmp_path / "tasks.json"
     first = labeled()
-    path.write_bytes(exported(first)["tasks-00000.json"])
+    files = exported(first)
+    path.write_bytes(files["tasks-00000.json"])
     second = again(first, path, Layout(id_column="id"))
     item = second.items.get(external_id=first.items.get(external_id="item-0000").pk)
     assert item.task.annotations.count() == 2
-
-
-def test_the_configuration_asks_the_question(tmp_path: Path) -> None:
-    view = ET.fromstring(exported(labeled())["config.xml"])
+    view = ET.fromstring(files["config.xml"])
     assert [choice.get("value") for choice in view.iter("Choice")] == CLASSES
     assert (view[0].tag, view[0].get("value")) == ("Text", "$text")
     assert view.find("Choices").attrib == {"name": "label", "toName": "item", "choice": "single"}  # type: ignore[union-attr]
@@ -114,7 +91,11 @@ def test_the_configuration_asks_the_question(tmp_path: Path) -> None:
 def test_a_certified_label_is_a_prediction_and_comes_back_as_a_suggestion(tmp_path: Path) -> None:
     project = labeled()
     certify(project, {make_items(project, 1)[0]: 1}, version=train(project.batches.get()))
-    [*_, task] = json.loads(exported(project, certified="yes")["tasks-00000.json"])
+    tasks = json.loads(exported(project, certified="yes", skipped="yes")["tasks-00000.json"])
+    items = {item.external_id: item.pk for item in project.items.all()}
+    assert {task["data"]["external_id"]: task["id"] for task in tasks} == items
+    assert all("annotations" in task for task in tasks), "the converter asks for it"
+    [task] = [task for task in tasks if task.get("predictions")]
     [prediction] = task["predictions"]
     assert (prediction["model_version"], prediction["result"][0]["value"]) == ("version 1", {"choices": ["a|b"]})
     path = tmp_path / "tasks.json"
@@ -123,16 +104,7 @@ def test_a_certified_label_is_a_prediction_and_comes_back_as_a_suggestion(tmp_pa
     assert (item.label, item.suggestion) == (None, 1)
 
 
-def test_each_task_has_what_the_converter_asks_for() -> None:
-    project = labeled()
-    certify(project, {make_items(project, 1)[0]: 1}, version=train(project.batches.get()))
-    tasks = json.loads(exported(project, certified="yes", skipped="yes")["tasks-00000.json"])
-    items = {item.external_id: item.pk for item in project.items.all()}
-    assert {task["data"]["external_id"]: task["id"] for task in tasks} == items
-    assert all("annotations" in task for task in tasks)
-
-
-def test_images_are_inside(tmp_path: Path) -> None:
+def test_images_are_inside_and_lists_are_cut_by_their_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = labeled(kind="image")
     files = exported(first)
     assert json.loads(files["tasks-00000.json"])[0]["data"]["image"].startswith("data:image/png;base64,")
@@ -140,11 +112,8 @@ def test_images_are_inside(tmp_path: Path) -> None:
     path.write_bytes(files["tasks-00000.json"])
     second = again(first, path)
     assert media.read_content(second.items.get(external_id="item-0001").media, 0, {}) == digit_png(1)
-
-
-def test_lists_are_cut_by_their_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shards, "SHARD_BYTES", 300)
-    files = exported(labeled())
+    files = exported(first)
     assert len(files) == 5
     assert sum(len(json.loads(content)) for name, content in files.items() if name.endswith("json")) == 4
 
@@ -170,7 +139,7 @@ def test_the_label_of_answers_from_elsewhere(annotations: list[Any], label: Any,
     path = tmp_path / "tasks.json"
     path.write_text(json.dumps([{"id": 7, "data": {"text": "a"}, "annotations": annotations, "predictions": []}]))
     project = make_project(classes=CLASSES)
-    assert imported(project, path).accepted == 1
+    assert bring(project, path).accepted == 1
     assert labels(project) == {"7": (label, None)}
 
 
@@ -187,7 +156,7 @@ def test_a_task_of_no_use_is_set_aside_with_the_reason(results: list[Any], reaso
     good = {"id": 1, "data": {"text": "a"}, "annotations": [{"completed_by": 1, "result": [result("cat")]}]}
     path.write_text(json.dumps([good, {"id": 2, "data": {"text": "b"}, "annotations": [{"result": results}]}]))
     project = make_project(classes=CLASSES)
-    done = imported(project, path)
+    done = bring(project, path)
     [rejected] = done.rejected_rows.all()
     assert (done.accepted, rejected.where, rejected.reason[: len(reason)]) == (1, "row 2", reason)
 

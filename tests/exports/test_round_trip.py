@@ -6,16 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bringing import bring, bring_all
 from django.db.models import F
 from factories import make_member, make_project
 from labeled import answer, make_batch, make_items
 
-from labeling.intake.run import import_items
-from labeling.intake.uploads import register
 from labeling.labels.corrections import correct
-from labeling.loop.step import Step
 from labeling.models import Annotation, Correction, Item, Project, User
-from labeling.models.jobs import worker_name
 from labeling.outgoing.exports.choice import Choice
 from labeling.outgoing.exports.rows import pages
 from labeling.outgoing.exports.writing import layout_for
@@ -95,19 +92,6 @@ def weigh(project: Project, question: str) -> None:
         )
 
 
-def imported(project: Project, path: Path) -> None:
-    job = register(
-        project=project,
-        user=User.objects.get(username="max"),
-        path=path,
-        name=path.name,
-        strict=False,
-        taken_by=worker_name(),
-    )
-    import_items(Step(job, gives_way=False))
-    assert [(row.where, row.reason) for row in project.imports.get().rejected_rows.all()] == []
-
-
 @pytest.mark.parametrize(("question", "form"), some(QUESTIONS_AND_FORMS, 2))
 def test_labels_that_were_weighed_come_back_as_what_their_annotators_came_to(
     question: str, form: str, tmp_path: Path
@@ -130,7 +114,7 @@ def test_labels_that_were_weighed_come_back_as_what_their_annotators_came_to(
     path = tmp_path / f"labels.{form}"
     path.write_bytes(content)
     second = made("second", question)
-    imported(second, path)
+    bring_all(second, path, user=User.objects.get(username="max"))
     assert rows_of(second) == before
     assert Correction.objects.filter(item__project=second).count() == 2, "those that there were"
 
@@ -147,7 +131,7 @@ def test_a_label_that_somebody_changed_in_the_file_is_the_word_of_whoever_import
     path = tmp_path / "labels.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)))
     second = made("second", "single")
-    imported(second, path)
+    bring_all(second, path, user=User.objects.get(username="max"))
     item = second.items.get(external_id="=id")
     assert (item.label, item.label_probability, item.label_distribution) == (2, None, None)
     assert item.corrections.get().user.username == "max"
@@ -160,9 +144,7 @@ def test_what_is_no_distribution_sets_the_row_aside(value: str, tmp_path: Path) 
     row["annotations"] = [{"annotator": "ana", "value": "cat"}]
     path = tmp_path / "labels.jsonl"
     path.write_text(json.dumps(row))
-    job = register(project=project, user=None, path=path, name=path.name, strict=False, taken_by=worker_name())
-    import_items(Step(job, gives_way=False))
-    [rejected] = project.imports.get().rejected_rows.all()
+    [rejected] = bring(project, path).rejected_rows.all()
     assert "label_distribution" in rejected.reason.lower()
 
 
@@ -177,9 +159,6 @@ def test_an_export_that_is_imported_gives_the_same_export(question: str, form: s
     second = made("second", question)
     path = tmp_path / f"labels.{form}"
     path.write_bytes(content)
-    job = register(project=second, user=None, path=path, name=path.name, strict=False, taken_by=worker_name())
-    import_items(Step(job, gives_way=False))
-    brought = second.imports.get()
-    assert [(row.where, row.reason) for row in brought.rejected_rows.all()] == []
+    brought = bring_all(second, path)
     assert (brought.accepted, brought.labeled) == (len(before), sum(row["label"] is not None for row in before))
     assert rows_of(second) == before

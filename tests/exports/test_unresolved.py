@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 from django.urls import reverse
 from django.utils import timezone
+from factories import make_member, make_project
+from labeled import answer, make_batch, make_items, train
+from pages import member, text_of
 
 from labeling.models import Annotation, Item, Project, Role, Task
 from labeling.outgoing.exports import choose, count_rows, export
-from tests.exports.labeled import answer, make_batch, make_items, train
-from tests.factories import make_member, make_project
-from tests.pages import member, text_of
 
 pytestmark = pytest.mark.django_db
 
@@ -49,8 +49,8 @@ def alpha_of(units: list[list[str]]) -> float:
     return 1 - observed / expected
 
 
-@pytest.fixture
-def project() -> Project:
+@pytest.fixture(scope="module")
+def project(once: Path) -> Project:
     """Create ties, tasks that lack answers or show suggestions, an excluded item, skips, and an item asked again."""
     project = make_project(classes=["cat", "dog", "owl"], overlap=2)
     items = make_items(project, 60)
@@ -95,7 +95,7 @@ def test_unresolved_items_come_with_all_their_answers_and_no_origin(project: Pro
 
 
 def test_an_answer_that_was_taken_back_or_a_skip_adds_no_row() -> None:
-    project = make_project(overlap=2)
+    project = make_project("other", overlap=2)
     batch = make_batch(project, make_items(project, 2), overlap=2)
     answer(batch, make_member(project, "ann"), [1, "skip"])
     assert [row["external_id"] for row in exported(project, unresolved="true")] == ["item-0000"]

@@ -1,22 +1,18 @@
 """Test that the library `webdataset` loads the shards of an export: files, texts, vectors, labels and facts."""
 
-import io
 import json
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from factories import certify, make_member, make_project
-from labeled import answer, make_batch, make_items, train
+from factories import certify, make_project
+from labeled import archive_of, give_vectors, labeled, make_items, train
 
 from labeling.models import Item, Project
-from labeling.outgoing.exports import choose, export
 from labeling.outgoing.exports.splits import split_of
 from labeling.outgoing.formats import shards
-from labeling.storage import media
 
 pytestmark = pytest.mark.django_db
 
@@ -29,10 +25,7 @@ def load(tmp_path: Path) -> Load:
     import webdataset
 
     def run(project: Project, how: str = "", **filters: str) -> dict[str, Any]:
-        content = b"".join(export(project, "webdataset", choose(project, filters)))
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            assert archive.testzip() is None
-            archive.extractall(tmp_path)
+        archive_of(project, "webdataset", **filters).extractall(tmp_path)
         samples = {}
         for path in sorted(tmp_path.glob("*.tar")):
             decoders = [how] if how else []
@@ -42,12 +35,6 @@ def load(tmp_path: Path) -> Load:
         return samples
 
     return run
-
-
-def labeled(values: list[Any], **fields: Any) -> Project:
-    project = make_project(**{"classes": ["cat", "dog"], **fields})
-    answer(make_batch(project, make_items(project, len(values))), make_member(project, "ann"), values)
-    return project
 
 
 def test_images_with_classes_splits_and_facts(load: Load, tmp_path: Path) -> None:
@@ -66,21 +53,14 @@ def test_images_with_classes_splits_and_facts(load: Load, tmp_path: Path) -> Non
     assert "WebDataset" in (tmp_path / "README.md").read_text()
 
 
-def test_texts_and_fields_of_any_type(load: Load) -> None:
+def test_texts_fields_of_any_type_and_vectors(load: Load) -> None:
     project = labeled([0])
     Item.objects.update(data={"text": "größer\n猫", "n": 1.5, "tags": ["a", None], "cls": "mine"})
     [sample] = load(project).values()
     assert (sample["txt"], sample["cls"]) == ("größer\n猫", 0)
     assert sample["json"]["data"] == {"n": 1.5, "tags": ["a", None], "cls": "mine"}
-
-
-def test_vectors(load: Load) -> None:
-    project = labeled([0, 1], kind="vector")
-    vectors = np.arange(6, dtype=np.float32).reshape(2, 3)
-    name = f"{project.pk}/vectors/block.npy"
-    media.write_block(name, vectors)
-    for row in range(2):
-        Item.objects.filter(row=row).update(media=name, media_offset=row)
+    project = labeled([0, 1], slug="vectors", kind="vector")
+    vectors = give_vectors(project)
     samples = load(project)
     assert np.array_equal([samples[f"item-000{n}"]["npy"] for n in range(2)], vectors)
 
@@ -102,15 +82,13 @@ def test_labels_of_each_question(question: str, values: Any, cls: Any, names: An
     assert [row["json"]["label"] for row in rows] == names
 
 
-def test_shards_are_cut_by_their_size(load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shards_are_cut_by_their_size_and_without_rows_there_is_an_empty_one(
+    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert load(make_project(classes=["cat", "dog"])) == {}
+    assert (tmp_path / "train-000000.tar").exists()
     monkeypatch.setattr(shards, "SHARD_BYTES", 10_000)
-    project = labeled([0] * 40)
-    assert len(load(project)) == 40
+    assert len(load(labeled([0] * 40, slug="many"))) == 40
     names = sorted(path.name for path in tmp_path.glob("train-*.tar"))
     assert names == [f"train-{number:06}.tar" for number in range(len(names))]
     assert len(names) > 3
-
-
-def test_without_rows_there_is_an_empty_shard(load: Load, tmp_path: Path) -> None:
-    assert load(make_project(classes=["cat", "dog"])) == {}
-    assert (tmp_path / "train-000000.tar").exists()
