@@ -62,17 +62,8 @@ def web_server(
 ) -> Iterator[tuple[int, Path]]:
     """Run gunicorn as an installation does, with two processes of eight threads; return its port and log."""
     port, log = free_port(), folder / "web.log"
-    command = [
-        sys.executable,
-        "-m",
-        "gunicorn",
-        "-c",
-        "config/gunicorn.py",
-        "--pid",
-        str(log.with_suffix(".pid")),
-        *options,
-    ]
-    command.append(application)
+    command = [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py", "--pid", str(log.with_suffix(".pid"))]
+    command += [*options, application]
     values = {
         **_environment(folder),
         "PORT": str(port),
@@ -125,12 +116,8 @@ class Postgres:
 def running_postgres() -> Iterator[Postgres]:
     """Run a server with an empty database, until the end of the block."""
     told = 'echo "$DATABASE_URL $PGDATA"; cat'
-    with subprocess.Popen(
-        [ROOT / "scripts/with-postgres.sh", "bash", "-c", told],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
+    command, pipe = [ROOT / "scripts/with-postgres.sh", "bash", "-c", told], subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
         assert process.stdout is not None
         assert process.stdin is not None
         try:

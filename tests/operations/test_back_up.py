@@ -295,17 +295,12 @@ def test_a_hostile_backup_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Mon
 @pytest.mark.django_db(transaction=True)
 def test_what_is_no_backup_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "backup.zip").write_bytes(b"PK")
-    pipe = tmp_path / "pipe"
-    pipe.mkdir()
+    pipe, newer = tmp_path / "pipe", tmp_path / "newer"
+    for folder in (pipe, newer):
+        folder.mkdir()
     os.mkfifo(pipe / "backup.json")
-    newer = tmp_path / "newer"
-    newer.mkdir()
     (newer / "backup.json").write_text(json.dumps({"marginalia": "99.1", "made_at": "", "files": {}}))
-    for folder, words in (
-        (tmp_path / "nowhere", "is no folder"),
-        (tmp_path / "backup.zip", "is no folder"),
-        (pipe, "is damaged"),
-        (newer, "update it first"),
-    ):
+    told = {"nowhere": "is no folder", "backup.zip": "is no folder", "pipe": "is damaged", "newer": "update it first"}
+    for name, words in told.items():
         with pytest.raises(CommandError, match=words):
-            call_command("restore", str(folder))
+            call_command("restore", str(tmp_path / name))

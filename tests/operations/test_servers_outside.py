@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from django.test import override_settings
 from factories import make_member, make_open_batch, make_project, make_source, new_items
 from knox.models import AuthToken
 from processes import ON_LINUX, wait_until, web
@@ -27,6 +28,16 @@ pytestmark = [pytest.mark.django_db(transaction=True), ON_LINUX]
 AT_ONCE = 48
 # Longer than a busy machine takes, and shorter than a wait for the server outside, which is not over before the test.
 PROMPTLY = 60
+
+
+@pytest.fixture(scope="module")
+def port(tmp_path_factory: pytest.TempPathFactory, django_db_setup: None) -> Iterator[int]:
+    """Run one web server for all tests."""
+    with (
+        override_settings(DATA_DIR=tmp_path_factory.mktemp("data")),
+        web(OUTGOING_ALLOWED_NETWORKS="127.0.0.0/8") as (_, port),
+    ):
+        yield port
 
 
 @pytest.fixture
@@ -65,46 +76,42 @@ def counted(answers: list[httpx.Response]) -> dict[int, int]:
     return dict(Counter(each.status_code for each in answers))
 
 
-def test_tests_of_sources_that_do_not_answer_hold_few_threads(silent: Receiver) -> None:
+def test_tests_of_sources_that_do_not_answer_hold_few_threads(port: int, silent: Receiver) -> None:
     project, other = make_project(), make_project("other")
     sources = [
         make_source(project, address=f"{silent.url}/{n}.csv", content=Source.Content.FILE, options={}) for n in range(6)
     ]
     mona, otto = token_of(project, "mona"), token_of(other, "otto", Role.ANNOTATOR)
-    with web(OUTGOING_ALLOWED_NETWORKS="127.0.0.0/8") as (_, port):
-        paths = [f"sources/{source.pk}/test/" for source in sources] * (AT_ONCE // 6)
-        answers = asked(port, mona, "POST", paths, beside=otto)
-        assert set(counted(answers)) == {200, 429}
-        assert counted(answers)[200] <= WAITING
-        assert len(silent.got) <= 2, "as many as a person may have under way"
-        for each in answers:
-            if each.status_code == 429:
-                assert (each.headers["Retry-After"], each.json()["code"]) == ("5", "busy")
-            else:
-                assert each.json() == {
-                    "problem": f"127.0.0.1:{silent.port} did not respond in time. Try again later.",
-                    "files": [],
-                }
+    paths = [f"sources/{source.pk}/test/" for source in sources] * (AT_ONCE // 6)
+    answers = asked(port, mona, "POST", paths, beside=otto)
+    assert set(counted(answers)) == {200, 429}
+    assert counted(answers)[200] <= WAITING
+    assert len(silent.got) <= 2, "as many as a person may have under way"
+    problem = f"127.0.0.1:{silent.port} did not respond in time. Try again later."
+    for each in answers:
+        if each.status_code == 429:
+            assert (each.headers["Retry-After"], each.json()["code"]) == ("5", "busy")
+        else:
+            assert each.json() == {"problem": problem, "files": []}
 
 
-def test_files_at_sources_that_do_not_answer_hold_few_threads(silent: Receiver, settings: Any) -> None:
+def test_files_at_sources_that_do_not_answer_hold_few_threads(port: int, silent: Receiver) -> None:
     project, other = make_project(kind="image"), make_project("other")
     source = make_source(project, address=silent.url, by_reference=True, options={})
     items = at(source, AT_ONCE)
     mona, otto = token_of(project, "mona"), token_of(other, "otto", Role.ANNOTATOR)
-    with web(OUTGOING_ALLOWED_NETWORKS="127.0.0.0/8") as (_, port):
-        answers = asked(port, mona, "GET", [f"items/{item.pk}/media/" for item in items], beside=otto)
-        assert counted(answers) == {503: AT_ONCE}
-        assert all(int(each.headers["Retry-After"]) <= FOR_PEOPLE.seconds for each in answers)
-        assert len(silent.got) <= 3, "as many files as are read at a source at a time"
-        silent.closing.set()  # it breaks all connections off; from now on it answers
-        silent.closing.clear()
-        silent.seconds, silent.status, silent.body = 0, 200, b"no picture"
-        path = [f"items/{items[0].pk}/media/"]
-        wait_until(lambda: counted(asked(port, mona, "GET", path)) == {404: 1}, every=1)
+    answers = asked(port, mona, "GET", [f"items/{item.pk}/media/" for item in items], beside=otto)
+    assert counted(answers) == {503: AT_ONCE}
+    assert all(int(each.headers["Retry-After"]) <= FOR_PEOPLE.seconds for each in answers)
+    assert len(silent.got) <= 3, "as many files as are read at a source at a time"
+    silent.closing.set()  # it breaks all connections off; from now on it answers
+    silent.closing.clear()
+    silent.seconds, silent.status, silent.body = 0, 200, b"no picture"
+    path = [f"items/{items[0].pk}/media/"]
+    wait_until(lambda: counted(asked(port, mona, "GET", path)) == {404: 1}, every=1)
 
 
-def test_exports_of_files_at_sources_take_turns(silent: Receiver) -> None:
+def test_exports_of_files_at_sources_take_turns(port: int, silent: Receiver) -> None:
     project, other = make_project(kind="image"), make_project("other")
     source = make_source(project, address=silent.url, by_reference=True, options={})
     make_open_batch(project, at(source, 2))
@@ -114,10 +121,7 @@ def test_exports_of_files_at_sources_take_turns(silent: Receiver) -> None:
         project=project, user=ann, answers=[Answer(id=uuid.uuid4(), task=each.pk, value=1) for each in tasks]
     )
     mona, otto = token_of(project, "mona"), token_of(other, "otto", Role.ANNOTATOR)
-    with (
-        web(OUTGOING_ALLOWED_NETWORKS="127.0.0.0/8") as (_, port),
-        httpx.Client(trust_env=False, timeout=PROMPTLY) as http,
-    ):
+    with httpx.Client(trust_env=False, timeout=PROMPTLY) as http:
         address, own = f"http://127.0.0.1:{port}/api/v1/projects/digits/export/", {"Authorization": f"Token {mona}"}
         begun = threading.Thread(target=http.get, args=(address,), kwargs={"params": {"format": "zip"}, "headers": own})
         begun.start()

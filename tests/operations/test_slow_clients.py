@@ -4,7 +4,7 @@ import socket
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -31,16 +31,20 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         yield port
 
 
-def connect(port: int, data: bytes = b"") -> socket.socket:
-    client = socket.create_connection(("127.0.0.1", port), 10)
+def connect(port: int, data: bytes = b"", *, takes: int = 0) -> socket.socket:
+    client = socket.socket()
+    if takes:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, takes)
+    client.settimeout(10)
+    client.connect(("127.0.0.1", port))
     client.sendall(data)
     return client
 
 
 @contextmanager
-def many(port: int, number: int, data: bytes = b"") -> Iterator[list[socket.socket]]:
+def many(port: int, number: int, data: bytes = b"", *, takes: int = 0) -> Iterator[list[socket.socket]]:
     with ExitStack() as stack:
-        yield [stack.enter_context(closing(connect(port, data))) for _ in range(number)]
+        yield [stack.enter_context(closing(connect(port, data, takes=takes))) for _ in range(number)]
 
 
 def rest_of(client: socket.socket, seconds: float = 30) -> bytes:
@@ -94,30 +98,27 @@ def test_who_does_not_hang_up_holds_none_either(app: int) -> None:
         assert all(rest_of(client, SILENCE / 2).endswith(b"0") for client in clients)
 
 
-def test_a_trickle_ends(app: int) -> None:
-    with closing(connect(app, HALF_BODY % b"/")) as client:
-        client.settimeout(SILENCE / 4)
-        end = time.monotonic() + 30
-        answer = b""
-        while not answer and time.monotonic() < end:
-            client.sendall(b"x")
-            try:
-                answer = client.recv(1 << 16)
-            except TimeoutError:
-                continue
-        assert answer.startswith(b"HTTP/1.1 408 ")
-
-
-def test_a_slow_line_that_keeps_its_pace_is_waited_for(app: int) -> None:
+def test_a_slow_line_that_keeps_its_pace_is_waited_for_and_a_trickle_ends(app: int) -> None:
     """The upload takes longer than a client may be silent, with pauses, as over a slow line."""
-    size, pieces = 60_000, 6
-    with closing(
-        connect(app, b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 60000\r\n\r\n")
-    ) as client:
-        for _ in range(pieces):
-            client.sendall(b"x" * (size // pieces))
-            time.sleep(SILENCE / 4)
-        assert rest_of(client).endswith(b"60000")
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 60000\r\n\r\n"
+    answer = b""
+    with closing(connect(app, head)) as upload, closing(connect(app, HALF_BODY % b"/")) as trickle:
+        trickle.settimeout(SILENCE / 4)
+        end = time.monotonic() + 30
+        for piece in range(60):
+            if piece < 6:
+                upload.sendall(b"x" * 10_000)
+            if not answer:
+                trickle.sendall(b"x")
+            with suppress(TimeoutError):
+                answer = answer or trickle.recv(1 << 16)
+            if answer and piece >= 6:
+                break
+            if answer:
+                time.sleep(SILENCE / 4)
+            assert time.monotonic() < end
+        assert rest_of(upload).endswith(b"60000")
+    assert answer.startswith(b"HTTP/1.1 408 ")
 
 
 def test_an_answer_comes_while_a_body_is_still_sent_that_nobody_reads(app: int) -> None:

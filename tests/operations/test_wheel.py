@@ -107,16 +107,8 @@ def get(address: str) -> bytes:
 def test_it_holds_the_program_and_lists_what_it_needs(wheels: Path) -> None:
     names, about = contents(wheels, "marginalia")
     assert about["Version"] == __version__
-    assert {name.partition("/")[0] for name in names} == {
-        "config",
-        "demo",
-        "labeling",
-        "locale",
-        "models_store",
-        "selector",
-        "static",
-        "templates",
-    }
+    packages = {"config", "demo", "labeling", "locale", "models_store", "selector", "static", "templates"}
+    assert {name.partition("/")[0] for name in names} == packages
     for part in ("static", "templates"):
         files = {str(path.relative_to(ROOT)) for path in (ROOT / part).rglob("*") if path.is_file()}
         assert files == {name for name in names if name.startswith(f"{part}/")}
@@ -155,19 +147,15 @@ def test_the_demo_runs_in_an_empty_folder(programs: Path, folder: Path, site: st
 
 
 @pytest.mark.long
-def test_every_command_is_there(programs: Path, folder: Path) -> None:
-    assert marginalia(programs, folder, "--version") == f"Marginalia {__version__}\n"
-    assert "--drain" in marginalia(programs, folder, "worker", "--help")
-    assert "--annotators" in marginalia(programs, folder, "simulate_annotators", "--help")
-    listed = marginalia(programs, folder, "help", "--commands").split()
-    assert {"demo", "run", "worker", "simulate_annotators", "export_labels", "migrate"} <= set(listed)
-
-
-@pytest.mark.long
-def test_a_command_before_the_first_start_says_what_to_do(programs: Path, folder: Path) -> None:
+def test_every_command_is_there_and_says_before_the_first_start_what_to_do(programs: Path, folder: Path) -> None:
     done = subprocess.run(
         [programs / "marginalia", "status", "digits"], cwd=folder, env=ENVIRONMENT, capture_output=True, text=True
     )
     assert done.returncode == 1
     assert f"{folder}/marginalia-data has no tables yet" in done.stderr
     assert "run `marginalia migrate` first" in done.stderr
+    assert marginalia(programs, folder, "--version") == f"Marginalia {__version__}\n"
+    assert "--drain" in marginalia(programs, folder, "worker", "--help")
+    assert "--annotators" in marginalia(programs, folder, "simulate_annotators", "--help")
+    listed = marginalia(programs, folder, "help", "--commands").split()
+    assert {"demo", "run", "worker", "simulate_annotators", "export_labels", "migrate"} <= set(listed)
