@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from factories import make_member, make_project
+from factories import make_items, make_member, make_project
 from rest_framework.test import APIClient
 
-from labeling.models import Item, Job, Project, Role
+from labeling.models import Job, Project, Role
 
 pytestmark = pytest.mark.django_db
 URL = "/api/v1/projects/digits/encoder/"
@@ -30,13 +30,8 @@ def test_a_new_project_has_the_default_of_its_kind_and_is_told_what_else_there_i
     body = manager.get(URL).json()
     assert (body["name"], body["options"], body["settled"], body["digest"]) == ("tfidf-svd", {}, False, "")
     assert body["meaning"] == body["known"][0]["meaning"]
-    assert [each["name"] for each in body["known"]] == [
-        "tfidf-svd",
-        "sentence-transformers",
-        "universal-sentence-encoder",
-        "private-lm",
-        "endpoint",
-    ]
+    names = ["tfidf-svd", "sentence-transformers", "universal-sentence-encoder", "private-lm", "endpoint"]
+    assert [each["name"] for each in body["known"]] == names
     folder, prompt, tuned, pieces = body["known"][1]["options"]
     assert (folder["name"], folder["default"], folder["names_weights"]) == ("folder", None, True)
     assert (prompt["name"], prompt["default"], prompt["names_weights"]) == ("prompt", "", False)
@@ -52,33 +47,21 @@ def test_a_choice_is_kept(manager: APIClient) -> None:
     assert put(manager, {"name": "tfidf-svd"}).json()["options"] == {}
 
 
-@pytest.mark.parametrize(
-    ("body", "said"),
-    [
+def test_what_cannot_be_chosen_is_refused_and_changes_nothing(manager: APIClient) -> None:
+    for body, said in (
         ({"name": "pixels"}, "No encoder for items of the kind text is called 'pixels'"),
         ({"name": "sentence-transformers"}, "folder is missing"),
         ({**MINILM, "options": {"folder": "../media"}}, "there is no '../media' in"),
         ({**MINILM, "options": {"folder": ["minilm"]}}, "folder must be a text"),
         ({**MINILM, "options": {"folder": "minilm", "code": "x"}}, "there is no option 'code'"),
-    ],
-)
-def test_what_cannot_be_chosen_is_refused_and_changes_nothing(manager: APIClient, body: Any, said: str) -> None:
-    response = put(manager, body)
-    assert response.status_code == 400
-    assert said in response.json()["fields"]["encoder"][0]
-    assert Project.objects.get().encoder == {}
-
-
-@pytest.mark.parametrize(
-    ("body", "field"), [({}, "name"), ({"name": 5}, "name"), ({"name": "x", "options": []}, "options")]
-)
-def test_what_is_no_choice_is_refused_by_name(manager: APIClient, body: Any, field: str) -> None:
-    response = put(manager, body)
-    assert (response.status_code, list(response.json()["fields"])) == (400, [field])
-
-
-def test_it_holds_once_an_item_is_encoded(manager: APIClient) -> None:
-    Project.objects.update(features_generation=1)
+    ):
+        response = put(manager, body)
+        assert response.status_code == 400
+        assert said in response.json()["fields"]["encoder"][0]
+    for body, field in (({}, "name"), ({"name": 5}, "name"), ({"name": "x", "options": []}, "options")):
+        response = put(manager, body)
+        assert (response.status_code, list(response.json()["fields"])) == (400, [field])
+    Project.objects.update(features_generation=1)  # it holds once an item is encoded
     response = put(manager, MINILM)
     assert (response.status_code, response.json()["code"]) == (409, "conflict")
     assert "already encoded" in response.json()["detail"]
@@ -86,14 +69,11 @@ def test_it_holds_once_an_item_is_encoded(manager: APIClient) -> None:
     assert Project.objects.get().encoder == {}
 
 
-def test_items_that_wait_are_set_about_with_the_new_one(manager: APIClient) -> None:
-    Item.objects.create(
-        project=Project.objects.get(), external_id="a", data={"text": "hello"}, control_key=0.5, reserved=False
-    )
+def test_items_that_wait_are_encoded_with_the_new_one_and_one_that_is_not_installed_is_shown(
+    manager: APIClient,
+) -> None:
+    make_items(Project.objects.get(), 1, row=None)
     assert put(manager, MINILM).status_code == 200
     assert [(job.kind, job.state) for job in Job.objects.all()] == [("encode", "waiting")]
-
-
-def test_a_project_whose_encoder_is_not_installed_any_more_is_shown_all_the_same(manager: APIClient) -> None:
     Project.objects.update(encoder={"name": "letters", "options": {}})
     assert manager.get(URL).json()["name"] == "letters"

@@ -33,8 +33,9 @@ def test_a_goal_is_forecast_started_and_stopped() -> None:
     assert client.delete(GOAL).json()["running"] is False
 
 
-def test_a_goal_that_is_none_is_refused() -> None:
-    client = manager(pool_project())
+def test_a_goal_that_is_none_is_refused_and_a_project_without_a_forecast_says_why() -> None:
+    project = pool_project()
+    client = manager(project)
     refused: list[tuple[dict[str, object], int]] = [
         ({"error": 0}, 400),
         ({"error": 1}, 400),
@@ -47,12 +48,8 @@ def test_a_goal_that_is_none_is_refused() -> None:
         assert answer.status_code == status, body
         assert next(iter(body)) in answer.json()["detail"], body
         assert not Finish.objects.exists(), body
-
-
-def test_a_project_without_a_forecast_says_why() -> None:
-    project = pool_project()
     project.items.control().update(label=None)
-    answer = manager(project).get(GOAL).json()
+    answer = client.get(GOAL).json()
     assert answer["forecast"] is None
     assert answer["refused"].startswith("No control item has a label yet")
 

@@ -71,12 +71,3 @@ def test_who_leaves_gives_tasks_back_and_keeps_answers() -> None:
     assert manager.delete(f"{URL}members/ann/").status_code == 204
     assert not Assignment.objects.pending().exists()
     assert project.batches.get().tasks.filter(free=1).count() == 5
-
-
-@pytest.mark.parametrize("value", ["nan", "NaN", "inf", -1, 0, 1e9])
-def test_settings_out_of_range_are_refused_by_name(value: object) -> None:
-    manager, _ = start()
-    for name in ("candidate_factor", "mean_cluster_size", "batch_size"):
-        response = manager.patch(URL, {name: value}, format="json")
-        assert response.status_code == 400, (name, value)
-        assert name in response.json()["fields"]

@@ -106,25 +106,18 @@ def test_embeddings_are_asked_before_features() -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("like", ["0", "x", "-1", "9" * 30, "²", "1.5", "1 OR 1", "99999"])
-def test_what_is_no_item_is_told(like: str) -> None:
+def test_what_is_no_item_of_the_project_and_one_that_is_not_encoded_are_told() -> None:
     project = line()
-    with pytest.raises(FilterError, match="no item with this id"):
-        read_filter(project, {"like": like})
-    assert manager(project).get(PAGE, {"like": like}).status_code == 400
-
-
-@pytest.mark.django_db
-def test_anothers_item_and_one_that_is_not_encoded_are_told() -> None:
-    project = line()
+    client = manager(project)
+    for like in ("0", "x", "-1", "9" * 30, "²", "1.5", "1 OR 1", "99999"):
+        with pytest.raises(FilterError, match="no item with this id"):
+            read_filter(project, {"like": like})
+        assert client.get(PAGE, {"like": like}).status_code == 400
     (theirs,) = make_items(make_project("theirs"), 1)
     (late,) = make_items(project, 1, first=50, row=None)
     (bare,) = make_items(project, 1, first=51, row=999)
-    for other, words in (
-        (theirs, "no item with this id"),
-        (late, "cannot be found yet"),
-        (bare, "cannot be found yet"),
-    ):
+    not_yet = "cannot be found yet"
+    for other, words in ((theirs, "no item with this id"), (late, not_yet), (bare, not_yet)):
         with pytest.raises(FilterError, match=words):
             read_filter(project, {"like": str(other.pk)})
 

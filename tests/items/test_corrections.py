@@ -89,15 +89,16 @@ def test_every_kind_of_question(question: str, answers: list[Any], corrected: An
     assert fresh(item) == (label, agreement, True)
 
 
-def test_an_item_that_is_not_in_a_batch_has_no_label_to_correct() -> None:
-    project, _, mona = settled(3)
-    (item,) = make_items(project, 1, first=50)
+def test_an_item_that_people_are_still_answering_waits_for_them_and_others_have_nothing_to_correct() -> None:
+    project, item, mona = settled(3, 5)
+    label = fresh(item)
+    for _ in range(2):
+        with pytest.raises(CorrectionError, match="no correction to withdraw"):
+            withdraw(item=item, user=mona)
+        assert fresh(item) == label
+    (new,) = make_items(project, 1, first=50)
     with pytest.raises(CorrectionError, match="This item has not been in a batch yet"):
-        correct(item=item, user=mona, value=1)
-
-
-def test_an_item_that_people_are_still_answering_waits_for_them() -> None:
-    project, _, mona = settled(3, 5)
+        correct(item=new, user=mona, value=1)
     other = project.items.order_by("pk")[1]
     batch = project.batches.get()
     with pytest.raises(CorrectionError, match="still answering"):
@@ -109,14 +110,6 @@ def test_an_item_that_people_are_still_answering_waits_for_them() -> None:
     batch.tasks.update(free=0, outstanding=0)
     correct(item=other, user=mona, value=1)
     assert fresh(other) == (1, None, True)
-
-
-def test_nothing_is_withdrawn_where_nothing_stands() -> None:
-    _, item, mona = settled(3)
-    for _ in range(2):
-        with pytest.raises(CorrectionError, match="no correction to withdraw"):
-            withdraw(item=item, user=mona)
-        assert fresh(item) == (3, 1.0, True)
 
 
 @pytest.mark.parametrize("again", [5, None])
@@ -161,17 +154,12 @@ def test_a_batch_that_ends_early_keeps_a_correction_whose_answer_was_undone() ->
     assert fresh(item)[0] == 5
 
 
-def test_answers_that_come_behind_a_correction_do_not_change_the_label() -> None:
-    _, item, mona = settled(3)
+def test_answers_that_come_behind_a_correction_do_not_change_the_label_also_of_a_control_item() -> None:
+    project, item, mona = settled(3)
+    Item.objects.filter(pk=item.pk).update(reserved=True)
     correct(item=item, user=mona, value=5)
     task = item.task
     item_labels.resolve(task.batch.project, [task])
     assert fresh(item) == (5, 0.0, True)
-
-
-def test_a_corrected_control_item_is_what_models_are_measured_by() -> None:
-    project, item, mona = settled(3)
-    Item.objects.filter(pk=item.pk).update(reserved=True)
-    correct(item=item, user=mona, value=5)
-    assert project.items.control().labeled().get().label == 5
+    assert project.items.control().labeled().get().label == 5, "models are measured by it"
     assert not project.items.trainable().exists()

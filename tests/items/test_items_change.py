@@ -4,14 +4,12 @@ import re
 from typing import Any
 
 import pytest
-from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 from mixture import mixture
 from pages import manager, member, text_of
 from rest_framework.test import APIClient
 
 from labeling.models import BulkChange, Correction, Item, Project, Removal, Role
-from tests.extent import some
 
 pytestmark = pytest.mark.django_db
 
@@ -96,31 +94,19 @@ def test_relabeling_is_a_correction_of_each(question: str, good: Any, bad: Any, 
     assert list(Item.objects.filter(pk__in=[one, two]).values_list("label", flat=True)) == [label, label]
 
 
-@pytest.mark.parametrize(
-    "query",
-    some(
-        [
-            *("", "action=", "action=explode", "action=exclude", "action=exclude&item=x", "action=exclude&item=-1"),
-            *(
-                "action=exclude&item=%00",
-                "action=relabel&item=1",
-                "action=delete&all=1&state=lost",
-                "action=queue&item=²",
-            ),
-            *(
-                "action=exclude&item=" + "9" * 30,
-                "action=exclude&item=999999999&back=item",
-                "action=relabel&all=1&q=%21",
-            ),
-        ],
-        5,
-    ),
-)
-def test_no_address_breaks_it_or_changes_anything(project: Project, query: str) -> None:
+NONSENSE = [
+    "", "action=", "action=explode", "action=exclude", "action=exclude&item=x", "action=exclude&item=-1",
+    "action=exclude&item=%00", "action=relabel&item=1", "action=delete&all=1&state=lost", "action=queue&item=²",
+    "action=exclude&item=" + "9" * 30, "action=exclude&item=999999999&back=item", "action=relabel&all=1&q=%21",
+]  # fmt: skip
+
+
+def test_no_address_breaks_it_or_changes_anything(project: Project) -> None:
     client = manager(project)
     before = list(Item.objects.order_by("pk").values())
-    for response in (client.get(f"{CHANGE}?{query}"), client.post(f"{CHANGE}?{query}")):
-        assert response.status_code in (200, 302, 400)
+    for query in NONSENSE:
+        for response in (client.get(f"{CHANGE}?{query}"), client.post(f"{CHANGE}?{query}")):
+            assert response.status_code in (200, 302, 400)
     assert list(Item.objects.order_by("pk").values()) == before
 
 
@@ -147,26 +133,24 @@ def test_the_api_previews_and_does(project: Project) -> None:
     assert answer.json()["items"] == 2, "that of the open batch was settled with the answer that it had"
 
 
-@pytest.mark.parametrize(
-    ("body", "field"),
-    [
+def test_bodies_that_are_none_are_refused(project: Project) -> None:
+    client = api(project)
+    for body, field in (
         ({"action": "explode", "items": [1]}, "action"),
         ({"action": "exclude"}, "items"),
         ({"action": "exclude", "items": []}, "items"),
-        ({"action": "exclude", "items": [-1]}, "items.0"),
-        ({"action": "exclude", "items": ["x"]}, "items.0"),
-        ({"action": "exclude", "items": [10**30]}, "items.0"),
+        ({"action": "exclude", "items": [-1]}, "items"),
+        ({"action": "exclude", "items": ["x"]}, "items"),
+        ({"action": "exclude", "items": [10**30]}, "items"),
         ({"action": "exclude", "items": [1] * 1001}, "items"),
         ({"action": "exclude", "items": [1], "reason": "x" * 301}, "reason"),
         ({"action": "exclude", "items": [1], "reason": "\x00"}, "reason"),
         ({"action": "relabel", "items": [1]}, "value"),
         ({"action": "relabel", "items": [1], "value": "no such"}, "value"),
-    ],
-)
-def test_bodies_that_are_none_are_refused(project: Project, body: Any, field: str) -> None:
-    answer = api(project).post(API, body, format="json")
-    assert answer.status_code == 400
-    assert field.split(".")[0] in re.split(r"[.:]", next(iter(answer.json()["fields"])))
+    ):
+        answer = client.post(API, body, format="json")
+        assert answer.status_code == 400
+        assert field in re.split(r"[.:]", next(iter(answer.json()["fields"])))
 
 
 def test_annotators_are_told_nothing_of_it() -> None:
@@ -178,7 +162,7 @@ def test_annotators_are_told_nothing_of_it() -> None:
     assert {"queued", "excluded", "deleted"}.isdisjoint(answer.json()["tasks"][0]["item"])
 
 
-def test_what_is_excluded_leaves_the_list_and_has_one_of_its_own(project: Project) -> None:
+def test_what_is_excluded_leaves_the_list_and_has_one_of_its_own(project: Project, monkeypatch: Any) -> None:
     client = manager(project)
     items = ids_of(project, 0, 1)
     told = text_of(client.post(f"{CHANGE}?action=exclude&item={items[0]}&item={items[1]}", {"note": ""}, follow=True))
@@ -190,11 +174,6 @@ def test_what_is_excluded_leaves_the_list_and_has_one_of_its_own(project: Projec
     assert all(f'name="item" value="{item}"' in page for item in items)
     assert "All 2 items that match" in page
     assert "All 10 items" in client.get(PAGE).content.decode()
-
-
-def test_what_is_excluded_is_not_among_all_that_a_worker_changes(project: Project, monkeypatch: Any) -> None:
-    monkeypatch.setattr("labeling.web.items.changes.MAX_ITEMS", 4)
-    project = project
-    project.items.filter(pk__in=ids_of(project, 0, 1)).update(excluded_at=timezone.now())
-    manager(project).post(f"{CHANGE}?action=delete&all=1", {"note": ""})
+    monkeypatch.setattr("labeling.web.items.changes.MAX_ITEMS", 4)  # more are changed by a worker
+    client.post(f"{CHANGE}?action=delete&all=1", {"note": ""})
     assert (BulkChange.objects.get().total, BulkChange.objects.get().filters) == (10, {"excluded": "false"})

@@ -1,18 +1,21 @@
-"""Test the full-text search and its index, on both databases."""
+"""Test the full-text search and its index, on both databases, on the items page and in the API."""
 
 import importlib
+import re
 from typing import Any
 
 import pytest
 from django.apps import apps
-from factories import make_items, make_project
+from factories import make_items, make_member, make_project
+from pages import manager, text_of
+from rest_framework.test import APIClient
 
 from labeling.labels.items import search
 from labeling.labels.items.filter import FilterError
 from labeling.labels.items.item_filters import matching, read_filter
 from labeling.labels.items.order import COUNTED, ORDERS, count_matching, page_after, read_position
-from labeling.models import Item, ItemImport, ItemIndex, Project
-from tests.extent import some
+from labeling.models import Item, ItemImport, ItemIndex, Project, Role
+from tests.extent import ALL
 
 pytestmark = pytest.mark.django_db
 
@@ -77,40 +80,29 @@ def test_searches(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
     search.catch_up()
     for q, items in FOUND:
         assert find(project, q=q) == items, q
+    Item.objects.filter(pk=project.items.order_by("pk")[1].pk).update(label=3)
+    assert find(project, q="owl", state="labeled") == [1]
+    assert find(project, q="owl", search="0002") == [2]
 
 
 HOSTILE = [
-    *("'", '"', "*", "a*", "(", ")", "a OR", "NEAR(a b)", "words:a", "^a", "a AND", "NOT", "-a", "a:b:c", "::", "{a}"),
-    *(
-        "';DROP TABLE labeling_item;--",
-        "%s",
-        "%",
-        "\\",
-        "a\\",
-        "&",
-        "|",
-        "!",
-        "<->",
-        ":*",
-        "a:*b",
-        "a<2>b",
-        "🦉",
-        "\ufffd",
-    ),
-    *("\ud800", "\u0301", "ﬁ", "İ", "ß", "\ue000camera", "\ue0011", "\u200b", "𝒪𝓌𝓁", "a" * 200, "a " * 100, '"' * 200),
-]
+    "'", '"', "*", "a*", "(", ")", "a OR", "NEAR(a b)", "words:a", "^a", "a AND", "NOT", "-a", "a:b:c", "::", "{a}",
+    "';DROP TABLE labeling_item;--", "%s", "%", "\\", "a\\", "&", "|", "!", "<->", ":*", "a:*b", "a<2>b", "🦉",
+    "\ufffd", "\ud800", "\u0301", "ﬁ", "İ", "ß", "\ue000camera", "\ue0011", "\u200b", "𝒪𝓌𝓁", "a" * 200, "a " * 100,
+    '"' * 200,
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("q", some(HOSTILE, 20))
-def test_whatever_is_typed_finds_something_nothing_or_is_told(q: str) -> None:
+def test_whatever_is_typed_finds_something_nothing_or_is_told() -> None:
     project = owls()
     search.catch_up()
-    refusal = ""
-    try:
-        find(project, q=q)
-    except FilterError as error:
-        refusal = error.fields["q"]
-    assert refusal in ("", "Enter at least one letter or digit.")
+    for q in HOSTILE:
+        refusal = ""
+        try:
+            find(project, q=q)
+        except FilterError as error:
+            refusal = error.fields["q"]
+        assert refusal in ("", "Enter at least one letter or digit."), q
 
 
 @pytest.mark.parametrize("few", [search.FEW, 0])
@@ -133,29 +125,21 @@ def test_matches_are_counted_as_far_as_it_is_worth(few: int, monkeypatch: pytest
     assert (n <= 3, more) == (True, few == 0)
 
 
-def test_it_is_one_filter_among_others() -> None:
-    project = owls()
-    search.catch_up()
-    Item.objects.filter(pk=project.items.order_by("pk")[1].pk).update(label=3)
-    assert find(project, q="owl", state="labeled") == [1]
-    assert find(project, q="owl", search="0002") == [2]
-
-
 @pytest.mark.parametrize("few", [search.FEW, 0])
-@pytest.mark.parametrize("name", ORDERS)
-def test_pages_hold_every_match_once(name: str, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pages_hold_every_match_once(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "FEW", few)
     project = make_project()
     items = make_items(project, 30, data={"text": "same"})
     Item.objects.filter(pk__in=[item.pk for item in items[:7]]).update(label=1, agreement=0.5)
     search.catch_up()
-    found, order = matching(project, read_filter(project, {"q": "same"})), ORDERS[name]
-    page = page_after(found, order, None, 4)
-    keys = page.keys
-    while page.after:
-        page = page_after(found, order, read_position(str(page.after), order), 4)
-        keys += page.keys
-    assert sorted(keys) == [item.pk for item in items]
+    found = matching(project, read_filter(project, {"q": "same"}))
+    for order in ORDERS.values():
+        page = page_after(found, order, None, 4)
+        keys = page.keys
+        while page.after:
+            page = page_after(found, order, read_position(str(page.after), order), 4)
+            keys += page.keys
+        assert sorted(keys) == [item.pk for item in items]
 
 
 def test_the_index_goes_on_where_it_was() -> None:
@@ -233,35 +217,21 @@ def test_what_was_said_under_a_number_before_is_forgotten() -> None:
 
 
 @pytest.mark.parametrize("few", [search.FEW, 0])
-def test_files_are_found_by_the_words_of_their_paths(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_but_not_texts_are_found_by_the_words_of_their_paths(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "FEW", few)
-    project = make_project("photos", kind="image", classes=["cat", "dog"])
-    for item, source in zip(
-        make_items(project, 3),
-        ["fotos/Quadrat/IMG_0001.jpg", "fotos/Kreis/IMG_0010.jpg", "table.parquet:3"],
-        strict=True,
-    ):
+    texts, photos = owls(), make_project("photos", kind="image", classes=["cat", "dog"])
+    texts.items.update(source="complaints.csv:3")
+    sources = ["fotos/Quadrat/IMG_0001.jpg", "fotos/Kreis/IMG_0010.jpg", "table.parquet:3"]
+    for item, source in zip(make_items(photos, 3), sources, strict=True):
         Item.objects.filter(pk=item.pk).update(source=source)
     search.catch_up()
+    assert find(texts, q="complaints") == []
     for q, places in {
         "IMG_0001": [0], "IMG_0001.jpg": [0], "img_00": [0, 1], "quadrat": [0], "source:fotos": [0, 1], "parquet": [],
     }.items():  # fmt: skip
-        assert find(project, q=q) == places, q
-
-
-def test_texts_are_not_found_by_the_name_of_their_file() -> None:
-    project = owls()
-    Item.objects.update(source="complaints.csv:3")
-    search.catch_up()
-    assert find(project, q="complaints") == []
-
-
-def test_an_upgrade_indexes_files_again() -> None:
-    photos, texts = make_project("photos", kind="image", classes=["cat", "dog"]), owls()
-    make_items(photos, 1)
-    search.catch_up()
+        assert find(photos, q=q) == places, q
     importlib.import_module("labeling.migrations.0007_index_file_names").index_again(apps, None)
-    assert ItemIndex.objects.get(project=photos).indexed_to == 0
+    assert ItemIndex.objects.get(project=photos).indexed_to == 0, "an upgrade indexes files again"
     assert ItemIndex.objects.get(project=texts).indexed_to > 0
 
 
@@ -273,3 +243,54 @@ def test_a_search_takes_two_queries(django_assert_num_queries: Any) -> None:
         assert len(page_after(matching(project, chosen), ORDERS["imported"], None, 10).keys) == 3
     with django_assert_num_queries(1):
         page_after(matching(project, {}), ORDERS["imported"], None, 10)
+
+
+PAGE, API = "/p/owls/items/", "/api/v1/projects/owls/items/"
+
+
+def api(project: Project) -> APIClient:
+    client = APIClient()
+    client.force_authenticate(make_member(project, "enzo", Role.ENGINEER))
+    return client
+
+
+def test_the_page_finds_keeps_and_takes_off_what_was_typed() -> None:
+    project = owls()
+    search.catch_up()
+    client = manager(project)
+    response = client.get(PAGE, {"q": '"barn owl" camera:north'})
+    assert "1 item matches" in text_of(response)
+    page = response.content.decode()
+    assert 'value="&quot;barn owl&quot; camera:north"' in page
+    assert "contains “" in page
+    assert re.search(r'class="item" href="/p/owls/items/\d+/\?q=%22barn\+owl%22\+camera%3Anorth"', page)
+    assert "cannot be searched yet" not in page
+    make_items(project, 2, first=6, data={"text": "an owl"})
+    assert "2 items cannot be searched yet" in text_of(client.get(PAGE, {"q": "owl"}))
+    assert "cannot be searched" not in text_of(client.get(PAGE))
+
+
+def test_no_search_breaks_the_page_or_the_api() -> None:
+    project = owls()
+    page, program = manager(project), api(project)
+    search.catch_up()
+    for q in [*filter(str.isprintable, HOSTILE)][:: 1 if ALL else 3]:
+        response = page.get(PAGE, {"q": q})
+        assert response.status_code in (200, 400), q
+        assert (response.status_code == 400) == ("Enter at least one letter or digit." in text_of(response)), q
+    for q in ("%00", "%ED%A0%80", "%FF", "a%00b", "x" * 201, "%21"):
+        assert page.get(f"{PAGE}?q={q}").status_code in (200, 400)
+        answer = program.get(f"{API}?q={q}")
+        assert answer.status_code in (200, 400)
+        assert answer.status_code == 200 or list(answer.json()["fields"]) == ["q"]
+
+
+def test_the_api_finds_and_tells_how_far_the_index_is() -> None:
+    project = owls()
+    client = api(project)
+    assert client.get(API).json()["unindexed"] is None
+    assert (client.get(API, {"q": "owl"}).json()["count"], client.get(API, {"q": "owl"}).json()["unindexed"]) == (0, 6)
+    search.catch_up()
+    body: dict[str, Any] = client.get(API, {"q": "owl", "page_size": "2", "sort": "imported"}).json()
+    assert (body["count"], body["unindexed"], len(body["results"])) == (3, 0, 2)
+    assert len(client.get(body["next"]).json()["results"]) == 1

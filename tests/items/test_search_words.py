@@ -49,7 +49,7 @@ def test_words(text: str, words: list[str]) -> None:
         ('"" : * ( ', []),
     ],
 )  # fmt: skip
-def test_searches(text: str, terms: list[Term]) -> None:
+def test_searches_are_read(text: str, terms: list[Term]) -> None:
     assert read_search(text) == terms
 
 
