@@ -1,4 +1,6 @@
-"""Test that predictions from outside pick batches, with no training here at all."""
+"""Test that predictions from outside pick batches, with no training here at all, and work with near-copies,
+embeddings and goals.
+"""
 
 import json
 import uuid
@@ -7,14 +9,28 @@ import numpy as np
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from draining import drain
-from handed import CLASSES, answer_open_batch, given_project, hand_in, npz, places_of, predictions, sure_of_right
+from handed import (
+    CLASSES,
+    answer_open_batch,
+    given_project,
+    hand_in,
+    npz,
+    places_of,
+    predictions,
+    put_in,
+    sure_of_right,
+    vectors,
+)
 from rest_framework.test import APIClient
 
+from labeling.finishing.candidates import predicting, read_candidates
 from labeling.models import Clustering, Project, User
-from labeling.storage.arrays.files import ProjectFiles
+from labeling.projects.version_in_use import in_use
+from labeling.storage.arrays.files import ProjectFiles, load_array
+
+pytestmark = pytest.mark.django_db(transaction=True)
 
 API = "/api/v1/projects/p/"
-pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def picked_places(project: Project, number: int) -> np.ndarray:
@@ -116,3 +132,50 @@ def test_given_margins_need_fewer_labels_than_uniform_picks() -> None:
         assert not team.project.jobs.filter(kind="train").exists()
         errors[strategy] = float(np.mean((team.places > team.border) != (team.places > 0)))
     assert errors["cluster-margin"] < errors["uniform"]
+
+
+def with_embeddings(project: Project) -> tuple[bytes, dict[str, np.ndarray]]:
+    """Return a file with embeddings that have nothing to do with the features, and these by id."""
+    ids, places = places_of(project)
+    embeddings = np.random.default_rng(len(ids)).normal(size=(len(ids), 5)).astype(np.float32)
+    content = npz(ids=ids, probabilities=sure_of_right(places), classes=CLASSES, embeddings=embeddings)
+    return content, dict(zip(ids, embeddings, strict=True))
+
+
+@pytest.mark.long
+def test_the_pool_is_clustered_by_the_embeddings_that_came_and_anew_for_later_items() -> None:
+    project = given_project(80, pick_ahead=None)
+    content, given = with_embeddings(project)
+    handed = hand_in(project, content)
+    assert (handed.dim, handed.version.metrics["given"]["embeddings"]) == (5, 5)
+    clustering = Clustering.objects.get()
+    assert (clustering.embedded_by, clustering.rows, clustering.generation) == (handed.version, 80, 1)
+    stored = load_array(ProjectFiles(project).pool(handed.version, "embeddings"))
+    for name, row in project.items.values_list("external_id", "row"):
+        np.testing.assert_array_equal(stored[row], given[name])
+    put_in(project, User.objects.get(username="mona"), vectors(40, first=1000))
+    answer_open_batch(project)
+    newer = hand_in(project, with_embeddings(project)[0])
+    assert newer.reason == ""
+    clustering.refresh_from_db()
+    assert (clustering.embedded_by, clustering.rows, clustering.generation) == (newer.version, 120, 2)
+    batch = project.batches.get(number=2)
+    assert (batch.pool_rows, batch.dendrogram_hash) == (120, clustering.digest)
+
+
+@pytest.mark.long
+def test_goals_find_their_candidates_among_given_predictions_and_none_among_margins() -> None:
+    project = given_project(60, strategy="margin")
+    version = hand_in(project, predictions(project)).version
+    answer_open_batch(project)
+    used = in_use(project)
+    assert used is not None
+    assert predicting(project, used) == used.version == version
+    candidates = read_candidates(project, used.version)
+    truth = dict(project.items.values_list("pk", "truth"))
+    assert len(candidates)
+    assert [truth[pk] for pk in candidates.items.tolist()] == candidates.values.tolist()
+    ids, places = places_of(project)
+    hand_in(project, npz(ids=ids, margins=np.abs(places)))
+    answer_open_batch(project)
+    assert predicting(project, in_use(project)) is None

@@ -1,4 +1,6 @@
-"""Test that `predict` gives a file's items the same predictions as the pool's, and names unreadable rows."""
+"""Test that `predict` gives a file's items the pool's predictions and names unreadable rows, and that `export_model`
+does so in another runtime.
+"""
 
 import csv
 import io
@@ -9,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pyarrow.parquet as pq
 import pytest
 from django.core.management import CommandError, call_command
@@ -19,6 +22,7 @@ from trained import CLASSES, on_file, text_rows, trained_project, write_rows
 
 from labeling.models import Item, Project
 from labeling.storage.arrays.files import ProjectFiles
+from models_store import encoders
 from models_store.encoders import TfidfSvd
 from tests.extent import some
 
@@ -117,32 +121,26 @@ def test_vectors(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_bad_rows_are_named_and_left_out(project: Project, texts: Path, tmp_path: Path, capsys: Any) -> None:
+def test_bad_rows_are_named_and_left_out_and_strict_writes_nothing(
+    project: Project, tmp_path: Path, capsys: Any
+) -> None:
     bad = tmp_path / "bad.jsonl"
     bad.write_text('{"text": "ball"}\nnonsense\n{"words": 1}\n{"text": "soup", "truth": "not a class"}\n')
     out, rejected = tmp_path / "out.csv", tmp_path / "rejected.csv"
+    out.write_text("as it was")
+    with pytest.raises(CommandError, match=r"^Nothing was written: line 2: "):
+        call_command("predict", "p", str(bad), "--output", str(out), "--strict")
+    assert out.read_text() == "as it was"
+    assert list(tmp_path.glob(".*")) == [], "no draft is left"
     with pytest.raises(CommandError, match=r"^2 bad rows were left out: all are in .*rejected\.csv\.$"):
         call_command("predict", "p", str(bad), "--output", str(out), "--rejected", str(rejected))
     written = capsys.readouterr()
     assert "line 2: " in written.err
     assert "line 3: " in written.err
     assert f"2 items predicted by version 1, written to {out}" in written.out
-    with out.open(newline="") as file:
-        assert [row["where"] for row in csv.DictReader(file)] == ["line 1", "line 4"]
-    with rejected.open(newline="") as file:
-        assert [row["where"] for row in csv.DictReader(file)] == ["line 2", "line 3"]
-
-
-@pytest.mark.long
-def test_strict_writes_nothing_if_a_row_is_bad(project: Project, texts: Path, tmp_path: Path) -> None:
-    bad = tmp_path / "bad.jsonl"
-    bad.write_text('{"text": "ball"}\nnonsense\n')
-    out = tmp_path / "out.jsonl"
-    out.write_text("as it was")
-    with pytest.raises(CommandError, match=r"^Nothing was written: line 2: "):
-        call_command("predict", "p", str(bad), "--output", str(out), "--strict")
-    assert out.read_text() == "as it was"
-    assert list(tmp_path.glob(".*")) == [], "no draft is left"
+    for path, lines in ((out, ["line 1", "line 4"]), (rejected, ["line 2", "line 3"])):
+        with path.open(newline="") as file:
+            assert [row["where"] for row in csv.DictReader(file)] == lines
 
 
 def test_on_the_shell_standard_output_is_the_table_and_the_exit_code_tells(
@@ -182,10 +180,18 @@ def test_each_mistake_gets_one_line(project: Project, tmp_path: Path, monkeypatc
 
 
 @pytest.mark.long
-def test_without_a_version_and_with_a_damaged_one(project: Project, texts: Path, tmp_path: Path) -> None:
+def test_without_a_version_and_with_a_damaged_one_or_another_encoder(
+    project: Project, texts: Path, tmp_path: Path
+) -> None:
     make_project("empty")
     with pytest.raises(CommandError, match="no model version yet"):
         call_command("predict", "empty", str(texts), "--output", str(tmp_path / "out.jsonl"))
+    path = ProjectFiles(project).encoder(project.features_generation)
+    encoder = path.read_bytes()
+    TfidfSvd.fit(["quite other words", "than before"]).save(path)
+    with pytest.raises(CommandError, match="another encoder"):
+        predicted(texts)
+    path.write_bytes(encoder)
     weights = next((tmp_path / "data/projects" / str(project.pk) / "models").rglob("*.safetensors"))
     weights.write_bytes(weights.read_bytes()[:-1])
     with pytest.raises(CommandError, match="Model version 1 cannot be loaded"):
@@ -209,8 +215,31 @@ def test_memory_does_not_grow_with_the_file(project: Project, tmp_path: Path, te
 
 
 @pytest.mark.long
-def test_encoder_of_other_features_is_refused(project: Project, texts: Path) -> None:
-    project.refresh_from_db()
-    TfidfSvd.fit(["quite other words", "than before"]).save(ProjectFiles(project).encoder(project.features_generation))
-    with pytest.raises(CommandError, match="another encoder"):
-        predicted(texts)
+def test_as_in_the_how_to(tmp_path: Path, capsys: Any) -> None:
+    rows = text_rows()
+    project = trained_project(write_rows(tmp_path / "texts.jsonl", rows))
+    graph, saved = tmp_path / "p.onnx", tmp_path / "encoder.npz"
+    call_command("export_model", "p", "--output", str(graph), "--encoder", str(saved))
+    assert "Version 1 written to" in capsys.readouterr().out
+    encoder, session = encoders.load(saved), onnxruntime.InferenceSession(graph)
+    said = session.get_modelmeta().custom_metadata_map
+    features = encoder.encode([row["text"] for row in rows])
+    p, _ = session.run(None, {"features": features.reshape(-1, *encoder.input_shape)})
+    pool = on_file(project)
+    for row, found in zip(rows, p, strict=True):
+        there = pool[row["id"]]
+        assert found.argmax() == there["best"]
+        assert found.max() == pytest.approx(there["confidence"], abs=1e-5)
+    assert json.loads(said["classes"]) == ["sport", "food"]
+    assert (said["project"], said["version"], said["question"]) == ("p", "1", "single")
+    assert said["digest"] == project.versions.get().digest
+    assert json.loads(said["encoder"])["digest"] == encoder.digest
+
+
+@pytest.mark.long
+def test_a_damaged_version_leaves_no_file(tmp_path: Path) -> None:
+    project = trained_project(write_rows(tmp_path / "texts.jsonl", text_rows()))
+    next((ProjectFiles(project).root / "models").rglob("*.safetensors")).write_bytes(b"")
+    with pytest.raises(CommandError, match="Model version 1 cannot be loaded"):
+        call_command("export_model", "p", "--output", str(tmp_path / "p.onnx"))
+    assert not (tmp_path / "p.onnx").exists()

@@ -24,6 +24,7 @@ from handed import (
     vectors,
 )
 from rest_framework.test import APIClient
+from snapshots import Snapshot
 
 from labeling.models import Job, PredictionSet, Project, Upload, User
 from labeling.projects.version_in_use import in_use
@@ -35,8 +36,11 @@ SETS = "/api/v1/projects/p/prediction-sets/"
 
 
 @pytest.fixture
-def project() -> Project:
-    return given_project(60, strategy="margin")
+def project(snapshot: Snapshot) -> Project:
+    if not snapshot.lay():
+        given_project(60, strategy="margin")
+        snapshot.keep()
+    return Project.objects.get()
 
 
 def manager() -> APIClient:
@@ -212,18 +216,20 @@ def test_the_gate_holds_worse_predictions_back(project: Project) -> None:
     assert used.version.number == 1
 
 
-def test_a_private_project_takes_none(project: Project) -> None:
+def test_what_is_refused_at_once(project: Project) -> None:
+    file = {"file": SimpleUploadedFile("p.txt", b"x")}
+    refused = manager().post(SETS, file, format="multipart")
+    assert refused.status_code == 400
+    assert refused.json()["detail"].startswith("p.txt: predictions are read from files that end in .npz")
+    client = APIClient()
+    client.force_authenticate(make_member(project, "enzo", "engineer"))
+    assert client.get(SETS).json() == []
+    assert client.post(SETS, {"file": SimpleUploadedFile("p.npz", b"x")}, format="multipart").status_code == 403
     Project.objects.filter(pk=project.pk).update(privacy_epsilon=4)
     refused = manager().post(SETS, predictions(project), content_type="application/octet-stream",
                              headers={"Content-Disposition": "attachment; filename=p.npz"})  # fmt: skip
     assert refused.status_code == 409
     assert refused.json()["detail"].startswith("This project has a privacy budget")
-
-
-def test_a_file_of_another_kind_is_refused_at_once(project: Project) -> None:
-    refused = manager().post(SETS, {"file": SimpleUploadedFile("p.txt", b"x")}, format="multipart")
-    assert refused.status_code == 400
-    assert refused.json()["detail"].startswith("p.txt: predictions are read from files that end in .npz")
 
 
 def test_the_command_hands_in_and_leaves_the_file(project: Project, tmp_path: Path) -> None:
@@ -240,7 +246,7 @@ def test_the_command_hands_in_and_leaves_the_file(project: Project, tmp_path: Pa
         call_command("hand_in_predictions", "p", tmp_path / "none.npz")
 
 
-def test_while_items_come_in_the_predictions_wait(project: Project) -> None:
+def test_while_items_come_in_the_predictions_wait_and_damage_to_their_array_is_found(project: Project) -> None:
     job = Job.objects.enqueue(Job.Kind.ENCODE, project=project)
     Job.objects.filter(pk=job.pk).update(run_after="2100-01-01T00:00Z")
     handed = hand_in(project, predictions(project))
@@ -249,10 +255,6 @@ def test_while_items_come_in_the_predictions_wait(project: Project) -> None:
     drain()
     handed.refresh_from_db()
     assert handed.state == "done"
-
-
-def test_damage_to_the_array_is_found(project: Project) -> None:
-    handed = hand_in(project, predictions(project))
     names = {file.name: file for file in files_of(project)}
     path = ProjectFiles(project).owned(handed)
     names[f"arrays/{handed.pk}.npy"].check()
@@ -261,10 +263,3 @@ def test_damage_to_the_array_is_found(project: Project) -> None:
     path.write_bytes(content)
     with pytest.raises(Exception, match="checksum mismatch"):
         names[f"arrays/{handed.pk}.npy"].check()
-
-
-def test_a_member_without_the_ability_reads_the_sets_and_sends_none(project: Project) -> None:
-    client = APIClient()
-    client.force_authenticate(make_member(project, "enzo", "engineer"))
-    assert client.get(SETS).json() == []
-    assert client.post(SETS, {"file": SimpleUploadedFile("p.npz", b"x")}, format="multipart").status_code == 403

@@ -159,8 +159,15 @@ def test_what_is_no_file_and_no_version_is_refused(project: Project) -> None:
     assert client.post(f"{ASK}?probabilities=perhaps", [], format="json").status_code == 400
 
 
-def test_uploads_that_are_too_large_and_too_many_are_refused(project: Project, settings: Any) -> None:
+def test_uploads_and_results_that_are_too_large_and_too_many_are_refused(
+    project: Project, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     client = engineer(project)
+    with monkeypatch.context() as patched:
+        patched.setattr(run, "MOST_BYTES", 5000)
+        sent = client.post(ASK, [{"text": "ball"}] * 600, format="json").json()
+        drain()
+        assert "use the command `predict`" in client.get(sent["url"]).json()["reason"]
     settings.MAX_UPLOAD_MB = 1
     large = SimpleUploadedFile("a.csv", b"text\n" + b"ball\n" * 300_000)
     response = client.post(ASK, {"file": large}, format="multipart")
@@ -169,14 +176,6 @@ def test_uploads_that_are_too_large_and_too_many_are_refused(project: Project, s
     for _ in range(predictions.MOST_WAITING):
         assert client.post(ASK, [{"text": "ball"}], format="json").status_code == 202
     assert client.post(ASK, [{"text": "ball"}], format="json").status_code == 409
-
-
-def test_a_result_that_is_too_large_fails(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "MOST_BYTES", 5000)
-    client = engineer(project)
-    sent = client.post(ASK, [{"text": "ball"}] * 600, format="json").json()
-    drain()
-    assert "use the command `predict`" in client.get(sent["url"]).json()["reason"]
 
 
 def test_results_go_after_a_time_and_when_there_are_too_many(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,7 +197,7 @@ def test_results_go_after_a_time_and_when_there_are_too_many(project: Project, m
     assert len(list(path.parent.iterdir())) == 2
 
 
-def test_removed_while_it_waits_and_when_it_is_done(project: Project) -> None:
+def test_removed_while_it_waits_when_it_is_done_and_while_a_worker_is_at_it(project: Project) -> None:
     client = engineer(project)
     sent = client.post(ASK, [{"text": "ball"}], format="json").json()
     assert client.delete(sent["url"]).status_code == 204
@@ -207,12 +206,10 @@ def test_removed_while_it_waits_and_when_it_is_done(project: Project) -> None:
     sent = client.post(ASK, [{"text": "ball"}], format="json").json()
     drain()
     assert client.delete(sent["url"]).status_code == 204
-    assert list((ProjectFiles(project).root / "predictions").iterdir()) == []
-
-
-def test_removed_while_a_worker_is_at_it(project: Project) -> None:
-    engineer(project).post(ASK, [{"text": "ball"}] * 600, format="json")
-    job = Job.objects.get(kind=Job.Kind.PREDICT)
+    folder = ProjectFiles(project).root / "predictions"
+    assert list(folder.iterdir()) == []
+    client.post(ASK, [{"text": "ball"}] * 600, format="json")
+    job = Job.objects.get(kind=Job.Kind.PREDICT, state=Job.State.WAITING)
     Job.objects.take(job, "somewhere:1:x", job.run_after)
 
     class Removing(Step):
@@ -222,8 +219,9 @@ def test_removed_while_a_worker_is_at_it(project: Project) -> None:
             super().report(phase, share)
 
     Worker(run_step).execute(Removing(job))
-    assert list((ProjectFiles(project).root / "predictions").iterdir()) == []
-    assert not Job.objects.filter(kind=Job.Kind.PREDICT).exists()
+    assert list(folder.iterdir()) == []
+    assert not Job.objects.filter(kind=Job.Kind.PREDICT, state=Job.State.WAITING).exists()
+    assert not PredictionRun.objects.exists()
 
 
 def test_a_long_one_gives_way_and_goes_on_where_it_was(project: Project) -> None:
@@ -243,6 +241,7 @@ def test_a_long_one_gives_way_and_goes_on_where_it_was(project: Project) -> None
     assert [each.rpartition(":")[2] for each in ids] == [str(n) for n in range(1, 1201)]
 
 
+@pytest.mark.long
 def test_a_worker_killed_in_the_midst_of_it(project: Project, tmp_path: Path) -> None:
     client = engineer(project)
     rows = [{"id": str(n), "text": f"ball {n} goal"} for n in range(5_000)]

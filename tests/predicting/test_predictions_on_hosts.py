@@ -19,6 +19,7 @@ from labeling.models import Job, PredictionRun, Role
 from labeling.steps import predict
 from labeling.steps.registry import run_step
 from labeling.steps.running.worker import Worker
+from tests.extent import some
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -58,7 +59,7 @@ def taken(worker: str) -> Job:
     return job
 
 
-def give_way(hosts: Hosts, number: int) -> None:
+def give_way(hosts: Hosts, number: int, _: pytest.MonkeyPatch) -> None:
     """Predict one chunk on this host, then give way."""
     hosts.go(number)
     Worker(run_step).execute(Step(taken(f"host{number}"), stopping=lambda: True))
@@ -92,39 +93,22 @@ def check_end(hosts: Hosts, number: int, client: APIClient) -> None:
         assert [row["external_id"] for row in rows] == [f"t{n}" for n in range(1200) if n not in (10, 600, 1100)]
 
 
-@pytest.mark.long
-def test_each_gives_way_after_a_chunk(hosts: Hosts, client: APIClient) -> None:
-    for number in (1, 2):
-        give_way(hosts, number)
-    assert PredictionRun.objects.get().position == 1000
-    check_end(hosts, 0, client)
+TURNS = [
+    ([(give_way, 1), (be_killed, 2), (be_killed, 2)], 1200, 2),  # where it was killed it goes on
+    ([(give_way, 1), (give_way, 2)], 1000, 0),
+    ([(be_killed, 1)], 500, 2),  # nothing is left to go on with
+    ([(give_way, 1), (be_killed, 2), (be_killed, 0)], None, 1),  # it begins anew elsewhere
+]
 
 
-@pytest.mark.long
-def test_one_that_was_killed_has_left_nothing_to_go_on_with(
-    hosts: Hosts, client: APIClient, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("turns", "position", "last"), some(TURNS), ids=range(len(some(TURNS))))
+def test_each_row_occurs_once_whoever_gives_way_or_is_killed(
+    hosts: Hosts, client: APIClient, monkeypatch: pytest.MonkeyPatch, turns: Any, position: int | None, last: int
 ) -> None:
-    be_killed(hosts, 1, monkeypatch)
-    assert PredictionRun.objects.get().position == 500
-    check_end(hosts, 2, client)
-
-
-@pytest.mark.long
-def test_killed_behind_one_that_gave_way_it_begins_anew_elsewhere(
-    hosts: Hosts, client: APIClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    give_way(hosts, 1)
-    be_killed(hosts, 2, monkeypatch)
-    be_killed(hosts, 0, monkeypatch)
-    check_end(hosts, 1, client)
-
-
-def test_where_it_was_killed_it_goes_on(hosts: Hosts, client: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    give_way(hosts, 1)
-    be_killed(hosts, 2, monkeypatch)
-    be_killed(hosts, 2, monkeypatch)
-    assert PredictionRun.objects.get().position == 1200
-    check_end(hosts, 2, client)
+    for turn, number in turns:
+        turn(hosts, number, monkeypatch)
+    assert position in (None, PredictionRun.objects.get().position)
+    check_end(hosts, last, client)
 
 
 @pytest.mark.long
@@ -140,5 +124,5 @@ def test_the_job_is_nobody_elses_before_the_result_is_in_the_store(
 
     hosts.go(0)
     monkeypatch.setattr(predict.store(), "publish", watched)
-    give_way(hosts, 0)
+    give_way(hosts, 0, monkeypatch)
     assert states == [Job.State.RUNNING]

@@ -1,20 +1,27 @@
-"""Test that a registered version becomes one run in a real store, with files that can be read back, and that the
-button registers it once.
+"""Test that a registered version becomes one run in a real store and at a real server, with files that can be read
+back, once.
 """
 
+import json
+import socket
+import subprocess
+import sys
+import time
+import zipfile
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 from draining import drain
 from factories import make_project
 from pages import make_history, manager, member, text_of
+from predicting.trained import text_rows, trained_project, write_rows
 
+from labeling.intake import registering
 from labeling.models import ModelVersion, Project, Role, TrackedVersion, User
 from labeling.outgoing import tracking
 from labeling.storage.arrays.files import ProjectFiles
-
-pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
@@ -60,6 +67,7 @@ def register(project: Project, number: int) -> TrackedVersion:
     return tracked
 
 
+@pytest.mark.django_db
 def test_a_version_becomes_a_run_with_what_is_known_of_it(
     project: Project, uri: str, tmp_path: Path, settings: Any
 ) -> None:
@@ -78,6 +86,7 @@ def test_a_version_becomes_a_run_with_what_is_known_of_it(
     assert Path(taken, "manifest.json").read_text() == '{"version": 2, "files": {}}'
 
 
+@pytest.mark.django_db
 def test_a_run_that_broke_off_is_made_again(project: Project, uri: str, settings: Any) -> None:
     settings.MLFLOW_TRACKING_URI = uri
     manifest = Path(ProjectFiles(project).artifact_at("models/v2")) / "manifest.json"
@@ -90,6 +99,7 @@ def test_a_run_that_broke_off_is_made_again(project: Project, uri: str, settings
     assert sum("marginalia.digest" in run.data.tags for run in runs_at(uri)) == 1
 
 
+@pytest.mark.django_db
 def test_the_button_registers_a_version_once(project: Project, uri: str, settings: Any) -> None:
     client = manager(project)
     assert "MLflow" not in text_of(client.get("/p/digits/models/2/"))
@@ -110,6 +120,7 @@ def test_the_button_registers_a_version_once(project: Project, uri: str, setting
     assert (answer["state"], answer["model_name"], answer["model_version"]) == ("done", "digits", 2)
 
 
+@pytest.mark.django_db
 def test_a_version_that_mlflow_does_not_take_says_why(project: Project, settings: Any, monkeypatch: Any) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     client = manager(project)
@@ -126,7 +137,72 @@ def test_a_version_that_mlflow_does_not_take_says_why(project: Project, settings
     assert "without privacy" in client.post("/api/v1/projects/digits/models/1/mlflow/").json()["detail"]
 
 
+@pytest.mark.django_db
 def test_without_its_client_it_says_what_to_install(project: Project, settings: Any, monkeypatch: Any) -> None:
     settings.MLFLOW_TRACKING_URI = "http://127.0.0.1:9"
     monkeypatch.setitem(__import__("sys").modules, "mlflow", None)
     assert "requirements-export.txt" in register(project, 2).reason
+
+
+ENVIRONMENT = Path(__file__).parents[2] / "var" / "mlflow"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    folder = tmp_path_factory.mktemp("mlflow")
+    if not (ENVIRONMENT / "bin" / "mlflow").exists():
+        subprocess.run([sys.executable, "-m", "venv", ENVIRONMENT], check=True)
+        subprocess.run([ENVIRONMENT / "bin" / "pip", "install", "-q", "mlflow>=3.1,<4"], check=True)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    store = ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "files")]
+    command = [ENVIRONMENT / "bin" / "mlflow", "server", "--port", str(port), "--workers", "1", *store]
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        _wait_for(f"{address}/health")
+        yield address
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _wait_for(address: str) -> None:
+    for _ in range(600):
+        try:
+            urlopen(address).close()
+        except OSError:
+            time.sleep(0.2)
+        else:
+            return
+    raise AssertionError(f"{address} does not answer")
+
+
+@pytest.mark.long
+@pytest.mark.django_db(transaction=True)
+def test_a_version_is_registered_once_and_has_the_alias(server: str, tmp_path: Path, settings: Any) -> None:
+    from mlflow import MlflowClient
+
+    project = trained_project(write_rows(tmp_path / "texts.jsonl", text_rows()))
+    settings.MLFLOW_TRACKING_URI = server
+    client = manager(project)
+    for _ in range(2):
+        client.post("/p/p/models/1/mlflow/")
+        drain()
+    assert "In MLflow: version 1 of p" in text_of(client.get("/p/p/models/1/"))
+    assert client.get("/api/v1/projects/p/models/1/mlflow/").json()["page"] == f"{server}/#/models/p/versions/1"
+    registry = MlflowClient(tracking_uri=server)
+    [entry] = registry.search_model_versions("name = 'p'")
+    assert registry.get_model_version_by_alias("p", "in-use").version == entry.version
+    folder = Path(registry.download_artifacts(entry.run_id, "model", str(tmp_path)))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["digest"] == project.versions.get().digest
+    with (tmp_path / "model.zip").open("w+b") as file:
+        with zipfile.ZipFile(file, "w") as archive:
+            for each in folder.iterdir():
+                archive.write(each, each.name)
+        file.seek(0)
+        registering.receive(project=project, user=None, name="model.zip", chunks=[file.read()])
+    drain()
+    assert project.versions.get(number=2).origin == "registered"

@@ -7,14 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from bringing import bring
 from draining import drain
 from factories import SECRET, make_member
 
-from labeling.intake.run import import_items
-from labeling.intake.uploads import register
-from labeling.loop.step import Step
 from labeling.models import Project
-from labeling.models.jobs import worker_name
 from labeling.projects.create import create_project
 from labeling.queue import queue, submitting
 from labeling.queue.answer import Answer
@@ -65,8 +62,7 @@ def imported_project(path: Path, *, slug: str, kind: str, classes: list[str], **
     given = {"seed": 5, "secret": SECRET, "pick_ahead": None, "batch_size": 30, "control_share": 0.2}
     given |= {"strategy": "margin", "training": QUICK, **settings}
     project = create_project(slug=slug, kind=kind, classes=classes, settings=given)
-    job = register(project=project, user=None, path=path, name=path.name, strict=True, taken_by=worker_name())
-    import_items(Step(job, gives_way=False))
+    bring(project, path, strict=True)
     drain()
     return project
 
