@@ -33,21 +33,16 @@ def batch(project: Project) -> Batch:
     return make_open_batch(project, make_items(project, 5))
 
 
-def test_batches_are_listed_the_newest_first(server: Marginalia, project: Project, batch: Batch) -> None:
-    batches = server.project("digits").batches
-    make_open_batch(project, make_items(project, 3, first=5), number=2)
-    assert [(each.number, each.state, each.size, each.remaining) for each in batches.list()] == [
-        (2, "open", 3, 3),
-        (1, "open", 5, 5),
-    ]
-    assert batches.get(1).fields["strategy"] == "seed"
-
-
-def test_the_current_batch_is_the_first_that_is_not_done(server: Marginalia, project: Project) -> None:
+def test_batches_are_listed_the_newest_first_and_the_current_one_is_the_first_that_is_not_done(
+    server: Marginalia, project: Project
+) -> None:
     batches = server.project("digits").batches
     assert batches.current() is None
     make_open_batch(project, make_items(project, 5))
     make_open_batch(project, make_items(project, 3, first=5), number=2)
+    listed = [(each.number, each.state, each.size, each.remaining) for each in batches.list()]
+    assert listed == [(2, "open", 3, 3), (1, "open", 5, 5)]
+    assert batches.get(1).fields["strategy"] == "seed"
     for number in (1, 2):
         current = batches.current()
         assert current
@@ -95,20 +90,13 @@ def test_a_batch_that_is_trained_is_not_open(
         batches.wait_open()
 
 
-def test_a_failed_batch_says_why(server: Marginalia, batch: Batch) -> None:
-    becomes(1, "failed", reason="The disk is full.")()
+def test_a_failed_batch_says_why_and_a_time_limit_ends_the_wait(
+    live_server: Any, server: Marginalia, batch: Batch, token: str
+) -> None:
     batches = server.project("digits").batches
-    for wait in (batches.wait_done, batches.wait_open):
-        with pytest.raises(Failed, match=r"^Batch 1 failed: The disk is full\.$"):
-            wait()
-
-
-def test_a_time_limit_ends_the_wait(server: Marginalia, batch: Batch) -> None:
     with pytest.raises(TimedOut, match=r"^Batch 1 was not done after 0\.3 seconds\.$"):
-        server.project("digits").batches.wait_done(1, timeout=0.3)
+        batches.wait_done(1, timeout=0.3)
 
-
-def test_the_same_awaited(live_server: Any, batch: Batch, token: str) -> None:
     async def waits() -> tuple[list[int], Any]:
         async with AsyncMarginalia(live_server.url, token) as server:
             batches = server.project("digits").batches
@@ -119,3 +107,7 @@ def test_the_same_awaited(live_server: Any, batch: Batch, token: str) -> None:
     numbers, current = asyncio.run(waits())
     assert numbers == [1]
     assert current.size == 5
+    becomes(1, "failed", reason="The disk is full.")()
+    for wait in (batches.wait_done, batches.wait_open):
+        with pytest.raises(Failed, match=r"^Batch 1 failed: The disk is full\.$"):
+            wait()

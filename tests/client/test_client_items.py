@@ -27,35 +27,34 @@ def texts(n: int, first: int = 0) -> list[dict[str, Any]]:
     return [{"id": f"text-{number}", "text": f"Text number {number}."} for number in range(first, first + n)]
 
 
-def test_rows_become_items_request_by_request(
+def test_rows_become_items_request_by_request_and_each_bad_row_is_named_with_its_reason(
     server: Marginalia, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    items = server.project("digits").items
     monkeypatch.setattr(rows, "REQUEST_BYTES", 500)
-    added = server.project("digits").items.add(iter(texts(25)))
-    assert added == Added(added=25)
+    assert items.add(iter(texts(25))) == Added(added=25)
     assert project.imports.count() == 3
     assert sorted(project.items.values_list("external_id", flat=True)) == sorted(row["id"] for row in texts(25))
-
-
-def test_a_repeated_call_adds_nothing_twice(server: Marginalia, project: Project) -> None:
-    items = server.project("digits").items
-    items.add(texts(5))
-    assert items.add(texts(8)) == Added(added=3, existing=5)
-    assert items.add(texts(8)) == Added(existing=8)
-    assert project.items.count() == 8
-
-
-def test_each_bad_row_is_named_with_its_reason(
-    server: Marginalia, project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
     monkeypatch.setattr(rows, "REQUEST_BYTES", 80)  # two rows a request
-    server.project("digits").items.add(texts(1))
-    bad = [*texts(3), {"id": "empty\n\u2028", "text": ""}, {"id": "none"}, *texts(1, first=3)]
-    added = server.project("digits").items.add(bad)
+    bad = [*texts(3, first=24), {"id": "empty\n\u2028", "text": ""}, {"id": "none"}, *texts(1, first=27)]
+    added = items.add(bad)
     assert (added.added, added.existing, added.rejected) == (3, 1, 2)
     assert [(each.row, each.id) for each in added.rejections] == [(3, "empty\n\u2028"), (4, "none")]
     assert "text" in added.rejections[0].reason
     assert isinstance(added.rejections[0], RejectedRow)
+
+
+def test_a_repeated_call_adds_nothing_twice_and_strict_refuses_a_request_with_a_bad_row(
+    server: Marginalia, project: Project
+) -> None:
+    items = server.project("digits").items
+    with pytest.raises(Invalid, match="1 bad row"):
+        items.add([*texts(3), {"id": "none"}], strict=True)
+    assert not project.items.exists()
+    items.add(texts(5))
+    assert items.add(texts(8)) == Added(added=3, existing=5)
+    assert items.add(texts(8)) == Added(existing=8)
+    assert project.items.count() == 8
 
 
 def test_requests_of_bad_rows_are_reported_until_a_call_is_hopeless(
@@ -81,12 +80,6 @@ def test_a_project_that_gets_full_ends_the_call(
     with pytest.raises(Invalid, match=r"there is no room for .* Added by this call: 30") as error:
         server.project("digits").items.add({"id": number, "text": "long " * 2000} for number in range(50))
     assert (error.value.code, project.items.count()) == ("refused", 30)
-
-
-def test_strict_refuses_a_request_with_a_bad_row(server: Marginalia, project: Project) -> None:
-    with pytest.raises(Invalid, match="1 bad row"):
-        server.project("digits").items.add([*texts(3), {"id": "none"}], strict=True)
-    assert not project.items.exists()
 
 
 @pytest.mark.parametrize(

@@ -31,29 +31,30 @@ def project(project: Project) -> Project:
     return project
 
 
-def test_rows_have_labels_answers_and_lineage(server: Marginalia, project: Project) -> None:
-    rows = list(server.project("digits").labels())
+def test_rows_have_labels_and_answers_filters_are_those_of_the_export_and_labels_are_tables(
+    server: Marginalia, project: Project
+) -> None:
+    labels = server.project("digits").labels
+    rows = list(labels())
     truths = dict(project.items.values_list("external_id", "truth"))
     assert {row["external_id"]: row["label"] for row in rows} == {name: str(truth) for name, truth in truths.items()}
     assert {row["annotations"][0]["annotator"] for row in rows} == {"ann"}
-
-
-def test_filters_are_those_of_the_export(server: Marginalia) -> None:
-    labels = server.project("digits").labels
     assert [row["batch"] for row in labels(batch=2).rows()] == [2] * 5
     with pytest.raises(Invalid, match="Unknown parameter") as refused:
         list(labels(batches=2))
     assert list(refused.value.fields) == ["batches"]
+    assert labels(batch=1).to_arrow().column("batch").to_pylist() == [1] * 5
+    assert sorted(labels(batch=1).to_pandas()["external_id"]) == [f"item-{number:04}" for number in range(5, 10)]
 
 
-def test_labels_are_tables(server: Marginalia) -> None:
-    labels = server.project("digits").labels(batch=1)
-    assert labels.to_arrow().column("batch").to_pylist() == [1] * 5
-    frame = labels.to_pandas()
-    assert sorted(frame["external_id"]) == [f"item-{number:04}" for number in range(5, 10)]
-
-
-def test_a_file_has_the_format_of_its_name(server: Marginalia, tmp_path: Path) -> None:
+def test_a_file_has_the_format_of_its_name_and_a_refused_download_keeps_the_one_before(
+    server: Marginalia, tmp_path: Path
+) -> None:
+    (tmp_path / "labels.xml").write_text("before")
+    with pytest.raises(Invalid, match="There is no format 'xml'"):
+        server.project("digits").labels().save(tmp_path / "labels.xml")
+    left = [(path.name, path.read_text()) for path in tmp_path.iterdir() if path.is_file()]
+    assert left == [("labels.xml", "before")]
     labels = server.project("digits").labels()
     assert labels.save(tmp_path / "labels.parquet", progress=True) == tmp_path / "labels.parquet"
     assert parquet.read_table(tmp_path / "labels.parquet").num_rows == 10
@@ -61,21 +62,9 @@ def test_a_file_has_the_format_of_its_name(server: Marginalia, tmp_path: Path) -
     assert len([json.loads(line) for line in (tmp_path / "labels.txt").read_text().splitlines()]) == 10
     with zipfile.ZipFile(labels.save(tmp_path / "Labels.huggingface.zip")) as archive:
         assert "README.md" in archive.namelist()
-
-
-def test_the_client_knows_the_ending_of_each_format() -> None:
     assert {name: tables.format_of(f"labels.2{form.suffix}") for name, form in EXPORTS.items()} == {
         name: name for name in EXPORTS
     }
-
-
-def test_a_refused_download_leaves_no_file_and_keeps_the_one_before(server: Marginalia, tmp_path: Path) -> None:
-    (tmp_path / "labels.xml").write_text("before")
-    with pytest.raises(Invalid, match="There is no format 'xml'"):
-        server.project("digits").labels().save(tmp_path / "labels.xml")
-    assert [(path.name, path.read_text()) for path in tmp_path.iterdir() if path.is_file()] == [
-        ("labels.xml", "before")
-    ]
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,16 +1,18 @@
-"""Test that requests are repeated when the network fails, if nothing can happen twice by that."""
+"""Test that requests are repeated when the network fails, if nothing can happen twice by that, also answers to
+tasks.
+"""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from factories import make_items
+from factories import make_items, make_open_batch
 from unreliable import BUSY, CUTS, FINE, LOSES, Unreliable, unreliable
 
-from labeling.models import Project
+from labeling.models import Annotation, Project, Role
 from marginalia_client import Added, AsyncMarginalia, Marginalia, ServerAway, rows, steps
 from marginalia_client.steps import Connection, Lost, Pause, Reply, Request
 
@@ -92,7 +94,9 @@ def test_the_servers_own_time_is_kept() -> None:
         sending.send(Reply(429, {"retry-after": "31"}, b""))
 
 
-def test_it_ends_after_a_time_with_the_servers_sentence(network: Unreliable, token: str) -> None:
+def test_it_ends_after_a_time_with_the_servers_sentence_and_the_same_awaited(
+    network: Unreliable, project: Project, token: str
+) -> None:
     network.faults = [BUSY] * 1000
     with (
         Marginalia(network.url, token, retry_seconds=0.5) as server,
@@ -100,9 +104,6 @@ def test_it_ends_after_a_time_with_the_servers_sentence(network: Unreliable, tok
     ):
         server.project("digits").settings()
     assert server.retries >= 2
-
-
-def test_the_same_awaited(network: Unreliable, project: Project, token: str) -> None:
     network.faults = [LOSES, BUSY, CUTS, FINE, CUTS]
 
     async def adds() -> tuple[Added, list[str], int]:
@@ -112,3 +113,25 @@ def test_the_same_awaited(network: Unreliable, project: Project, token: str) -> 
 
     added, names, retries = asyncio.run(adds())
     assert (added, sorted(names), retries) == (Added(added=3), ["text-0", "text-1", "text-2"], 4)
+
+
+def test_tasks_are_answered_once_though_responses_are_lost(
+    live_server: Any, project: Project, token_of: Callable[[str], str]
+) -> None:
+    make_open_batch(project, make_items(project, 20))
+    with unreliable(live_server.url) as network, Marginalia(network.url, token_of(Role.ANNOTATOR)) as server:
+        tasks = server.project("digits").tasks
+        network.faults = [LOSES]
+        claim = tasks.claim(4)
+        assert (len(claim.tasks), claim.remaining) == (4, 20)
+        first, second, third, _ = [task["id"] for task in claim.tasks]
+        network.faults = [CUTS]
+        done = tasks.submit([{"task": first, "value": "7", "seconds": 1.5}, {"task": second, "value": "owl"}])
+        assert len(done.accepted) == 1
+        assert [each["code"] for each in done.rejected] == ["invalid"]
+        network.faults = [LOSES, LOSES]
+        assert len(tasks.skip(third, "unclear", seconds=2).accepted) == 1
+        assert Annotation.objects.count() == 2
+        assert tasks.undo(done.accepted[0])
+        assert tasks.release() == 3
+        assert server.project("digits").progress()["remaining"] == 19

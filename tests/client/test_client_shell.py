@@ -82,15 +82,12 @@ def test_a_folder_is_sent_as_a_zip_and_awaited(shell: Callable[..., Any], projec
     assert ended["reason"] == Registration.objects.get().reason
 
 
-def test_a_response_becomes_a_file(shell: Callable[..., Any], project: Project, tmp_path: Path) -> None:
+def test_a_response_becomes_a_file_and_without_a_server_it_says_so(
+    shell: Callable[..., Any], project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "labels.zip"
     assert shell("GET", "projects/digits/export/", "format=huggingface", "--output", str(path)) == (0, "")
     assert "README.md" in zipfile.ZipFile(path).namelist()
-
-
-def test_without_a_server_it_says_so(shell: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MARGINALIA_URL")
-    assert shell("GET", "projects/") == (
-        1,
-        "'' is not the address of a server: it begins with http:// or https://.\n",
-    )
+    said = "'' is not the address of a server: it begins with http:// or https://.\n"
+    assert shell("GET", "projects/") == (1, said)

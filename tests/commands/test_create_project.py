@@ -1,16 +1,24 @@
-"""Test that `create_project` stores every setting, and reports errors in one line that names the field."""
+"""Test that `create_project` stores every setting and `add_member` creates accounts, roles and tokens, with errors in
+one line.
+"""
 
+from datetime import timedelta
 from decimal import Decimal
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.test import Client
+from django.utils import timezone
+from knox.models import AuthToken
 
 from labeling.management.commands import create_project
-from labeling.models import Membership, Project, User
+from labeling.models import Assignment, Membership, Project, User
 from models_store import estimators
 from models_store.estimators import NetworkLearner
+from tests.factories import make_items, make_open_batch, make_project
 
 pytestmark = pytest.mark.django_db
 
@@ -98,45 +106,47 @@ def test_thousands_of_classes_come_from_a_file(tmp_path: Path) -> None:
     assert list(Project.objects.get().classes.values_list("name", flat=True)) == names
 
 
-@pytest.mark.parametrize(
-    ("option", "value", "field"),
-    [
-        ("--kind", "sound", "kind"),
-        ("--question", "which", "question"),
-        ("--classes", "stop", "classes"),
-        ("--classes", "stop,stop", "classes"),
-        ("--classes", "stop,,yield", "classes"),
-        ("--batch-size", "0", "batch_size"),
-        ("--batch-size", "many", "batch_size"),
-        ("--candidate-factor", "0.5", "candidate_factor"),
-        ("--mean-cluster-size", "0", "mean_cluster_size"),
-        ("--control-share", "1", "control_share"),
-        ("--overlap", "26", "overlap"),
-        ("--lease-seconds", "1", "lease_seconds"),
-        ("--max-seconds-per-item", "604801", "max_seconds_per_item"),
-        ("--deadline-hours", "0", "deadline_hours"),
-        ("--complete-share", "1.1", "complete_share"),
-        ("--hourly-cost", "-1", "hourly_cost"),
-        ("--currency", "groats of old", "currency"),
-        ("--strategy", "guess", "strategy"),
-        ("--class-guard", "0.9", "class_guard"),
-        ("--class-guard", "nan", "class_guard"),
-        ("--seed", "-1", "seed"),
-        ("--loop", "sideways", "loop"),
-        ("--training", "{epochs: 4}", "training"),
-        ("--training", '{"epoch": 4}', "training"),
-        ("--training", "[]", "training"),
-        ("--encoder", "tfidf-svd", "encoder"),
-        ("--encoder", "sound", "encoder"),
-        ("--encoder-options", "{}", "encoder-options"),
-        ("--manager", "nobody", "manager"),
-    ],
-)
-def test_a_fault_is_told_in_one_line_that_names_the_field(option: str, value: str, field: str) -> None:
-    with pytest.raises(CommandError) as error:
-        call_command("create_project", *MINIMAL, f"{option}={value}")
-    assert str(error.value).startswith(f"{field}: ")
-    assert "\n" not in str(error.value)
+FAULTS = {
+    "--kind": ["sound"],
+    "--question": ["which"],
+    "--classes": ["stop", "stop,stop", "stop,,yield"],
+    "--batch-size": ["0", "many"],
+    "--candidate-factor": ["0.5"],
+    "--mean-cluster-size": ["0"],
+    "--control-share": ["1"],
+    "--overlap": ["26"],
+    "--lease-seconds": ["1"],
+    "--max-seconds-per-item": ["604801"],
+    "--deadline-hours": ["0"],
+    "--complete-share": ["1.1"],
+    "--hourly-cost": ["-1"],
+    "--currency": ["groats of old"],
+    "--strategy": ["guess"],
+    "--class-guard": ["0.9", "nan"],
+    "--seed": ["-1"],
+    "--loop": ["sideways"],
+    "--training": ["{epochs: 4}", '{"epoch": 4}', "[]"],
+    "--encoder": ["tfidf-svd", "sound"],
+    "--encoder-options": ["{}"],
+    "--manager": ["nobody"],
+}
+
+
+def test_a_fault_is_told_in_one_line_that_names_the_field(tmp_path: Path) -> None:
+    for option, values in FAULTS.items():
+        field = option[2:] if option == "--encoder-options" else option[2:].replace("-", "_")
+        for value in values:
+            with pytest.raises(CommandError) as error:
+                call_command("create_project", *MINIMAL, f"{option}={value}")
+            assert str(error.value).startswith(f"{field}: ")
+            assert "\n" not in str(error.value)
+    for arguments in ([], ["x", "--kind", "text"], ["x", "--classes", "a,b"], [*MINIMAL, "--what"]):
+        with pytest.raises(CommandError, match=r"required|unrecognized"):
+            call_command("create_project", *arguments)
+    (tmp_path / "classes.txt").write_bytes(b"\xff\xfe\x00")
+    for path in (tmp_path / "missing.txt", tmp_path / "classes.txt"):
+        with pytest.raises(CommandError, match=r"^classes-file: "):
+            call_command("create_project", "x", "--kind", "text", "--classes-file", str(path))
     assert not Project.objects.exists()
 
 
@@ -148,16 +158,66 @@ def test_a_slug_must_be_well_formed_and_free() -> None:
         call_command("create_project", *MINIMAL)
 
 
-@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00"], ids=["missing", "not-utf-8"])
-def test_a_bad_classes_file_is_told(tmp_path: Path, content: bytes | None) -> None:
-    path = tmp_path / "classes.txt"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(CommandError, match=r"^classes-file: "):
-        call_command("create_project", "x", "--kind", "text", "--classes-file", str(path))
+def add(*arguments: str) -> list[str]:
+    out = StringIO()
+    call_command("add_member", *arguments, stdout=out)
+    return out.getvalue().splitlines()
 
 
-@pytest.mark.parametrize("arguments", [[], ["x", "--kind", "text"], ["x", "--classes", "a,b"], [*MINIMAL, "--what"]])
-def test_what_is_missing_is_told(arguments: list[str]) -> None:
-    with pytest.raises(CommandError, match=r"required|unrecognized"):
-        call_command("create_project", *arguments)
+def test_a_new_account_gets_the_role_and_the_password_opens_the_door() -> None:
+    make_project()
+    for name, role in (("ann", "annotator"), ("mia", "manager"), ("enzo", "engineer")):
+        assert add("digits", name, "--role", role) == [f"{name} (new account) is now {role} of digits."]
+        membership = Membership.objects.get(user__username=name)
+        assert membership.role == role
+        assert not membership.user.has_usable_password()
+    add("digits", "bo", "--role", "annotator", "--password", "a long secret")
+    assert Client().login(username="bo", password="a long secret")
+
+
+def test_the_token_stands_alone_on_the_last_line_works_and_expires() -> None:
+    make_project()
+    for options, days in (([], 365), (["--token-days", "7"], 7)):
+        token = add("digits", "enzo", "--role", "engineer", "--token", *options)[-1]
+        headers = {"Authorization": f"Token {token}"}
+        assert Client().get("/api/v1/projects/digits/models/", headers=headers).status_code == 200
+        assert token not in {t.digest for t in AuthToken.objects.all()}, "only its hash is stored"
+        left = AuthToken.objects.latest("created").expiry - timezone.now()
+        assert timedelta(days=days, minutes=-1) < left <= timedelta(days=days)
+        AuthToken.objects.update(expiry=timezone.now())
+        response = Client().get("/api/v1/projects/digits/models/", headers=headers)
+        assert (response.status_code, response.json()["code"]) == (401, "authentication_failed")
+    for options in (["--token-days", "7"], ["--token", "--token-days", "0"]):
+        with pytest.raises(CommandError, match=r"^token-days: "):
+            call_command("add_member", "digits", "ann", "--role", "annotator", *options)
+    assert not User.objects.filter(username="ann").exists()
+
+
+def test_a_second_call_changes_the_role_and_keeps_the_password() -> None:
+    project = make_project()
+    add("digits", "ann", "--role", "annotator", "--password", "a long secret")
+    make_open_batch(project, make_items(project, 3))
+    client = Client()
+    client.login(username="ann", password="a long secret")
+    client.post("/api/v1/projects/digits/claim/", {"count": 3}, content_type="application/json")
+    assert Assignment.objects.count() == 3
+    assert add("digits", "ann", "--role", "engineer") == ["ann (existing account) is now engineer of digits."]
+    assert Membership.objects.get().role == "engineer"
+    assert Client().login(username="ann", password="a long secret")
+    assert not Assignment.objects.pending().exists(), "an engineer holds no tasks"
+
+
+def test_a_fault_is_told_and_nothing_is_made() -> None:
+    make_project()
+    for arguments, message in (
+        (["nothing", "ann", "--role", "annotator"], r"no project 'nothing'"),
+        (["digits", "no spaces", "--role", "annotator"], r"^username: "),
+        (["digits", "x" * 200, "--role", "annotator"], r"^username: "),
+        (["digits", "ann", "--role", "boss"], r"invalid choice: 'boss'"),
+        (["digits", "ann"], r"required: --role"),
+    ):
+        with pytest.raises(CommandError, match=message) as error:
+            call_command("add_member", *arguments, "--token")
+        assert "\n" not in str(error.value)
+    assert not User.objects.exists()
+    assert not AuthToken.objects.exists()

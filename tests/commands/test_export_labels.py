@@ -45,26 +45,28 @@ def standard_output(*arguments: str) -> bytes:
     return out.getvalue()
 
 
-@pytest.mark.parametrize(
-    ("file_name", "options", "rows"),
-    [
-        ("labels.jsonl", [], lambda path: path.read_bytes().count(b"\n")),
-        ("labels.csv", [], lambda path: len(list(csv.reader(path.open(newline="")))) - 1),
+def test_the_format_follows_from_the_file_or_the_option(project: Project, tmp_path: Path, capsys: Any) -> None:
+    def lines(path: Path) -> int:
+        return path.read_bytes().count(b"\n")
+
+    def records(path: Path) -> int:
+        return len(list(csv.reader(path.open(newline="")))) - 1
+
+    for file_name, options, rows in (
+        ("labels.jsonl", [], lines),
+        ("labels.jsonl", [], lines),  # it is replaced
+        ("labels.csv", [], records),
         ("labels.parquet", [], lambda path: pq.read_table(path).num_rows),
-        ("LABELS.CSV", [], lambda path: len(list(csv.reader(path.open(newline="")))) - 1),
+        ("LABELS.CSV", [], records),
         ("labels.arrow", [], lambda path: pa.ipc.open_stream(path.read_bytes()).read_all().num_rows),
         ("labels", ["--format", "parquet"], lambda path: pq.read_table(path).num_rows),
-        ("labels.txt", [], lambda path: path.read_bytes().count(b"\n")),
-    ],
-)
-def test_the_format_follows_from_the_file_or_the_option(
-    project: Project, tmp_path: Path, capsys: Any, file_name: str, options: list[str], rows: Any
-) -> None:
-    path = tmp_path / file_name
-    call_command("export_labels", "digits", "--output", str(path), *options)
-    assert rows(path) == 4
-    assert capsys.readouterr().out == f"4 rows written to {path}\n"
-    assert list(tmp_path.glob(".*")) == [], "no draft is left"
+        ("labels.txt", [], lines),
+    ):
+        path = tmp_path / file_name
+        call_command("export_labels", "digits", "--output", str(path), *options)
+        assert rows(path) == 4
+        assert capsys.readouterr().out == f"4 rows written to {path}\n"
+        assert list(tmp_path.glob(".*")) == [], "no draft is left"
 
 
 def test_standard_output_holds_the_export_alone(project: Project) -> None:
@@ -72,13 +74,6 @@ def test_standard_output_holds_the_export_alone(project: Project) -> None:
     assert standard_output("--skipped").count(b"\n") == 5
     assert standard_output("--batch", "2").count(b"\n") == 2
     assert pq.read_table(io.BytesIO(standard_output("--format", "parquet"))).num_rows == 4
-
-
-def test_a_file_that_is_there_is_replaced(project: Project, tmp_path: Path) -> None:
-    path = tmp_path / "labels.jsonl"
-    path.write_text("old")
-    call_command("export_labels", "digits", "--output", str(path))
-    assert path.read_bytes().count(b"\n") == 4
 
 
 def test_an_export_that_fails_leaves_the_old_file(
@@ -97,30 +92,16 @@ def test_an_export_that_fails_leaves_the_old_file(
     assert path.read_text() == "old"
 
 
-def bad_paths(folder: Path) -> dict[str, Path]:
-    os.mkfifo(folder / "pipe")
-    (folder / "file").touch()
-    return {
-        "folder": folder,
-        "pipe": folder / "pipe",
-        "no-such-folder": folder / "nowhere" / "labels.csv",
-        "below-a-file": folder / "file" / "labels.csv",
-        "name-too-long": folder / ("x" * 300),
-        "device": Path("/dev/null"),
-    }
-
-
-@pytest.mark.parametrize("which", ["folder", "pipe", "no-such-folder", "below-a-file", "name-too-long", "device"])
-def test_a_bad_path_is_told_in_one_line(project: Project, tmp_path: Path, which: str) -> None:
-    path = bad_paths(tmp_path)[which]
-    with pytest.raises(CommandError) as error:
-        call_command("export_labels", "digits", "--output", str(path))
-    assert str(path) in str(error.value)
-    assert "\n" not in str(error.value)
+def test_a_bad_path_and_an_unknown_project_or_batch_are_told_in_one_line(project: Project, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "file").touch()
+    names = (".", "pipe", "nowhere/labels.csv", "file/labels.csv", "x" * 300, "/dev/null")
+    for path in (tmp_path / name for name in names):
+        with pytest.raises(CommandError) as error:
+            call_command("export_labels", "digits", "--output", str(path))
+        assert str(path) in str(error.value)
+        assert "\n" not in str(error.value)
     assert Path("/dev/null").is_char_device()
-
-
-def test_an_unknown_project_or_batch_is_told(project: Project) -> None:
     with pytest.raises(CommandError, match=r"no project 'nothing'"):
         call_command("export_labels", "nothing")
     with pytest.raises(CommandError, match=r"^--batch: This project has no batch 9; its batches are 1 to 2\.$"):

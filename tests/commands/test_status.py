@@ -3,6 +3,7 @@
 import datetime
 import json
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -42,8 +43,8 @@ def rows(project: Project, **filters: Any) -> list[dict[str, Any]]:
     return [json.loads(line) for chunk in chunks for line in chunk.splitlines()]
 
 
-@pytest.fixture
-def project() -> Project:
+@pytest.fixture(scope="module")
+def project(once: Path) -> Project:
     """Create a finished batch and a half answered one, with control items, skips and an undone answer."""
     project = make_project(classes=["a", "b"])
     items = make_items(project, 40, control_every=4)
@@ -78,39 +79,26 @@ def test_items_and_batches_are_counted(project: Project) -> None:
     Project.objects.update(encoded_rows=38)
     status = status_json()
     assert status["items"] == {
-        "total": 40,
-        "encoded": 38,
-        "unreadable": 1,
-        "unlabeled": 18,
-        "labeled": 9,
-        "skipped": 3,
-        "excluded": 0,
-        "control": 10,
-        "control_labeled": 3,
-    }
+        "total": 40, "encoded": 38, "unreadable": 1, "unlabeled": 18, "labeled": 9, "skipped": 3, "excluded": 0,
+        "control": 10, "control_labeled": 3,
+    }  # fmt: skip
     assert status["annotations"] == {"total": 12, "answers": 9, "skips": 3, "flagged": 2}
     batch = status["batch"]
     assert {key: batch[key] for key in ("number", "state", "size", "answered", "remaining", "leased")} == {
-        "number": 2,
-        "state": "open",
-        "size": 10,
-        "answered": 2,
-        "remaining": 8,
+        "number": 2, "state": "open", "size": 10, "answered": 2, "remaining": 8,
         "leased": 5,  # ann's four, and bob's, whose answer was taken back
-    }
+    }  # fmt: skip
     assert [(b["number"], b["state"], b["model_version"], b["selected_by"]) for b in status["batches"]] == [
         (1, "done", 1, None),
         (2, "open", None, 1),
     ]
-
-
-def test_a_lease_that_ran_out_is_not_counted(project: Project) -> None:
     Assignment.objects.pending().update(lease_expires_at=timezone.now())
     assert status_json()["batch"]["leased"] == 0
 
 
 def test_a_version_is_measured_again_on_all_control_items_known_now(project: Project) -> None:
     version = ModelVersion.objects.get()
+    assert status_json()["models"][0]["control_now"] is None, "without predictions on file"
     control = list(project.items.control().labeled().order_by("row"))
     best = np.zeros(40, np.int32)
     for item in control[:-1]:
@@ -130,29 +118,26 @@ def test_items_that_a_version_never_saw_do_not_count(project: Project) -> None:
     assert status_json()["models"][0]["control_now"]["n"] == len(control) - 1
 
 
-def test_without_predictions_on_file_a_version_is_not_measured_again(project: Project) -> None:
-    assert status_json()["models"][0]["control_now"] is None
-
-
-def test_yes_and_no_are_measured_too() -> None:
-    project = make_project(question="verify", classes=["a", "b"])
-    items = make_items(project, 4, control_every=1)
-    batch = make_batch(project, items)
+def test_yes_and_no_are_measured_too_but_not_sets_of_classes_by_their_best_class() -> None:
+    project = make_project("verify", question="verify", classes=["a", "b"])
+    batch = make_batch(project, make_items(project, 4, control_every=1))
     answer(batch, make_member(project, "ann"), [True, False, True, False])
-    version = train(batch)
-    save_array(ProjectFiles(project).pool(version, "best"), np.array([1, 0, 0, 0], np.int32))
-    assert status_json()["models"][0]["control_now"]["accuracy"] == 0.75
-
-
-def test_sets_of_classes_are_not_measured_by_their_best_class() -> None:
-    project = make_project(question="multi", classes=["a", "b"])
+    save_array(ProjectFiles(project).pool(train(batch), "best"), np.array([1, 0, 0, 0], np.int32))
+    assert status_json("verify")["models"][0]["control_now"]["accuracy"] == 0.75
+    project = make_project("multi", question="multi", classes=["a", "b"])
     batch = make_batch(project, make_items(project, 2, control_every=1))
     answer(batch, make_member(project, "ann"), [[0], [0, 1]])
     save_array(ProjectFiles(project).pool(train(batch), "best"), np.zeros(2, np.int32))
-    assert status_json()["models"][0]["control_now"] is None
+    assert status_json("multi")["models"][0]["control_now"] is None
 
 
-def test_the_step_imports_and_failures_are_told(project: Project) -> None:
+def test_the_step_imports_failures_and_what_is_put_off_are_told(project: Project) -> None:
+    at = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
+    put_off = Job.objects.create(project=project, kind="encode", reason="The store is away.", run_after=at)
+    [told] = status_json()["put_off"]
+    assert (told["step"], told["reason"], told["retry_at"]) == ("encode", "The store is away.", "2026-01-02T03:04:05Z")
+    assert "encode, to be tried again at 03:04:05 UTC: The store is away." in status_text()
+    put_off.delete()
     Job.objects.create(project=project, kind="encode", state="failed", reason="The disk is full.")
     ItemImport.objects.create(project=project, name="a.csv", path="/a.csv", state="refused", reason="Line 3 is bad.")
     Job.objects.create(project=project, kind="encode")
@@ -162,17 +147,8 @@ def test_the_step_imports_and_failures_are_told(project: Project) -> None:
     assert (status["step"]["kind"], status["step"]["state"]) == ("encode", "waiting")
     Job.objects.filter(state="waiting").update(state="running", phase="reading images", share=0.25)
     text = status_text()
-    assert "reading images, 25%" in text
-    assert "The disk is full." in text
-    assert "Line 3 is bad." in text
-
-
-def test_a_step_that_is_put_off_is_told_with_the_time(project: Project) -> None:
-    at = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
-    Job.objects.create(project=project, kind="encode", reason="The store is away.", run_after=at)
-    [told] = status_json()["put_off"]
-    assert (told["step"], told["reason"], told["retry_at"]) == ("encode", "The store is away.", "2026-01-02T03:04:05Z")
-    assert "encode, to be tried again at 03:04:05 UTC: The store is away." in status_text()
+    for words in ("reading images, 25%", "The disk is full.", "Line 3 is bad."):
+        assert words in text
 
 
 def test_people_see_the_main_numbers(project: Project) -> None:
@@ -182,23 +158,18 @@ def test_people_see_the_main_numbers(project: Project) -> None:
     assert "not enough data yet to tell (n = 2)" in text
 
 
-def test_an_empty_project_says_what_to_do_next() -> None:
-    make_project()
-    assert "import_items" in status_text()
-    status = status_json()
+def test_an_empty_project_says_what_to_do_next_and_an_unknown_one_is_told() -> None:
+    make_project("empty")
+    assert "import_items" in status_text("empty")
+    status = status_json("empty")
     assert (status["batch"], status["step"], status["batches"], status["models"]) == (None, None, [], [])
     assert status["items"]["total"] == 0
-
-
-def test_an_unknown_project_is_told() -> None:
     with pytest.raises(CommandError, match=r"no project 'nothing'"):
         call_command("status", "nothing", "--json")
 
 
 def test_the_number_of_queries_does_not_grow(project: Project) -> None:
-    with CaptureQueriesContext(
-        connection,
-    ) as few:
+    with CaptureQueriesContext(connection) as few:
         status_of(project)
     ann = make_member(project, "ann")
     for number in (3, 4, 5):

@@ -1,5 +1,5 @@
-"""Test that a collector receives requests and jobs without any label data, and that a missing collector delays
-nothing.
+"""Test what processes report: traces without any label data, the counts of all processes, and a missing collector
+that delays nothing.
 """
 
 import json
@@ -26,7 +26,7 @@ SAMPLED = {"traceparent": f"00-{TRACE_ID}-{PARENT_ID}-01"}
 SLUG = "the-slug"
 
 
-def test_requests_arrive_by_route_and_are_sampled(tmp_path: Path) -> None:
+def test_requests_arrive_by_route_and_each_process_has_the_counts_of_all(tmp_path: Path) -> None:
     """Processes send their spans when they end, so that the collector has those of each process."""
     with collector() as received:
         settings = {
@@ -35,20 +35,39 @@ def test_requests_arrive_by_route_and_are_sampled(tmp_path: Path) -> None:
             "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
             "OTEL_TRACES_SAMPLER_ARG": "0",
             "LOG_FORMAT": "json",
+            "METRICS_TOKEN": TOKEN,
             "TRUSTED_PROXIES": "127.0.0.1",
+            "TMPDIR": str(tmp_path),
         }
         with web_server(tmp_path, **settings) as (port, log):
-            site = f"http://127.0.0.1:{port}"
+            asked = 0
 
-            def ask(path: str, headers: dict[str, str] = SAMPLED) -> httpx.Response:
-                return httpx.get(f"{site}{path}", headers=headers, timeout=60)
+            def ask(path: str, headers: dict[str, str]) -> httpx.Response:
+                return httpx.get(f"http://127.0.0.1:{port}{path}", headers=headers, timeout=60)
 
+            def both_have_answered() -> bool:
+                """Send many requests at once, because one process might answer single ones."""
+                nonlocal asked
+                with ThreadPoolExecutor(16) as people:
+                    answers = list(people.map(lambda _: ask("/healthz", {}), range(16)))
+                assert {answer.status_code for answer in answers} == {200}
+                asked += len(answers)
+                return len(list(tmp_path.glob("marginalia-metrics-*/histogram_*.db"))) >= 3  # and that of the master
+
+            wait_until(both_have_answered)
+            for _ in range(3):
+                text = ask("/metrics", {"Authorization": f"Bearer {TOKEN}"}).text
+                assert f'marginalia_request_seconds_count{{call="page",status="2xx"}} {asked}.0' in text
+                asked += 1  # this one
+            assert "marginalia_database_up 0.0" in text  # it has no tables
             with ThreadPoolExecutor(16) as people:
-                assert {answer.status_code for answer in people.map(ask, ["/healthz"] * 32)} == {200}
-            assert ask("/healthz", {}).status_code == 200
-            ask(f"/api/v1/projects/{SLUG}/?q=the-words")
+                assert {answer.status_code for answer in people.map(lambda _: ask("/healthz", SAMPLED), range(32))} == {
+                    200
+                }
+            ask(f"/api/v1/projects/{SLUG}/?q=the-words", SAMPLED)
             failed = ask("/login/", SAMPLED | {"X-Request-ID": "from-the-proxy"})
-            assert failed.status_code == 500  # it has no tables
+            assert (failed.status_code, failed.headers["X-Request-ID"]) == (500, "from-the-proxy")
+    assert not list(tmp_path.glob("marginalia-metrics-*"))
     spans = received.spans()
     by_name = {span.name: span for span in spans}
     assert by_name.keys() == {"GET /healthz", "GET /api/v1/projects/<slug:slug>/", "GET /login/"}
@@ -68,7 +87,8 @@ def test_requests_arrive_by_route_and_are_sampled(tmp_path: Path) -> None:
     assert not [word for word in (SLUG, "the-words", "no such table", "httpx", "127.0.0.1") if word.encode() in sent]
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     [line] = [line for line in lines if line["logger"] == "django.request"]
-    assert (line["trace_id"], line["span_id"]) == (TRACE_ID, login.span_id)
+    assert (line["trace_id"], line["span_id"], line["request_id"]) == (TRACE_ID, login.span_id, "from-the-proxy")
+    assert "no such table" in line["exception"]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -188,3 +208,6 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
     with pytest.raises(CommandError, match=r"^OTEL_EXPORTER_OTLP_ENDPOINT is set.*requirements-traces\.txt$"):
         call_command("worker", "--drain")
+
+
+TOKEN = "a-token-of-some-length"

@@ -56,6 +56,8 @@ def test_items_come_in_unread(store: Store, project: Project) -> None:
     assert references.bring(item.media for item in items.values()) == {}
     suffixes = sorted(item.media.rpartition(".")[2] for item in items.values())
     assert suffixes == ["jpg", "png", "png"]
+    with pytest.raises(ValidationError, match="The items of this project are texts"):
+        make_source(make_project("texts"), f"s3://{bucket}", store.options, by_reference=True)
 
 
 def test_a_full_look_notices_changed_files(store: Store, project: Project) -> None:
@@ -127,11 +129,6 @@ def test_an_import_says_that_gold_items_stand_out(store: Store, project: Project
     assert project.items.filter(gold=3).count() == 1
     assert reasons["1.jsonl"] == ""
     assert reasons["2.jsonl"].startswith("Annotators can tell gold items whose files are here")
-
-
-def test_texts_do_not_stay(store: Store) -> None:
-    with pytest.raises(ValidationError, match="The items of this project are texts"):
-        make_source(make_project(), f"s3://{store.bucket()}", store.options, by_reference=True)
 
 
 def test_rows_of_a_bucket_name_files(store: Store, project: Project) -> None:

@@ -1,23 +1,30 @@
-"""Test that a damaged copy of a stored file is fetched again, and that the stored file stays unchanged."""
+"""Test that copies of stored files that are damaged or gone are fetched again, and that the stored file stays
+unchanged.
+"""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from damages import WAYS, Damage, flip, halve, lose
-from factories import make_project
+from factories import make_items, make_open_batch, make_project
+from pages import make_version
 
-from labeling.models import Project
+from labeling.models import Batch, Project
+from labeling.steps.batch_tasks import Picked, TaskFacts
 from labeling.storage import media
 from labeling.storage.arrays import stored
+from labeling.storage.arrays.batch_plan import Plan
 from labeling.storage.arrays.damage import name_of
-from labeling.storage.arrays.features import RowSum, append_rows, rewrite_rows
+from labeling.storage.arrays.features import BROUGHT_ROWS, RowSum, append_rows, rewrite_rows
 from labeling.storage.arrays.files import ProjectFiles, check_array, load_array, save_array
 from labeling.storage.arrays.stored import PoolMap
 from labeling.storage.disk.files import FileDamaged, FileMissing
 
 pytestmark = pytest.mark.django_db
+
 ROWS = np.arange(3000 * 4, dtype=np.float32).reshape(-1, 4)
 PARTS = [RowSum.of(start, ROWS[start : start + 500]) for start in range(0, 3000, 500)]
 
@@ -34,7 +41,7 @@ def in_store(settings: Any, path: Path) -> Path:
 
 
 @pytest.mark.parametrize("damage", WAYS)
-def test_a_copy_of_an_array_is_fetched_anew(project: Project, damage: Damage) -> None:
+def test_copies_of_an_array_an_archive_and_an_item_s_file_are_fetched_anew(project: Project, damage: Damage) -> None:
     path = ProjectFiles(project).root / "joins.npy"
     save_array(path, ROWS)
     damage(path)
@@ -42,6 +49,19 @@ def test_a_copy_of_an_array_is_fetched_anew(project: Project, damage: Damage) ->
     damage(path)
     check_array(path)
     np.testing.assert_array_equal(load_array(path, mmap=True), ROWS)
+    path = ProjectFiles(project).map(1)
+    stored.save(path, PoolMap(ROWS, ROWS[:, 0], ROWS[:, 1]))
+    damage(path)
+    found = stored.load(path, PoolMap)
+    assert found is not None
+    np.testing.assert_array_equal(found.places, ROWS)
+    name = media.file_name(project.pk, "images", b"content of it", ".png")
+    media.write_content(name, b"content of it")
+    media.flush()
+    damage(media.path_of(name))
+    assert media.local(name).read_bytes() == b"content of it"
+    damage(media.path_of(name))
+    assert media.read_content(name, 0, {}) == b"content of it"
 
 
 @pytest.mark.parametrize("damage", [halve, flip])
@@ -96,22 +116,34 @@ def test_rows_that_the_store_has_lost_are_written_again(project: Project, settin
     np.testing.assert_array_equal(files.features_of(rows=3010, dim=4, dtype=ROWS.dtype)[3000:3010], ROWS[:10])
 
 
-@pytest.mark.parametrize("damage", WAYS)
-def test_a_copy_of_an_item_s_file_is_fetched_anew(project: Project, damage: Damage) -> None:
-    name = media.file_name(project.pk, "images", b"content of it", ".png")
-    media.write_content(name, b"content of it")
-    media.flush()
-    damage(media.path_of(name))
-    assert media.local(name).read_bytes() == b"content of it"
-    damage(media.path_of(name))
-    assert media.read_content(name, 0, {}) == b"content of it"
+@pytest.fixture(autouse=True)
+def object_store(settings: Any, tmp_path: Path) -> None:
+    settings.OBJECT_STORE = f"file://{tmp_path}/store"
 
 
-@pytest.mark.parametrize("damage", WAYS)
-def test_a_copy_of_an_archive_is_fetched_anew(project: Project, damage: Damage) -> None:
-    path = ProjectFiles(project).map(1)
-    stored.save(path, PoolMap(ROWS, ROWS[:, 0], ROWS[:, 1]))
-    damage(path)
-    found = stored.load(path, PoolMap)
-    assert found is not None
-    np.testing.assert_array_equal(found.places, ROWS)
+def forget_copies(data_dir: Path) -> None:
+    shutil.rmtree(data_dir / "projects")
+
+
+def test_single_rows_of_the_features_are_brought(data_dir: Path) -> None:
+    files = ProjectFiles(make_project())
+    block = np.arange(3 * BROUGHT_ROWS * 2, dtype=np.float32).reshape(-1, 2)
+    append_rows(files.features(0), rows_before=0, block=block)
+    forget_copies(data_dir)
+    features = files.features_of(rows=len(block), dim=2, dtype=np.dtype(np.float32))
+    for rows in (np.array([5, 2 * BROUGHT_ROWS]), np.array([5, BROUGHT_ROWS])):
+        np.testing.assert_array_equal(features[rows], block[rows])
+
+
+def test_tasks_bear_the_likeliest_classes(data_dir: Path) -> None:
+    project = make_project(show_predictions=True)
+    version = make_version(make_open_batch(project, make_items(project, 2)), 1)
+    files = ProjectFiles(project)
+    for name, dtype in (("margins", float), ("best", int), ("confidence", float)):
+        save_array(files.pool(version, name), np.zeros(2, dtype))
+    save_array(files.pool(version, "likely"), np.array([[1, 0], [0, 1]], np.int16))
+    forget_copies(data_dir)
+    rows = np.arange(2)
+    plan = Plan(rows, rows > 5, rows > 5, rows, rows, rows, 2, 1.0)
+    facts = TaskFacts(project, Batch(project=project, number=2), Picked(plan, {}, version), size=2)
+    assert [of_row["likely"] for of_row in facts.of_further([0, 1], [0, 1])] == ["1 0", "0 1"]

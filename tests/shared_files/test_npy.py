@@ -1,4 +1,4 @@
-"""Test array files: numpy reads them, and every changed bit is detected."""
+"""Test array files: numpy reads them, every changed bit is detected, and large ones are flushed in small parts."""
 
 import os
 from pathlib import Path
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labeling.storage.disk import npy
-from labeling.storage.disk.files import FileDamaged, FileMissing, replacing
+from labeling.storage.disk.files import STEADY_BYTES, FileDamaged, FileMissing, replacing
 
 ARRAYS = [
     np.arange(300_000, dtype=np.float64),
@@ -27,13 +27,13 @@ def written(path: Path, array: np.ndarray) -> Path:
     return path
 
 
-@pytest.mark.parametrize("array", ARRAYS)
-def test_what_is_written_is_read_by_numpy_too(tmp_path: Path, array: np.ndarray) -> None:
-    path = written(tmp_path / "a.npy", array)
-    for read in (npy.load(path), npy.load(path, mmap=True), np.load(path)):
-        assert read.dtype == array.dtype
-        np.testing.assert_array_equal(read, array)
-    npy.check_array(path)
+def test_what_is_written_is_read_by_numpy_too(tmp_path: Path) -> None:
+    for array in ARRAYS:
+        path = written(tmp_path / "a.npy", array)
+        for read in (npy.load(path), npy.load(path, mmap=True), np.load(path)):
+            assert read.dtype == array.dtype
+            np.testing.assert_array_equal(read, array)
+        npy.check_array(path)
 
 
 @given(place=st.floats(0, 1, exclude_max=True))
@@ -71,3 +71,18 @@ def test_a_file_that_is_not_there_is_missing(tmp_path: Path) -> None:
         npy.load(tmp_path / "a.npy")
     with pytest.raises(FileNotFoundError):
         npy.load(tmp_path / "a.npy")
+
+
+@pytest.mark.parametrize("piece", [100_000, 3 * STEADY_BYTES])
+def test_no_more_than_some_megabytes_wait_for_the_disk_at_once(
+    piece: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda file: (synced.append(os.fstat(file).st_size), fsync(file)))
+    content = os.urandom(piece) * (6 * STEADY_BYTES // piece)
+    with replacing(tmp_path / "file") as file:
+        for start in range(0, len(content), piece):
+            file.write(content[start : start + piece])
+    assert (tmp_path / "file").read_bytes() == content
+    assert max(after - before for before, after in zip([0, *synced], synced, strict=False)) <= STEADY_BYTES

@@ -36,16 +36,9 @@ def api(images: Project) -> APIClient:
 
 def form_of(store: Store, bucket: str) -> dict[str, str]:
     return {
-        "name": "Cameras",
-        "address": f"s3://{bucket}",
-        "key": f"{SECRET}-key",
-        "secret": SECRET,
-        "endpoint": store.endpoint,
-        "content": "media",
-        "folders": "truth",
-        "schedule": "hour",
-        "full_schedule": "week",
-    }
+        "name": "Cameras", "address": f"s3://{bucket}", "key": f"{SECRET}-key", "secret": SECRET, "content": "media",
+        "endpoint": store.endpoint, "folders": "truth", "schedule": "hour", "full_schedule": "week",
+    }  # fmt: skip
 
 
 def test_a_source_is_added_tested_paused_and_removed(store: Store, images: Project) -> None:

@@ -59,7 +59,7 @@ def test_a_bucket_is_listed_from_a_key_on(store: Store) -> None:
     assert [each.key for each in remote_at(f"s3://{bucket}", store.options).entries("photos/1099.png")] == []
 
 
-def test_a_file_is_read_within_a_limit(store: Store, tmp_path: Path) -> None:
+def test_a_file_is_read_within_a_limit_and_a_bucket_that_is_missing_is_told(store: Store, tmp_path: Path) -> None:
     bucket = store.bucket()
     store.fill(bucket, {"a b/ä.txt": b"content", "empty": b""})
     remote = remote_at(f"s3://{bucket}/a b", store.options)
@@ -69,16 +69,11 @@ def test_a_file_is_read_within_a_limit(store: Store, tmp_path: Path) -> None:
     remote.save("ä.txt", tmp_path / "copy", limit=7)
     assert (tmp_path / "copy").read_bytes() == b"content"
     assert remote_at(f"s3://{bucket}/empty", store.options).read("", limit=7) == b""
-    with pytest.raises(SourceProblem) as caught:
-        remote.read("ä.txt", limit=6)
-    assert caught.value.reason == Reason.SIZE
-    with pytest.raises(SourceProblem) as caught:
-        remote.read("ä.txt", limit=7, etag='"other"')
-    assert caught.value.reason == Reason.CHANGED
+    for arguments, reason in (({"limit": 6}, Reason.SIZE), ({"limit": 7, "etag": '"other"'}, Reason.CHANGED)):
+        with pytest.raises(SourceProblem) as caught:
+            remote.read("ä.txt", **arguments)
+        assert caught.value.reason == reason
     assert problem(remote, "nothing").reason == Reason.FILE
-
-
-def test_a_bucket_that_is_missing(store: Store) -> None:
     found = problem(remote_at("s3://no-such-bucket/x", store.options))
     assert (found.reason, found.passes) == (Reason.PLACE, False)
     assert "There is no bucket no-such-bucket" in str(found)

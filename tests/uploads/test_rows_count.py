@@ -47,14 +47,19 @@ def finish(project: Project) -> None:
         import_items(Step(job, gives_way=False))
 
 
-def test_texts_of_items_are_counted() -> None:
+def test_texts_of_items_and_answers_that_come_in_are_counted() -> None:
     project = make_project()
-    assert send(manager(project), texts(10))["accepted"] == 10
+    client = manager(project)
+    assert send(client, texts(10))["accepted"] == 10
     counted = rows_of(project)
     assert 10 * len(TEXT) < counted < 50 * len(TEXT)
     assert quota.use_of(project).total == counted
     status = quota.use_of(project)
     assert status.media == status.waiting == 0
+    answers = [{"annotator": f"u{number}", "value": "1"} for number in range(50)]
+    row = {"external_id": "z0", "data": {"text": TEXT}, "label": "1", "annotations": answers}
+    assert send(client, [row])["labeled"] == 1
+    assert rows_of(project) - counted - counted // 10 >= 50 * quota.ANSWER_BYTES - 10
 
 
 def test_texts_for_which_there_is_no_room_are_refused(settings: Any) -> None:
@@ -68,17 +73,6 @@ def test_texts_for_which_there_is_no_room_are_refused(settings: Any) -> None:
     assert "rows in the database 6" in refused["detail"]
     assert project.items.count() == 300
     assert quota.use_of(project).total < 1 << 20
-
-
-def test_answers_that_come_in_are_counted() -> None:
-    project = make_project()
-    client = manager(project)
-    send(client, texts(1))
-    bare = rows_of(project)
-    answers = [{"annotator": f"u{number}", "value": "1"} for number in range(50)]
-    row = {"external_id": "z0", "data": {"text": TEXT}, "label": "1", "annotations": answers}
-    assert send(client, [row])["labeled"] == 1
-    assert rows_of(project) - 2 * bare >= 50 * quota.ANSWER_BYTES - 10
 
 
 def test_a_copy_counts_for_itself() -> None:
@@ -121,7 +115,8 @@ def test_every_version_of_the_guidelines_is_counted(settings: Any) -> None:
     assert project.guidelines_version == 6
 
 
-def test_guidelines_that_are_too_long_are_refused_beside_the_field() -> None:
+def test_guidelines_that_are_too_long_or_for_which_there_is_no_room_are_refused_beside_the_field(settings: Any) -> None:
+    settings.PROJECT_STORAGE_MB = 1
     project = make_project()
     client = manager(project)
     text = "x" * (MAX_GUIDELINES + 1)
@@ -129,12 +124,6 @@ def test_guidelines_that_are_too_long_are_refused_beside_the_field() -> None:
     assert (answer.status_code, list(answer.json()["fields"])) == (400, ["guidelines"])
     page = client.post("/new/", {"name": "B", "slug": "b", "kind": "text", "guidelines": text, "classes": "a\nb"})
     assert "guidelines" in errors_of(page)
-
-
-def test_the_page_of_the_guidelines_says_that_there_is_no_room(settings: Any) -> None:
-    settings.PROJECT_STORAGE_MB = 1
-    project = make_project()
-    client = manager(project)
     quota.count(project, rows=(1 << 20) - 10)
     page = client.post("/p/digits/settings/guidelines/", {"guidelines": "Look at the beak."})
     assert page.status_code == 400

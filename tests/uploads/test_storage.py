@@ -123,38 +123,25 @@ def test_what_comes_in_is_counted_and_the_upload_no_more(kind: str) -> None:
 
 
 @usual
-@pytest.mark.parametrize("way", ["page", "API", "API body"])
-def test_a_file_for_which_there_is_no_room_is_refused_before_it_is_stored(way: str, settings: Any) -> None:
+def test_a_file_for_which_there_is_no_room_is_refused_before_it_is_stored(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings.PROJECT_STORAGE_MB = 1
     project = make_project()
     content = b"id,text\n" + b"x" * (2 * MIB)
-    api = manager(project)
-    if way == "page":
-        client = Client()
-        client.force_login(project.memberships.get().user)
-        answer = client.post(PAGE, {"file": SimpleUploadedFile("a.csv", content)})
-        told = errors_of(answer)["file"]
-    elif way == "API":
-        answer = send(api, content, "a.csv")
-        told = answer.json()["detail"]
-    else:
-        answer = api.post(API, content, content_type="application/x-ndjson")
-        told = answer.json()["detail"]
-    assert answer.status_code == 400
-    assert "This project may take 1.0 MB, and there is no room for 2.0 MB more: media take 0 KB" in told
-    assert "ask the operator for more room" in told
-    consistent(project)
-    assert not ItemImport.objects.exists()
-
-
-@usual
-def test_a_large_form_is_refused_before_it_is_spooled(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings.PROJECT_STORAGE_MB = 1
-    project = make_project()
+    api, client = manager(project), Client()
+    client.force_login(project.memberships.get().user)
+    page = client.post(PAGE, {"file": SimpleUploadedFile("a.csv", content)})
+    answers = [send(api, content, "a.csv"), api.post(API, content, content_type="application/x-ndjson")]
+    assert [answer.status_code for answer in (page, *answers)] == [400] * 3
+    for told in (errors_of(page)["file"], *(answer.json()["detail"] for answer in answers)):
+        assert "This project may take 1.0 MB, and there is no room for 2.0 MB more: media take 0 KB" in told
+        assert "ask the operator for more room" in told
     monkeypatch.setattr(uploads, "_link_or_write", lambda *_: pytest.fail("It was stored."))
-    answer = send(manager(project), b"id,text\n" + b"x" * (4 * MIB), "a.csv")
+    answer = send(api, b"id,text\n" + b"x" * (4 * MIB), "a.csv")  # a large form is not spooled
     assert "no room for 4.0 MB more" in answer.json()["detail"]
     consistent(project)
+    assert not ItemImport.objects.exists()
 
 
 @usual
@@ -180,13 +167,19 @@ def test_so_much_may_wait_at_once(settings: Any, monkeypatch: pytest.MonkeyPatch
 
 
 @usual
-def test_an_import_that_passes_the_limit_stops_there(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_import_that_passes_the_limit_stops_there_and_a_strict_one_takes_nothing_in(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings.PROJECT_STORAGE_MB = 1
     monkeypatch.setattr(ImageKind, "chunk", 3)
     project = make_project(kind="image")
-    client = manager(project)
+    client, content = manager(project), zip_of(20)
     # 20 images of 30 KB each: with the upload itself they are more than a megabyte.
-    answer = send(client, zip_of(20))
+    answer = client.post(API, {"file": SimpleUploadedFile("a.zip", content), "strict": "1"}, format="multipart")
+    assert answer.json()["detail"].startswith("This project may take 1.0 MB")
+    assert not Item.objects.exists()
+    consistent(project)
+    answer = send(client, content)
     assert answer.status_code == 400
     told = answer.json()["detail"]
     assert told.startswith("The 12 items before that are imported. This project may take 1.0 MB, and there is ")
@@ -195,30 +188,9 @@ def test_an_import_that_passes_the_limit_stops_there(settings: Any, monkeypatch:
     consistent(project)
     assert Job.objects.filter(kind=Job.Kind.ENCODE).exists(), "what is in goes on into the pool"
     Project.objects.update(storage_limit_mb=2)
-    assert send(client, zip_of(20)).json()["accepted"] == 8, "with more room the same file brings the rest"
+    assert send(client, content).json()["accepted"] == 8, "with more room the same file brings the rest"
+    assert quota.use_of(Project.objects.get()).limit == 2 * MIB
     consistent(project)
-
-
-@usual
-def test_a_strict_import_that_would_pass_the_limit_takes_nothing_in(
-    settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings.PROJECT_STORAGE_MB = 1
-    monkeypatch.setattr(ImageKind, "chunk", 3)
-    project = make_project(kind="image")
-    file = SimpleUploadedFile("a.zip", zip_of(20))
-    answer = manager(project).post(API, {"file": file, "strict": "1"}, format="multipart")
-    assert answer.json()["detail"].startswith("This project may take 1.0 MB")
-    assert not Item.objects.exists()
-    consistent(project)
-
-
-@usual
-def test_a_project_may_have_a_limit_of_its_own(settings: Any) -> None:
-    settings.PROJECT_STORAGE_MB = 1
-    project = make_project(kind="image", storage_limit_mb=3)
-    assert send(manager(project), zip_of(20)).json()["accepted"] == 20
-    assert quota.use_of(project).limit == 3 * MIB
 
 
 @usual

@@ -49,22 +49,17 @@ def test_a_length_that_is_too_large_is_refused_before_a_byte_is_read(settings: A
         (UnreadablePostError("gone"), "interrupted"),
         (OSError(errno.ENOSPC, "No space left on device"), "disk is full"),
         (OSError(errno.EIO, "Input/output error"), "cannot store"),
+        (None, "interrupted"),  # a body that is shorter than it said
     ],
 )
-def test_what_breaks_on_the_way_in_gives_one_line_and_leaves_nothing(error: OSError, says: str) -> None:
+def test_what_breaks_on_the_way_in_gives_one_line_and_leaves_nothing(error: OSError | None, says: str) -> None:
     def chunks() -> Iterator[bytes]:
         yield ROWS
-        raise error
+        if error:
+            raise error
 
     with pytest.raises(ValidationError, match=says):
-        receive(chunks=chunks())
-    assert left() == []
-    assert not ItemImport.objects.exists()
-
-
-def test_a_body_that_is_shorter_than_it_said_is_not_taken_for_whole() -> None:
-    with pytest.raises(ValidationError, match="interrupted"):
-        receive(length=len(ROWS) + 1)
+        receive(chunks=chunks(), length=len(ROWS) + 1)
     assert left() == []
     assert not ItemImport.objects.exists()
 
@@ -118,16 +113,13 @@ def test_an_import_that_takes_long_is_left_to_the_worker(monkeypatch: pytest.Mon
     assert given.state == ItemImport.State.RUNNING
 
 
-@pytest.mark.parametrize(
-    ("name", "shown"),
-    [
-        ("C:\\photos\\a.zip", "a.zip"),
-        ("../../etc/a.zip", "a.zip"),
-        ("a\x00\u202eb.zip", "ab.zip"),
-        ("", "upload"),
-        ("x" * 300 + ".zip", "x" * 196 + ".zip"),
-        ("日本語.zip", "日本語.zip"),
-    ],
-)
-def test_names_are_kept_plain(name: str, shown: str) -> None:
-    assert uploads.sanitize_filename(name) == shown
+def test_names_are_kept_plain() -> None:
+    for name, shown in {
+        "C:\\photos\\a.zip": "a.zip",
+        "../../etc/a.zip": "a.zip",
+        "a\x00\u202eb.zip": "ab.zip",
+        "": "upload",
+        "x" * 300 + ".zip": "x" * 196 + ".zip",
+        "日本語.zip": "日本語.zip",
+    }.items():
+        assert uploads.sanitize_filename(name) == shown
