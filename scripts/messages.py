@@ -106,10 +106,9 @@ def of_templates() -> Iterator[Text]:
         name, source = str(path.relative_to(ROOT)), path.read_text(encoding="utf-8")
         for node in _nodes(engines["django"].from_string(source).template.nodelist):
             if isinstance(node, TranslateNode) and node.filter_expression.var.literal is not None:
-                yield (
-                    str(node.filter_expression.var.literal).replace("%", "%%"),
-                    name,
-                )  # Python marks the values of variables
+                text = str(node.filter_expression.var.literal).replace("%", "%%")
+                # Python marks the values of variables
+                yield text, name, node.message_context and str(node.message_context.var)
             elif isinstance(node, BlockTranslateNode):
                 one = node.render_token_list(node.singular)[0]
                 many = node.render_token_list(node.plural)[0] if node.plural else ""

@@ -76,13 +76,13 @@ def test_a_model_and_labels_are_taken_out(open_page: Any, screenshot: Any) -> No
         assert json.loads(archive.read("manifest.json"))["version"] == 1
         assert safetensors.numpy.load(archive.read("model.safetensors"))
 
-    go(page, "Batches")
+    go(page, "Insights")
     page.get_by_role("link", name="1", exact=True).click()
     expect(page.get_by_role("heading", name="How it was picked")).to_be_visible()
     page.get_by_text("Why each task was picked").click()
     expect(page.locator("tbody tr").filter(has_text="control").first).to_be_visible()
 
-    go(page, "Items", "Export")
+    go(page, "Data", "Export")
     counted = page.locator("#counted")
     expect(counted).to_have_text("20 rows")
     expect(page.get_by_role("button", name="Count the rows")).to_be_hidden()  # scripts are there

@@ -65,7 +65,7 @@ def test_from_a_new_project_to_people_who_label_it(
         with page.expect_download() as download:
             page.get_by_role("link", name="Download as CSV").click()
         assert "notes.png" in download.value.path().read_text()
-        go(page, "Items", "Import")
+        go(page, "Data", "Import")
         expect(page.get_by_text("60 items in the pool.")).to_be_visible(timeout=60_000)
         screenshot(page, "manager-imported", full=True)
         page.get_by_role("link", name="see how the batch goes").first.click()
@@ -91,7 +91,7 @@ def test_from_a_new_project_to_people_who_label_it(
     assert (Project.objects.get().batch_size, Project.objects.get().hourly_cost) == (30, 30)
 
     # Somebody who labels, with an account made at the link that is read from the page.
-    go(page, "Members")
+    go(page, "Settings", "Members")
     page.get_by_role("button", name="Make a link").click()
     expect(page.get_by_role("heading", name="The invitation is ready")).to_be_visible()
     link = page.get_by_label("Send this link").input_value()
@@ -111,13 +111,13 @@ def test_from_a_new_project_to_people_who_label_it(
         other.close()
 
     # And out again.
-    go(page, "Members")
+    go(page, "Settings", "Members")
     page.get_by_role("button", name="Change annie").click()
     page.get_by_role("link", name="Remove annie").click()
     page.get_by_role("button", name="Remove annie").click()
     expect(page.get_by_text("annie is no longer a member")).to_be_visible()
 
-    go(page, "Overview")
+    go(page, "Home")
     page.get_by_role("button", name="Pause").click()
     expect(page.get_by_text("Paused: annotators get no items until you start again.")).to_be_visible()
     page.get_by_role("button", name="Start").click()
@@ -156,7 +156,7 @@ def test_a_manager_watches_a_batch_and_how_it_goes(open_page: Any, screenshot: A
     expect(page.get_by_text("annie at work")).to_be_visible(timeout=BY_ITSELF)
     expect(page.get_by_role("img", name="2 answered")).to_be_visible()
     screenshot(page, "manager-watching", full=True)
-    go(page, "Batches", "Pace and people")
+    go(page, "Insights", "Pace and people")
     expect(page.get_by_role("img", name="2 answers within")).to_be_visible()
     page.get_by_text("The figures").first.click()
     expect(page.get_by_role("columnheader", name="Answers").first).to_be_visible()

@@ -89,7 +89,7 @@ def label_batch(page: Page) -> None:
 
 def export_rows(page: Page) -> list[dict[str, str]]:
     """Do step 6 of the tutorial."""
-    go(page, "Items", "Export")
+    go(page, "Data", "Export")
     with page.expect_download() as download:
         page.get_by_role("button", name="Download CSV").click()
     with Path(download.value.path()).open(newline="", encoding="utf-8-sig") as file:

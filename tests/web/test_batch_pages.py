@@ -1,7 +1,6 @@
 """Test the pages of batches and of their selection."""
 
 import datetime
-import re
 import uuid
 
 import pytest
@@ -12,7 +11,6 @@ from pages import make_history, make_version, manager, member, text_of
 from labeling.models import Batch, Project, Role
 from labeling.queue import queue, submitting
 from labeling.queue.answer import Answer
-from tests.extent import some
 
 pytestmark = pytest.mark.django_db
 
@@ -107,10 +105,3 @@ def test_seeds_and_hashes_stand_in_a_fold_below_the_tasks() -> None:
     client = manager(project)
     assert '<details class="fold" id="tasks">' in client.get(address(project, 2)).content.decode()
     assert '<details class="fold" id="tasks" open>' in client.get(address(project, 2) + "?part=").content.decode()
-
-
-@pytest.mark.parametrize("title", some(["Batches", "Items", "Models", "Settings", "Members", "Review"], 3))
-def test_a_tab_opens_a_page_of_its_name(title: str) -> None:
-    client = manager(make_project())
-    [url] = re.findall(rf'<li><a href="([^"]+)">{title}</a></li>', client.get("/p/digits/").content.decode())
-    assert f"<h1>{title}</h1>" in client.get(url).content.decode()

@@ -328,11 +328,3 @@ def test_a_new_link_replaces_the_old_one() -> None:
     Invitation.objects.update(closed_at=timezone.now())
     assert "no longer open" in text_of(client.post(path, follow=True))
     assert Client().get(new).status_code == 404
-
-
-def test_members_are_a_tab_of_those_who_may_see_them() -> None:
-    project = make_project()
-    for role in Role:
-        page = member(project, role).get(reverse("project", args=[project.slug])).content.decode()
-        tabs = page.partition('class="sections"')[2].partition("</nav>")[0]
-        assert (f'href="{address(project)}"' in tabs) == (role in (Role.MANAGER, Role.AUDITOR))

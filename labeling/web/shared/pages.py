@@ -144,22 +144,11 @@ class Section:
     shown: Callable[[Project], bool] = lambda project: True
 
 
-# Groups of pages by their purpose. A page outside the navigation belongs to the section of its parent page.
-GROUPS: tuple[tuple[str, tuple[Section, ...]], ...] = (
-    (_("Overview"), (Section("project", _("Overview")),)),
-    (_("Label"), (Section("label", _("Label"), lambda project: not project.archived_at),)),
-    (_("Review"), (Section("project-review", _("Review")),)),
+# The places of a project, each with its pages. A page outside the navigation belongs to the section of its parent page.
+PLACES: tuple[tuple[str, tuple[Section, ...]], ...] = (
+    (_("Home"), (Section("project", _("Overview")), Section("project-finish", _("Finish")))),
     (
-        _("Batches"),
-        (
-            Section("project-batches", _("Batches")),
-            Section("project-progress", _("Pace and people")),
-            Section("project-agreement", _("Agreement")),
-            Section("project-copies", _("Near-copies"), lambda project: project.near_copies > 0),
-        ),
-    ),
-    (
-        _("Items"),
+        _("Data"),
         (
             Section("project-items", _("Items")),
             Section("project-import", _("Import")),
@@ -168,19 +157,29 @@ GROUPS: tuple[tuple[str, tuple[Section, ...]], ...] = (
             Section("project-datasets", _("Dataset versions")),
         ),
     ),
+    (_("Review"), (Section("project-review", _("Review")),)),
+    (
+        _("Insights"),
+        (
+            Section("project-batches", _("Batches")),
+            Section("project-progress", _("Pace and people")),
+            Section("project-agreement", _("Agreement")),
+            Section("project-copies", _("Near-copies"), lambda project: project.near_copies > 0),
+        ),
+    ),
     (_("Models"), (Section("project-models", _("Versions")), Section("project-privacy", _("Privacy")))),
-    (_("Finish"), (Section("project-finish", _("Finish")),)),
     (
         _("Settings"),
         (
             Section("project-settings", _("General")),
-            Section("project-guidelines-edit", _("Guidelines")),
             Section("project-classes", _("Classes")),
+            Section("project-guidelines-edit", _("Guidelines")),
+            Section("project-members", _("Members")),
             Section("project-webhooks", _("Webhooks")),
+            Section("project-auditlog", _("Audit log")),
             Section("project-manage", _("Archive, copy, delete")),
         ),
     ),
-    (_("Members"), (Section("project-members", _("Members")), Section("project-auditlog", _("Audit log")))),
 )
 
 
@@ -194,7 +193,7 @@ def ability_to_open(name: str) -> Ability:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A link of the navigation. `current`, for `aria-current`: "page", "true" for the page's group, or ""."""
+    """A link of the navigation. `current`, for `aria-current`: "page", "true" for the page's place, or ""."""
 
     title: str
     url: str
@@ -202,17 +201,17 @@ class Way:
 
 
 def ways_of(membership: Membership, section: str) -> tuple[list[Way], list[Way]]:
-    """Return the groups that the member may open, and the pages of the current group, if several."""
+    """Return the places that the member may open, and the pages of the current place, if several."""
     project = membership.project
-    groups: list[Way] = []
+    places: list[Way] = []
     pages: list[Way] = []
-    for title, sections in GROUPS:
+    for title, sections in PLACES:
         allowed = [each for each in sections if membership.can(ability_to_open(each.name)) and each.shown(project)]
         if not allowed:
             continue
         names = [each.name for each in allowed]
         current = "" if section not in names else "page" if section == names[0] else "true"
-        groups.append(Way(gettext(title), reverse(names[0], args=[project.slug]), current))
+        places.append(Way(gettext(title), reverse(names[0], args=[project.slug]), current))
         if current and len(allowed) > 1:
             pages = [
                 Way(
@@ -220,7 +219,7 @@ def ways_of(membership: Membership, section: str) -> tuple[list[Way], list[Way]]
                 )
                 for each in allowed
             ]
-    return groups, pages
+    return places, pages
 
 
 def render_page(
@@ -232,20 +231,22 @@ def render_page(
     section: str,
     status: int | None = None,
 ) -> HttpResponse:
-    """Render a page of the project in `section` (the name of its address), with the links that the member may open.
+    """Render a page of the project in `section` (the name of its address, or "label"), with the links that the member
+    may open.
 
     Templates ask `can`, by the keys of abilities: `can.members_change`. Without a `status`, it is 400 if a form of the
     context has errors.
     """
     project = membership.project
-    ways, pages = ways_of(membership, section)
+    places, pages = ways_of(membership, section)
     shared = {
         "project": project,
         "kind": kinds.of(project),
         "membership": membership,
         "can": {ability.key: True for ability in membership.abilities},
-        "ways": ways,
+        "places": places,
         "pages": pages,
+        "section": section,
     }
     if status is None:
         status = 400 if any(isinstance(each, BaseForm) and each.errors for each in context.values()) else 200
