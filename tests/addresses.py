@@ -26,7 +26,7 @@ LIKE_OTHERS = {"mfa_remove_webauthn"}
 # They answer with data.
 DATA = {
     "label-classes", "label-guidelines", "label-today", "label-worker", "project-consequence",
-    "project-import-progress", "project-item-classes",
+    "project-find", "project-import-progress", "project-item-classes",
 }  # fmt: skip
 # For programs.
 PROGRAMS = {"schema", "healthz", "readyz", "metrics"}

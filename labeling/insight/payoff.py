@@ -5,6 +5,7 @@ uniform labeling is not charged for control items.
 """
 
 import datetime
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -20,13 +21,15 @@ from labeling.models import ModelVersion, Project
 from labeling.storage.arrays.files import ProjectFiles
 from labeling.storage.arrays.stored import LEAST_CONTROL, MISSING
 from models_store import payoff
-from models_store.payoff import Measured, NextGain
+from models_store.payoff import Measured, NextGain, OpenEstimate
 
 LEAST_VERSIONS = 3
 """The least number of versions for a learning curve."""
 MOST_TIMES = 10
 WORTH = 0.005
 """The gain in accuracy that makes a batch worth labeling, as a share of 1."""
+AGAIN = 2 * WORTH
+"""The upper end of a gain from which a batch may be worth it again, after the advice to stop."""
 
 
 class Advice(StrEnum):
@@ -96,17 +99,21 @@ def _computed(facts: PayoffFacts) -> Payoff:
     ahead = None
     if more and len(versions) >= LEAST_VERSIONS and len(items.rows) >= LEAST_CONTROL:
         ahead = Next(size, more, payoff.next_gain(measured, more))
-    advice, more_control = advise(ahead, len(items.rows)) if size else (Advice.DONE, None)
+    advice, more_control = advise(ahead, len(items.rows), lambda: _before(measured)) if size else (Advice.DONE, None)
     saved, missing, reason = labels_saved(facts, versions, used, measured, items, spent)
     number, learned, control = versions[used].number, versions[used].labels, len(items.rows)
     return Payoff(advice, control, len(versions), number, spent, saved, missing, reason, ahead, more_control, learned)
 
 
-def advise(ahead: Next | None, control: int) -> tuple[Advice, int | None]:
+def advise(
+    ahead: Next | None, control: int, before: Callable[[], OpenEstimate | None] = lambda: None
+) -> tuple[Advice, int | None]:
     """Return the advice from the expected gain, and about how many more control items an unclear case needs.
 
     The interval of the gain is half as wide with four times as many control items. The number is None if it exceeds
-    MOST_TIMES the present number: the gain is too close to WORTH.
+    MOST_TIMES the present number: the gain is too close to WORTH. `before` estimates the gain of the batch before. A
+    batch brings less than the one before: if that was almost certainly not worth it, the advice to stop stands, unless
+    the newest interval reaches AGAIN.
     """
     if ahead is None:
         return Advice.TOO_EARLY, max(0, LEAST_CONTROL - control) or None
@@ -117,8 +124,19 @@ def advise(ahead: Next | None, control: int) -> tuple[Advice, int | None]:
         return Advice.STOP, None
     if gain.value >= WORTH:
         return Advice.GO_ON, None
+    earlier = before() if gain.high < AGAIN else None
+    if earlier is not None and earlier.high is not None and earlier.high < WORTH:
+        return Advice.STOP, None
     more = round((((gain.high - gain.value) / (WORTH - gain.value)) ** 2 - 1) * control)
     return Advice.UNCLEAR, max(1, more) if more <= MOST_TIMES * control else None
+
+
+def _before(measured: Measured) -> OpenEstimate | None:
+    """Return the expected gain of the newest version's batch, as it was estimated before that version."""
+    labels = measured.labels
+    if len(labels) <= LEAST_VERSIONS:
+        return None
+    return payoff.next_gain(measured.rows(np.arange(len(labels) - 1)), int(labels[-1] - labels[-2])).expected
 
 
 def _versions(facts: PayoffFacts, items: RowLabels) -> tuple[list[ModelVersion], Measured]:

@@ -1,4 +1,4 @@
-"""The settings of a project, each declared once, in the order of the settings page.
+"""The settings of a project, each declared once, in the order of the pages.
 
 Forms, pages, the API, `create_project`, copies of projects, examples and the reference read these declarations.
 To add a setting, add a field to `labeling.models.project_settings` and a `Setting` here.
@@ -31,13 +31,13 @@ def _copies_can_be_shown(project: Project) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A setting on the settings page.
+    """A setting with a field on a page of settings.
 
     Parameters
     ----------
     name: the field of the project.
-    label, help: the texts of the settings page. Commands and the API have the help text of the field.
-    offered: whether the settings page of this project has the setting.
+    label, help: the texts of the page. Commands and the API have the help text of the field.
+    offered: whether the pages of this project have the setting.
     has_consequence: whether `labeling.web.settings.consequences` depends on the setting.
     """
 
@@ -50,11 +50,20 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of the settings page; `anchor` is its place in the page's address. All but the first are folded."""
+    """A page of settings of the project, or of the settings of the trainer, with at most twelve fields.
 
-    anchor: str
+    Parameters
+    ----------
+    name: of the page, in its address.
+    leads_to: the consequences that the page shows, by their keys in `labeling.web.settings.consequences`.
+    trainer: names of fields of `TrainConfig`, for experts.
+    """
+
+    name: str
     title: str
-    settings: tuple[Setting, ...]
+    settings: tuple[Setting, ...] = ()
+    leads_to: tuple[str, ...] = ()
+    trainer: tuple[str, ...] = ()
 
 
 SECTIONS = (
@@ -68,10 +77,17 @@ SECTIONS = (
         Setting("show_predictions", "Show annotators what the model predicts",
                 "On half of the tasks, from the next batch on. Labeling is quicker, but people tend to agree with "
                 "what they see, so only control items in the other half measure accuracy."),
+        Setting("show_suggestions", "Show annotators the suggestions that items came with",
+                "Suggestions come from the column “suggestion” of an import. They appear on half of the tasks, and "
+                "take precedence over predictions. Models do not train on them."),
         Setting("grids", "Ask about many items at once",
                 "Annotators see up to 60 items of one class, mark the wrong ones and confirm the rest. Where the "
                 "question is which class, this needs predictions or suggestions.",
                 offered=attrgetter("can_show_grids"), has_consequence=False),
+        Setting("class_proposals", "Let annotators propose classes",
+                "Annotators who skip an item because no class fits can name the missing class. You accept or dismiss "
+                "the names on the classes page.",
+                offered=lambda project: not project.asks.fixed_classes, has_consequence=False),
         Setting("control_share", "Control share",
                 "This share of each batch, 0.1 for one item in ten, is drawn at random and kept out of training: "
                 "accuracy is measured on it alone. A larger share applies to items that are imported later. With 0, "
@@ -80,15 +96,9 @@ SECTIONS = (
                 "What an hour of labeling costs you. Used to estimate the cost of each setting."),
         Setting("currency", "Currency",
                 "For example EUR."),
-    )),
-    Section("annotators", "What annotators see", (
-        Setting("class_proposals", "Let annotators propose classes",
-                "Annotators who skip an item because no class fits can name the missing class. You accept or dismiss "
-                "the names on the classes page.",
-                offered=lambda project: not project.asks.fixed_classes, has_consequence=False),
-        Setting("show_suggestions", "Show annotators the suggestions that items came with",
-                "Suggestions come from the column “suggestion” of an import. They appear on half of the tasks, and "
-                "take precedence over predictions. Models do not train on them."),
+    ), leads_to=(
+        "size", "share", "answers", "wrong", "hours", "cost", "done", "certainty", "rounds", "all-hours",
+        "all-cost",
     )),
     Section("batch", "The batch", (
         Setting("strategy", "Strategy",
@@ -112,35 +122,17 @@ SECTIONS = (
                 "annotator waits for a training. Items that no annotator has yet are picked again with the newer "
                 "model. Empty: people wait for the newest model.",
                 has_consequence=False),
-        Setting("daily_limit", "Answers a day and person",
-                "People who reach this number of answers get no more items until midnight, UTC. A member can have "
-                "another limit: see Members. Empty: no limit.",
-                has_consequence=False),
         Setting("replace_skips", "Replace items that all annotators skip",
                 "A similar item joins the open batch for each item that all annotators skip, for up to a fifth of "
                 "the batch. The batch does not wait for it.",
                 has_consequence=False),
-    )),
-    Section("near-copies", "Near-copies", (
-        Setting("near_copies", "Most near-copies of an item",
-                "Annotators see up to this many near-copies beside each item and take out those that differ. The "
-                "others get the same label. There are none in the first batch, nor with strategies that do not use "
-                "clusters. 0: none.",
-                offered=_copies_can_be_shown),
-        Setting("copy_error", "Share of near-copies that may be wrong",
-                "Near-copies get a label only as far apart as checks show that people would give at most this share, "
-                "0.1 for one in ten, another label. The smaller it is, the more checks that takes.",
-                offered=_copies_can_be_shown, has_consequence=False),
-        Setting("copy_checks", "Checks for each task",
-                "People are asked about this many near-copies for each task of a batch, 0.1 for one in ten. With 0.1 "
-                "above, at least 33 checks must agree before any near-copy gets a label.",
-                offered=_copies_can_be_shown),
-        Setting("copy_weight", "What a near-copy counts in training",
-                "An answered item counts 1. Labels of near-copies add little that is new. 0: models do not train on "
-                "them.",
-                offered=_copies_can_be_shown, has_consequence=False),
-    )),
-    Section("people", "People", (
+        Setting("deadline_hours", "Deadline, in hours",
+                "Hours after opening at which a batch may end before its last answer. Unanswered items go back to the "
+                "pool. Empty: no deadline."),
+        Setting("complete_share", "Share that must be answered",
+                "The deadline ends the batch only if this share of the answers is in, 0.9 for nine of ten."),
+    ), leads_to=("candidates", "highest-margin", "mean-margin", "clusters", "largest", "first-pass", "deadline")),
+    Section("answers", "Checking answers", (
         Setting("overlap_max", "Maximum answers per item",
                 "One more person is asked, up to this many, while an item's label is in doubt. Reliable people are "
                 "asked alone. Empty: every item gets the same number of answers."),
@@ -165,6 +157,8 @@ SECTIONS = (
                 "This share of every person's answers, 0.05 for one in twenty, is drawn at random for reviewers. With "
                 "0, reviewers get only doubtful items.",
                 has_consequence=False),
+    ), leads_to=("answers", "wrong", "hours", "cost", "done", "all-hours", "all-cost")),
+    Section("handing-out", "Handing out items", (
         Setting("lease_seconds", "Lease, in seconds",
                 "People who answer nothing for this long may lose the items they hold to others who have none left."),
         Setting("kept_ready", "Items kept ready",
@@ -175,14 +169,30 @@ SECTIONS = (
         Setting("max_seconds_per_item", "Longest time with one item, in seconds",
                 "After this time an item goes to others who have none left, even if its holder goes on answering "
                 "other items. Empty: no limit."),
-    )),
-    Section("deadline", "Deadline", (
-        Setting("deadline_hours", "Deadline, in hours",
-                "Hours after opening at which a batch may end before its last answer. Unanswered items go back to the "
-                "pool. Empty: no deadline."),
-        Setting("complete_share", "Share that must be answered",
-                "The deadline ends the batch only if this share of the answers is in, 0.9 for nine of ten."),
-    )),
+        Setting("daily_limit", "Answers a day and person",
+                "People who reach this number of answers get no more items until midnight, UTC. A member can have "
+                "another limit: see Members. Empty: no limit.",
+                has_consequence=False),
+    ), leads_to=("ready", "hold")),
+    Section("near-copies", "Near-copies", (
+        Setting("near_copies", "Most near-copies of an item",
+                "Annotators see up to this many near-copies beside each item and take out those that differ. The "
+                "others get the same label. There are none in the first batch, nor with strategies that do not use "
+                "clusters. 0: none.",
+                offered=_copies_can_be_shown),
+        Setting("copy_error", "Share of near-copies that may be wrong",
+                "Near-copies get a label only as far apart as checks show that people would give at most this share, "
+                "0.1 for one in ten, another label. The smaller it is, the more checks that takes.",
+                offered=_copies_can_be_shown, has_consequence=False),
+        Setting("copy_checks", "Checks for each task",
+                "People are asked about this many near-copies for each task of a batch, 0.1 for one in ten. With 0.1 "
+                "above, at least 33 checks must agree before any near-copy gets a label.",
+                offered=_copies_can_be_shown),
+        Setting("copy_weight", "What a near-copy counts in training",
+                "An answered item counts 1. Labels of near-copies add little that is new. 0: models do not train on "
+                "them.",
+                offered=_copies_can_be_shown, has_consequence=False),
+    ), leads_to=("copies",)),
     Section("privacy", "Privacy", (
         Setting("privacy_epsilon", "Privacy budget ε",
                 "With a budget, noise in every training hides the answer to any one item from those who see the "
@@ -196,6 +206,14 @@ SECTIONS = (
         Setting("privacy_noise", "Noise of each training",
                 "On each sum of gradients, in clipping norms. Trainings go on while the budget lasts. Empty: as much "
                 "noise as dividing the budget needs."),
+    ), leads_to=("privacy",)),
+    Section("steps", "Training steps", trainer=(
+        "epochs", "batch_size", "batch_growth", "min_steps", "max_steps", "max_seconds", "learning_rate",
+        "warmup_share", "weight_decay", "validation_share", "patience", "warm_start",
+    )),
+    Section("learning", "What the network learns", trainer=(
+        "loss", "label_smoothing", "class_balance", "secondary", "secondary_weight", "temperature",
+        "calibration_labels", "soft_labels", "learns_from", "private_layers", "augment",
     )),
 )  # fmt: skip
 

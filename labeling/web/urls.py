@@ -13,6 +13,7 @@ from labeling.web.classes import proposals
 from labeling.web.classes import views as classes
 from labeling.web.datasets import views as datasets
 from labeling.web.export import views as engineer
+from labeling.web.find import views as find
 from labeling.web.finish import views as finish
 from labeling.web.finish.certificate import certificate
 from labeling.web.imports import views as imports
@@ -89,6 +90,7 @@ urlpatterns = [
     path("account/password/", account.ChangePassword.as_view(), name="password"),
     path("account/tokens/<word:key>/revoke/", account.revoke_token, name="token-revoke"),
     path(PROJECT, project.overview, name="project"),
+    path(f"{PROJECT}find/", find.find, name="project-find"),
     path(f"{PROJECT}batches/", batches.batch_list, name="project-batches"),
     path(BATCH, batches.batch_detail, name="project-batch"),
     path(f"{PROJECT}loop/", project.set_loop, name="project-loop"),
@@ -103,6 +105,7 @@ urlpatterns = [
     path(f"{PROJECT}settings/", settings.settings, name="project-settings"),
     path(f"{PROJECT}settings/consequence/", settings.settings_consequence, name="project-consequence"),
     path(f"{PROJECT}settings/guidelines/", guidelines.edit, name="project-guidelines-edit"),
+    path(f"{PROJECT}settings/<slug:page>/", settings.settings, name="project-settings-page"),
     path(f"{PROJECT}guidelines/<int:number>/restore/", guidelines.restore, name="project-guidelines-restore"),
     path(f"{PROJECT}guidelines/images/", guidelines.images, name="project-guidelines-images"),
     path(

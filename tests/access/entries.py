@@ -29,7 +29,7 @@ NOTHING_TO_CHANGE = {
     *("api:project-archive-delete", "api:deleted-projects-post", "projects-deleted-post", "project-delete-post"),
     *("api:guidelines-images-post", "project-guidelines-images-post", "project-prediction-server-post"),
     *("project-import-post", "project-import-detail-post", "project-import-retry-post", "project-items-change-post"),
-    *("project-members-post", "project-new-post", "project-settings-post"),
+    *("project-members-post", "project-new-post", "project-settings-post", "project-settings-page-post"),
     *("project-sources-post", "project-webhooks-post"),
     *("invitation-answer-post", "login-post", "forgotten-password-post", "provider-login-post"),
     *("provider-unlink-post", "account_reauthenticate-post", "mfa_activate_totp-post", "mfa_add_webauthn-post"),

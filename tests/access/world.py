@@ -87,6 +87,7 @@ class World:
             project=theirs, user=self.users[STRANGER], role=Role.ANNOTATOR
         )
         invitations.join(invitation=used, user=make_user("newcomer"))
+        self.foreign_ids["page"] = "no-such-page"  # pages have the same names in all projects
         self.missing_ids = {
             **dict.fromkeys([*self.own_ids, "session_id"], 10**9),
             "username": "nobody-at-all",
@@ -196,6 +197,7 @@ def _fill(project: Project, annotator: User, *, leaver: str, number: int) -> dic
         "server_id": project.embedding_servers.create(address="https://ml.example.org/v1").pk,
         "source_id": make_source(project).pk,
         "webhook_id": webhook.pk,
+        "page": "batch",
         "delivery_id": webhook.deliveries.get().pk,
         "image": image.name,
         "invitation_id": invitation.pk,

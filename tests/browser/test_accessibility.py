@@ -118,7 +118,6 @@ def no_weights(page: Page) -> None:
 
 
 def wrong_settings(page: Page) -> None:
-    unfold(page)
     for field in page.locator("#settings input.figure").all():
         field.fill("-1")
     page.get_by_role("button", name="Save").click()
@@ -406,7 +405,8 @@ STATES = [
     State("project-import", "error", EMPTY, press("Import")),
     State("project-import-detail", "filled", {**DIGITS, "import_id": import_in("done")}, unfold),
     State("project-import-detail", "failed", {**DIGITS, "import_id": import_in("failed")}, unfold),
-    State("project-settings", "filled", DIGITS, unfold),
+    State("project-settings", "filled", DIGITS),
+    State("project-settings-page", "filled", {**DIGITS, "page": "batch"}, unfold),
     State("project-guidelines-edit", "preview", DIGITS, written_preview),
     State("project-settings", "error", DIGITS, wrong_settings),
     State("project-classes", "filled", DIGITS),

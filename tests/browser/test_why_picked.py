@@ -66,10 +66,9 @@ def test_settings_typed_before_the_script_is_there_are_forecast_too(open_page: A
 
 
 def test_settings_forecast_while_they_are_typed(open_page: Any) -> None:
-    page: Page = open_page(make_member(surveyed_project(), "mona", Role.MANAGER), "/p/digits/settings/")
+    page: Page = open_page(make_member(surveyed_project(), "mona", Role.MANAGER), "/p/digits/settings/batch/")
     clusters = page.locator("[data-row=clusters]")
     before = clusters.locator(".now").text_content()
-    page.locator("#batch > summary").click()
     page.get_by_label("Mean cluster size").fill("1")
     expect(clusters.locator(".was")).to_be_visible()
     expect(clusters.locator(".now")).not_to_have_text(before or "")

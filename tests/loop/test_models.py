@@ -106,7 +106,10 @@ def test_a_budget_and_a_model_that_cannot_keep_it_are_not_had_together(client: A
     assert "GaussianNB" in client.get(page).content.decode()
     response = manager.patch("/api/v1/projects/words/", {"privacy_epsilon": 4}, format="json")
     assert response.status_code == 400
-    assert "scikit-learn" in client.get(reverse("project-settings", args=["words"])).content.decode()
+    privacy = {"privacy_epsilon": "4", "privacy_delta": "1e-6", "privacy_trainings": "4"}
+    response = client.post(reverse("project-settings-page", args=["words", "privacy"]), privacy)
+    assert response.status_code == 400
+    assert "cannot be trained within a privacy budget" in response.content.decode()
 
 
 def test_yes_or_no_is_left_to_the_network(client: Any) -> None:

@@ -11,7 +11,7 @@ from labeling.models import Batch, Clustering, Project, Role
 
 pytestmark = pytest.mark.django_db
 
-PAGES = ["/p/digits/", "/p/digits/batches/3/", "/p/digits/settings/"]
+PAGES = ["/p/digits/", "/p/digits/batches/3/", "/p/digits/settings/batch/"]
 ASK = "Cluster again before the next batch"
 
 
@@ -69,7 +69,7 @@ def test_asking_and_withdrawing_on_the_pages() -> None:
     project = clustered(rows=100)
     client = manager(project)
     page = client.post("/p/digits/clustering/anew/", {"back": "settings"}, follow=True)
-    assert page.redirect_chain[-1][0] == "/p/digits/settings/"
+    assert page.redirect_chain[-1][0] == "/p/digits/settings/batch/"
     assert "The pool will be clustered again before the next batch" in text_of(page)
     assert Clustering.objects.get().anew_at is not None
     assert "Keep the present clustering" in text_of(client.get("/p/digits/"))
@@ -80,7 +80,7 @@ def test_asking_and_withdrawing_on_the_pages() -> None:
 
 def test_without_a_clustering() -> None:
     client = manager(make_project())
-    assert "The clustering" not in text_of(client.get("/p/digits/settings/"))
+    assert "The clustering" not in text_of(client.get("/p/digits/settings/batch/"))
     assert "not clustered yet" in text_of(client.post("/p/digits/clustering/anew/", follow=True))
     api: Client = client
     assert api.get("/api/v1/projects/digits/clustering/").status_code == 404

@@ -163,7 +163,7 @@ def test_what_is_saved() -> None:
     assert consequences_of(STANDING, SAVED).warnings == []
     rows = said()
     assert {key: rows[key] for key in expected} == expected
-    assert rows.keys() == NAMES.keys() - forecast.NAMES.keys() - {"copies"}
+    assert rows.keys() == NAMES.keys() - forecast.NAMES.keys()
 
 
 def test_what_would_change_stands_beside_it() -> None:

@@ -96,7 +96,7 @@ def test_several_classes_are_stated_together_or_each_by_itself() -> None:
 def test_a_goal_is_started_changed_and_stopped_unless_it_is_refused(pool: Project) -> None:
     client = manager(pool)
     Project.objects.update(overlap_max=None)
-    assert 'href="/p/pool/settings/#people"' in client.get(PAGE).content.decode()
+    assert 'href="/p/pool/settings/answers/"' in client.get(PAGE).content.decode()
     answer = client.post(PAGE, {"error": "2", "confidence": "95"})
     assert answer.status_code == 400
     assert "Set “Maximum answers per item” (overlap_max)" in text_of(answer)

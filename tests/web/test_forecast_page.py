@@ -47,9 +47,9 @@ def test_the_page_tells_what_the_next_batch_holds_and_follows_what_is_typed(data
     assert (rows["candidates"]["was"], rows["candidates"]["now"]) == ("100", "77")
     assert rows["first-pass"]["now"].startswith("100")
     Project.objects.update(candidate_factor=None)
-    assert "77 that the model is least sure of" in text_of(manager(project).get("/p/digits/settings/"))
+    assert "77 that the model is least sure of" in text_of(manager(project).get("/p/digits/settings/batch/"))
     Project.objects.update(candidate_factor=5)
-    page = text_of(manager(project).get("/p/digits/settings/"))
+    page = text_of(manager(project).get("/p/digits/settings/batch/"))
     for said in (
         "0.099 of a candidate: 0 is undecided, 1 is sure",
         "25 that the candidates fall in",
@@ -60,25 +60,25 @@ def test_the_page_tells_what_the_next_batch_holds_and_follows_what_is_typed(data
     assert "As version 2 saw the pool when batch 3 was picked." in page
     assert "class guard is not included" not in page
     Project.objects.update(class_guard=2)
-    assert "The class guard is not included." in text_of(manager(project).get("/p/digits/settings/"))
+    assert "The class guard is not included." in text_of(manager(project).get("/p/digits/settings/batch/"))
 
 
 def test_an_estimate_says_so(data_dir: Any) -> None:
     project = surveyed(data_dir, most=200, stretch=20)
-    page = text_of(manager(project).get("/p/digits/settings/"))
+    page = text_of(manager(project).get("/p/digits/settings/batch/"))
     assert "estimated from a sample of 200 of 400" in page
 
 
 def test_nothing_is_forecast_without_a_sample(data_dir: Any) -> None:
     project = make_project()
     make_items(project, 5)
-    assert "forecast of what will be picked needs a model" in text_of(manager(project).get("/p/digits/settings/"))
+    assert "forecast of what will be picked needs a model" in text_of(manager(project).get("/p/digits/settings/batch/"))
     make_history(project, 1, size=0)
-    page = text_of(manager(project).get("/p/digits/settings/"))
+    page = text_of(manager(project).get("/p/digits/settings/batch/"))
     assert "picked appears once the pool is surveyed" in page
     assert "Highest margin" not in page
     path = ProjectFiles(project).sample
     path.parent.mkdir(parents=True)
     path.write_bytes(b"PK damaged")
     assert stored.load(path, Sample) is None
-    assert manager(project).get("/p/digits/settings/").status_code == 200
+    assert manager(project).get("/p/digits/settings/batch/").status_code == 200

@@ -13,17 +13,12 @@ WRITTEN = "Take *what is in front*.\n\n- <b>no tags</b>"
 SHOWN = "<p>Take <em>what is in front</em>.</p>\n<ul>\n<li>&lt;b&gt;no tags&lt;/b&gt;</li>\n</ul>"
 
 
-def test_everybody_in_the_project_reads_them_on_the_overview_and_annotators_beside_the_item() -> None:
+def test_reviewers_read_them_where_they_settle_items_and_annotators_beside_the_item() -> None:
     project = make_project(guidelines=WRITTEN)
-    for role in Role.values:
-        assert SHOWN in member(project, role).get("/p/digits/").content.decode(), role
-    assert SHOWN in member(project, Role.ANNOTATOR).get("/p/digits/label/").content.decode()
-
-
-def test_where_none_are_written_managers_are_led_to_where_they_can() -> None:
-    project = make_project()
-    assert "/p/digits/settings/guidelines/" in manager(project).get("/p/digits/").content.decode()
-    assert "Guidelines" not in member(project, Role.ANNOTATOR).get("/p/digits/").content.decode()
+    for role, page in ((Role.REVIEWER, "review"), (Role.MANAGER, "review"), (Role.ANNOTATOR, "label")):
+        client = member(project, role)
+        assert SHOWN in client.get(f"/p/digits/{page}/").content.decode(), role
+        assert SHOWN not in client.get("/p/digits/").content.decode(), role
 
 
 def test_a_preview_shows_what_would_be_read_and_stores_nothing() -> None:

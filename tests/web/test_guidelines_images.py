@@ -43,7 +43,7 @@ def test_an_uploaded_image_is_stored_counted_and_shown_where_the_text_names_it(p
     assert media.path_of(image.media).read_bytes() == digit_png(0)
     assert quota.use_of(project).media == image.bytes == len(digit_png(0))
     guidelines.save(project=project, user=None, text="![](barn-owl-1.png)\n\n![Its face](barn-owl-1.png)")
-    for path in ("/p/digits/", "/p/digits/label/"):
+    for path in ("/p/digits/review/", "/p/digits/label/"):
         shown = client.get(path).content.decode()
         address = f"{API}barn-owl-1.png/?v={image.pk}"
         assert f'<img src="{address}" alt="A barn owl" loading="lazy"></a>' in shown

@@ -34,8 +34,8 @@ def places_and_pages(client: Client, path: str) -> tuple[dict[str, str], dict[st
 
 
 OF_ROLE = {
-    Role.ANNOTATOR: ["Home"],
-    Role.REVIEWER: ["Home", "Data", "Review"],
+    Role.ANNOTATOR: ["Home", "Insights"],
+    Role.REVIEWER: ["Home", "Data", "Review", "Insights"],
     Role.ENGINEER: ["Home", "Data", "Insights", "Models"],
     Role.AUDITOR: [title for title, _ in PLACES],
     Role.MANAGER: [title for title, _ in PLACES],

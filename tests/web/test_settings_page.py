@@ -14,10 +14,11 @@ from labeling.insight.pool_counts import PoolCounts, count_pool
 from labeling.kinds import KINDS
 from labeling.models import Project
 from labeling.projects.create import create_project
-from labeling.projects.settings import ON_PAGE, default_of
+from labeling.projects.settings import ON_PAGE, SECTIONS, default_of
 from labeling.questions import QUESTIONS
 from labeling.queue import queue, submitting
 from labeling.queue.answer import Answer
+from labeling.web.settings.consequences import NAMES
 from models_store.config import TrainConfig
 from tests.extent import some
 
@@ -67,14 +68,36 @@ GOOD = {
 }
 
 
-def address(project: Project) -> str:
-    return reverse("project-settings", args=[project.slug])
+def address(project: Project, page: str = "usual") -> str:
+    slug = project.slug
+    return f"/p/{slug}/settings/" if page == "usual" else reverse("project-settings-page", args=[slug, page])
 
 
-def test_all_of_it_is_saved() -> None:
+def names_on(page: str) -> list[str]:
+    """Return the names of the controls on a page."""
+    [section] = [each for each in SECTIONS if each.name == page]
+    texts = ["name", "prompt"] if page == "usual" else []
+    return [*texts, *(each.name for each in section.settings), *(f"training-{name}" for name in section.trainer)]
+
+
+def page_of(field: str) -> str:
+    """Return the name of the page that has a control."""
+    [page] = [each.name for each in SECTIONS if field in names_on(each.name)]
+    return page
+
+
+def values_of(page: str, **changes: str) -> dict[str, str]:
+    """Return what a page sends."""
+    return {name: value for name, value in GOOD.items() if name in names_on(page)} | changes
+
+
+def test_all_of_it_is_saved_page_by_page() -> None:
     project = make_project()
-    page = manager(project).post(address(project), GOOD, follow=True)
-    assert "Saved." in text_of(page)
+    client = manager(project)
+    for section in SECTIONS:
+        page = client.post(address(project, section.name), values_of(section.name), follow=True)
+        assert page.redirect_chain == [(address(project, section.name), 302)]
+        assert "Saved." in text_of(page), section.name
     saved = Project.objects.get()
     assert (saved.name, saved.prompt) == ("Digits, again", "Which digit?")
     assert (saved.batch_size, saved.control_share, saved.strategy) == (250, 0.25, "margin")
@@ -95,13 +118,13 @@ def test_near_copies_are_not_for_private_projects_and_say_what_they_cost() -> No
     project = make_project()
     make_items(project, 300)
     client = manager(project)
-    open_project = {**GOOD, "near_copies": "6", "privacy_epsilon": ""}
-    refused = client.post(address(project), {**GOOD, "near_copies": "6"})
-    assert list(errors_of(refused)) == ["near_copies"]
-    assert "in projects without privacy" in errors_of(refused)["near_copies"]
-    client.post(address(project), open_project)
+    path, some = address(project, "near-copies"), values_of("near-copies", near_copies="6")
+    client.post(path, some)
     assert Project.objects.get().near_copies == 6
-    page = text_of(client.get(address(project)))
+    refused = client.post(address(project, "privacy"), values_of("privacy"))
+    assert (refused.status_code, Project.objects.get().privacy_epsilon) == (400, None)
+    assert "Most near-copies of an item: Near-copies are for images and texts where" in text_of(refused)
+    page = text_of(client.get(path))
     assert "One answer counts for items that look the same." in page
     assert "Near-copies up to" in page
 
@@ -109,23 +132,62 @@ def test_near_copies_are_not_for_private_projects_and_say_what_they_cost() -> No
 def test_near_copies_of_a_project_that_became_private_can_be_set_to_none() -> None:
     project = make_project(near_copies=6)
     Project.objects.update(privacy_epsilon=5)
-    assert 'name="near_copies"' in manager(project).get(address(project)).content.decode()
+    assert 'name="near_copies"' in manager(project).get(address(project, "near-copies")).content.decode()
+
+
+def test_an_error_of_a_field_on_another_page_names_it() -> None:
+    project = make_project(overlap_max=3)
+    response = manager(project).post(address(project), values_of("usual", overlap="3"))
+    assert (response.status_code, errors_of(response)) == (400, {})
+    assert "Maximum answers per item: Enter more than 3, the number of answers" in text_of(response)
+    assert Project.objects.get().overlap == 1
+
+
+def test_pages_have_at_most_twelve_fields_and_every_setting_of_the_trainer() -> None:
+    assert max(len(names_on(each.name)) for each in SECTIONS) <= 12
+    assert sorted(name for each in SECTIONS for name in each.trainer) == sorted(TrainConfig.__dataclass_fields__)
+
+
+def test_each_page_has_its_fields_alone_and_leads_to_the_others() -> None:
+    project = make_project(grids=False)
+    client = manager(project)
+    for section in SECTIONS:
+        page = client.get(address(project, section.name)).content.decode()
+        form = page.partition('<form id="settings"')[2].partition("</form>")[0]
+        assert {*re.findall(r'name="([\w-]+)"', form)} - {"csrfmiddlewaretoken"} == {*names_on(section.name)}
+        index = page.partition('<nav class="index')[2].partition("</nav>")[0]
+        assert [each.name for each in SECTIONS if f'href="{address(project, each.name)}"' in index] == [
+            each.name for each in SECTIONS
+        ]
+        assert f'<a href="{address(project, section.name)}" aria-current="page">{section.title}</a>' in index
+    assert client.get("/p/digits/settings/elsewhere/").status_code == 404
+
+
+def test_a_page_without_fields_is_none() -> None:
+    project = make_project(kind="vector")
+    client = manager(project)
+    assert "near-copies/" not in client.get(address(project)).content.decode()
+    assert client.get(address(project, "near-copies")).status_code == 404
 
 
 def test_empty_settings_go_back_to_none_or_the_default() -> None:
     project = make_project(deadline_hours=24, hourly_cost=20, class_guard=2)
-    empty = dict.fromkeys(("deadline_hours", "hourly_cost", "currency", "class_guard"), "")
-    manager(project).post(address(project), {**GOOD, **empty})
+    client = manager(project)
+    client.post(address(project), values_of("usual", hourly_cost="", currency=""))
+    client.post(address(project, "batch"), values_of("batch", deadline_hours="", class_guard=""))
     saved = Project.objects.get()
     assert (saved.deadline_hours, saved.hourly_cost, saved.currency, saved.class_guard) == (None, None, "", None)
 
 
 def test_what_was_saved_is_shown() -> None:
     project = make_project(training={"epochs": 7, "augment": True}, candidate_factor=5.0)
-    page = manager(project).get(address(project)).content.decode()
-    assert 'name="training-epochs" value="7"' in page
-    assert '<option value="true" selected>Yes</option>' in page
-    assert 'name="candidate_factor" value="5"' in page
+    client = manager(project)
+    steps, learning, batch = (
+        client.get(address(project, page)).content.decode() for page in ("steps", "learning", "batch")
+    )
+    assert 'name="training-epochs" value="7"' in steps
+    assert '<option value="true" selected>Yes</option>' in learning
+    assert 'name="candidate_factor" value="5"' in batch
 
 
 def test_what_the_worker_counts_meanwhile_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,15 +200,15 @@ def test_what_the_worker_counts_meanwhile_is_left_alone(monkeypatch: pytest.Monk
         save(self, *args, **kwargs)
 
     monkeypatch.setattr(Project, "save", slow_save)
-    client.post(address(project), GOOD)
+    client.post(address(project), values_of("usual"))
     saved = Project.objects.get()
     assert (saved.encoded_rows, saved.loop, saved.batch_size) == (99, "paused", 250)
 
 
 def test_a_setting_emptied_goes_back_to_the_trainers_default() -> None:
-    project = make_project(training={"epochs": 7})
-    manager(project).post(address(project), {**GOOD, "training-max_seconds": "", "training-augment": ""})
-    assert Project.objects.get().training == {}
+    project = make_project(training={"epochs": 7, "augment": False})
+    manager(project).post(address(project, "steps"), {})
+    assert Project.objects.get().training == {"augment": False}
 
 
 WRONG = {
@@ -171,28 +233,30 @@ WRONG = {
 
 
 def test_bad_input_is_told_beside_its_field_and_kept() -> None:
-    project = make_project(name="Digits", prompt="As it was")
+    project = make_project(name="Digits", prompt="As it was", overlap=2)
     client = manager(project)
     for (field, says), texts in WRONG.items():
         for text in texts:
-            response = client.post(address(project), {**GOOD, field: text})
+            page = page_of(field)
+            response = client.post(address(project, page), values_of(page, **{field: text}))
             assert response.status_code == 400, (field, text)
             assert list(errors_of(response)) == [field], text
             assert says in errors_of(response)[field]
-            page = response.content.decode()
-            assert "Which digit?" in page
-            assert "<title>Error: Settings · Digits · Marginalia</title>" in page
+            [title] = [each.title for each in SECTIONS if each.name == page]
+            assert f"<title>Error: {title} · Digits · Marginalia</title>" in response.content.decode()
+            assert page != "usual" or "Which digit?" in response.content.decode()
     assert (Project.objects.get().prompt, Project.objects.get().training) == ("As it was", {})
 
 
 @pytest.mark.parametrize("typed", ["two dozen", "0", "1e9"])
 def test_even_what_is_no_number_is_kept(typed: str) -> None:
-    response = manager(make_project()).post("/p/digits/settings/", {**GOOD, "batch_size": typed})
+    response = manager(make_project()).post("/p/digits/settings/", values_of("usual", batch_size=typed))
     assert f'name="batch_size" value="{typed}"' in response.content.decode()
 
 
 def test_every_setting_of_the_trainer_is_there_with_its_meaning() -> None:
-    page = text_of(manager(make_project()).get("/p/digits/settings/"))
+    client = manager(make_project())
+    page = " ".join(text_of(client.get(f"/p/digits/settings/{name}/")) for name in ("steps", "learning"))
     for field in TrainConfig.__dataclass_fields__.values():
         assert field.metadata["meaning"].replace("`", "") in page, field.name
 
@@ -210,10 +274,13 @@ def pool_of_forty() -> Project:
 
 def test_the_page_forecasts_the_next_batch() -> None:
     project = pool_of_forty()
-    page = text_of(manager(project).get(address(project)))
+    client = manager(project)
+    page = text_of(client.get(address(project)))
     assert "Items 10 10 8 picked, 2 for control" in page
-    assert "32 all: there is no model yet" in page
     assert "No pace measured yet: 5 s an answer are assumed." in page
+    page = text_of(client.get(address(project, "batch")))
+    assert "32 all: there is no model yet" in page
+    assert "No pace measured yet" not in page
 
 
 def test_what_is_typed_is_told_beside_what_is_saved() -> None:
@@ -243,7 +310,7 @@ def test_what_would_be_refused_has_no_consequence(wrong: dict[str, str], says: s
 
 def test_an_empty_candidate_factor_is_saved() -> None:
     project = make_project(candidate_factor=5.0)
-    manager(project).post(address(project), {**GOOD, "candidate_factor": ""})
+    manager(project).post(address(project, "batch"), values_of("batch", candidate_factor=""))
     assert Project.objects.get().candidate_factor is None
 
 
@@ -299,7 +366,7 @@ def test_consequences_are_told_where_some_settings_have_no_field(kind: str, ques
 @pytest.mark.parametrize(("typed", "saved"), [("25,50", "25.50"), (" 7,5 ", "7.50"), ("12.25", "12.25")])
 def test_a_price_may_have_a_decimal_comma(typed: str, saved: str) -> None:
     project = make_project()
-    response = manager(project).post(address(project), {**GOOD, "hourly_cost": typed, "control_share": "0,15"})
+    response = manager(project).post(address(project), values_of("usual", hourly_cost=typed, control_share="0,15"))
     assert response.status_code == 302
     project.refresh_from_db()
     assert (str(project.hourly_cost), project.control_share) == (saved, 0.15)
@@ -307,7 +374,7 @@ def test_a_price_may_have_a_decimal_comma(typed: str, saved: str) -> None:
 
 @pytest.mark.parametrize("typed", ["1,000", "1,2,3", "1.000,50"])
 def test_what_may_be_thousands_is_no_decimal(typed: str) -> None:
-    response = manager(make_project()).post("/p/digits/settings/", {**GOOD, "hourly_cost": typed})
+    response = manager(make_project()).post("/p/digits/settings/", values_of("usual", hourly_cost=typed))
     assert list(errors_of(response)) == ["hourly_cost"]
 
 
@@ -316,7 +383,7 @@ def test_figures_that_do_not_follow_what_was_typed_say_so() -> None:
     make_items(project, 3)
     client, sentence = manager(project), 'id="consequence-unknown"'
     assert f"{sentence} hidden" in client.get(address(project)).content.decode()
-    page = client.post(address(project), {**GOOD, "hourly_cost": "much"}).content.decode()
+    page = client.post(address(project), values_of("usual", hourly_cost="much")).content.decode()
     assert f"{sentence}>Correct the wrong fields" in page
 
 
@@ -324,28 +391,19 @@ def test_figures_that_do_not_follow_what_was_typed_say_so() -> None:
 @pytest.mark.parametrize("question", some(QUESTIONS, 2))
 def test_a_page_with_errors_tells_consequences_where_some_settings_have_no_field(kind: str, question: str) -> None:
     project = make_project(kind=kind, question=question)
-    response = manager(project).post(f"/p/{project.slug}/settings/", {**GOOD, "name": "", "batch_size": "123"})
+    response = manager(project).post(address(project), values_of("usual", name="", batch_size="123"))
     assert (response.status_code, list(errors_of(response))) == (400, ["name"])
     page = response.content.decode()
     [telling] = re.findall(r'data-telling="([^"]*)"', page)
     assert set(telling.split()) <= set(re.findall(r'name="(\w+)"', page)), "the script reads each of these fields"
-    assert {"class_guard", "batch_size"} <= set(telling.split())
+    assert {"control_share", "batch_size"} <= set(telling.split())
     assert f'for="{" ".join(f"id_{name}" for name in telling.split())}"' in page
 
 
-def folds_of(page: str) -> dict[str, tuple[bool, str]]:
-    """Whether each fold of the page is open, and its mark."""
-    folds = re.findall(r'<details id="([\w-]+)"( open)?>\s*<summary><h2>[^<]*</h2>(.*?)</summary>', page, re.DOTALL)
-    return {anchor: (bool(is_open), re.sub(r"<[^>]*>", "", mark).strip()) for anchor, is_open, mark in folds}
-
-
-def test_the_usual_settings_are_open_and_come_first() -> None:
-    page = manager(make_project(grids=False)).get("/p/digits/settings/").content.decode()
-    folds = folds_of(page)
-    assert [anchor for anchor, (is_open, _) in folds.items() if is_open] == ["usual"]
-    assert next(iter(folds)) == "usual"
-    names = re.findall(r'name="(\w+)"', page[page.index('id="usual"') : page.index("</details>")])
-    assert {"name", "prompt", "batch_size", "overlap", "control_share"} <= set(names)
+def marks_of(page: str) -> dict[str, str]:
+    """Return the mark of each page of settings that has one, by the page's title."""
+    index = page.partition('<nav class="index')[2].partition("</nav>")[0]
+    return dict(re.findall(r'>([^<]+)</a> <span\s+class="mark"><span aria-hidden="true">(\d+)</span>', index))
 
 
 def test_settings_that_differ_from_their_defaults_are_marked() -> None:
@@ -353,28 +411,29 @@ def test_settings_that_differ_from_their_defaults_are_marked() -> None:
         batch_size=7, gold_share=0.1, gold_threshold=0.9, deadline_hours=3, pick_ahead=default_of("pick_ahead")
     )
     Project.objects.update(training={"epochs": 3})
-    page = manager(project).get("/p/digits/settings/").content.decode()
-    marks = {anchor: mark for anchor, (_, mark) in folds_of(page).items() if mark}
-    assert marks == {"usual": "1 changed", "people": "2 changed", "deadline": "1 changed", "training": "1 changed"}
+    client = manager(project)
+    page = client.get(address(project, "answers")).content.decode()
+    assert marks_of(page) == {"Usual settings": "1", "The batch": "1", "Checking answers": "2", "Training steps": "1"}
     optional, mark = r'(?: <span\s+class="muted">\(optional\)</span>)?', r' <span\s+class="mark">changed'
     labels = re.findall(rf'<label for="id_\w+">([^<]+?){optional}{mark}', page)
-    assert labels[:2] == ["Batch size", "Gold share"]
+    assert labels == ["Gold share", "Pause people who are right less often than"]
+    assert "Epochs <span" in re.sub(r"\s+", " ", client.get(address(project, "steps")).content.decode())
 
 
 @pytest.mark.parametrize(("question", "kind"), [("verify", "image"), ("single", "text")])
 def test_a_new_project_has_no_mark(question: str, kind: str) -> None:
     project = create_project(slug="digits", kind=kind, classes=["a", "b"], settings={"question": question})
-    assert not [
-        mark for _, mark in folds_of(manager(project).get("/p/digits/settings/").content.decode()).values() if mark
-    ]
+    assert marks_of(manager(project).get("/p/digits/settings/").content.decode()) == {}
 
 
-def test_a_fold_with_an_error_is_open() -> None:
-    response = manager(make_project()).post("/p/digits/settings/", {**GOOD, "copy_error": "9", "training-epochs": "0"})
-    page = response.content.decode()
-    assert {anchor for anchor, (is_open, _) in folds_of(page).items() if is_open} == {
-        "usual",
-        "near-copies",
-        "training",
-    }
-    assert 'href="#id_copy_error"' in page
+def test_each_page_shows_what_it_changes_alone() -> None:
+    assert {key for each in SECTIONS for key in each.leads_to} == {*NAMES}
+    project = pool_of_forty()
+    client = manager(project)
+    for section in SECTIONS:
+        page = client.get(address(project, section.name)).content.decode()
+        shown = re.findall(r'data-row="([\w-]+)"', page)
+        rows = client.get(f"{address(project)}consequence/", {"page": section.name}).json()["rows"]
+        assert [*rows] == shown
+        assert {*shown} <= {*section.leads_to}
+        assert ("What this leads to" in page) == bool(section.leads_to)

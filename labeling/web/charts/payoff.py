@@ -7,7 +7,8 @@ import numpy as np
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
-from labeling.insight.labels_saved import LabelsSpent, Saved
+from labeling.insight.labels_saved import Saved
+from labeling.web.charts import learning
 from labeling.web.charts.drawing import LEFT, RIGHT, TOP, Figure, Scale, upright
 from labeling.web.charts.learning import BOTTOM, Accuracy, draw_between
 from labeling.web.shared.words import count, interval, number, percent, span
@@ -21,8 +22,8 @@ FARTHEST = 3.0
 """The end of the axis, as a multiple of the newest version's labels; a longer axis would shrink the curve too much."""
 
 
-def payoff_chart(points: Sequence[Accuracy], saved: Saved, spent: LabelsSpent) -> Figure:
-    """Draw both curves, with the labels saved as the finding."""
+def payoff_chart(points: Sequence[Accuracy], saved: Saved) -> Figure:
+    """Draw both curves, with the labels saved as the finding if there is one."""
     most = max(max(point.labels for point in points), max(point.labels for point in saved.points))
     farthest = min(max(saved.needed.value or saved.limit, most), FARTHEST * most)
     shown = saved.curve.labels <= farthest
@@ -42,7 +43,7 @@ def payoff_chart(points: Sequence[Accuracy], saved: Saved, spent: LabelsSpent) -
     drawing = draw_between(points, across, up)
     return Figure(
         name="accuracy",
-        finding=finding(saved, spent),
+        finding=finding(saved) or learning.finding(points),
         note=gettext(NOTE),
         drawing=replace(
             drawing,
@@ -70,15 +71,15 @@ def payoff_chart(points: Sequence[Accuracy], saved: Saved, spent: LabelsSpent) -
     )  # fmt: skip
 
 
-def finding(saved: Saved, spent: LabelsSpent) -> str:
-    """Say in one sentence what picking saved. Only an interval above zero counts as a saving."""
+def finding(saved: Saved) -> str:
+    """Say in one sentence what picking saved or cost; "" if the interval tells neither."""
     labels = saved.labels
     if labels.high is not None and labels.high < 0:
         return gettext("Random labels would have been %(high)s fewer at least: picking has not paid off so far") % {
             "high": about(-labels.high)
         }
     if labels.low <= 0:
-        return gettext("Too early to say whether labels are saved: %(interval)s") % {"interval": _interval(saved)}
+        return ""
     if labels.value is None:
         return gettext("At least %(low)s labels saved so far") % {"low": about(labels.low)}
     return gettext("About %(labels)s labels saved so far (%(interval)s)") % {

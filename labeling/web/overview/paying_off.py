@@ -9,11 +9,9 @@ from labeling.insight.pace import Pace
 from labeling.insight.payoff import LEAST_VERSIONS, WORTH, Advice, Payoff
 from labeling.models import Project
 from labeling.questions import Question
-from labeling.storage.arrays.stored import LEAST_CONTROL
 from labeling.web.charts.payoff import about
 from labeling.web.settings.standing import person_hours
-from labeling.web.shared.words import HOUR, count, duration, localized, money, number, span
-from models_store.payoff import OpenEstimate
+from labeling.web.shared.words import HOUR, count, duration, localized, money, span
 from selector.strategies import STRATEGIES
 
 MINUS = "−"
@@ -26,34 +24,13 @@ class PayingOff:
     advice: str
     basis: str
     warning: str = ""
-    """Advice if picking has cost labels."""
+    """Advice if picking has cost labels, or why that could not be estimated."""
     facts: list[tuple[str, str, str]] = field(default_factory=list)
 
 
 def paying_off(project: Project, payoff: Payoff, pace: Pace, *, with_cost: bool) -> PayingOff:
     """Return the advice and its figures; `with_cost`: also the next batch's cost, if an hour has a cost."""
-    facts = [_saved(payoff, project.asks)]
-    if payoff.saved is not None and payoff.spent is not None:
-        spent = payoff.spent
-        facts.append(
-            (
-                gettext("Labels spent"),
-                number(spent.labels),
-                gettext("%(learned)s learned from, and %(control)s control items")
-                % {"learned": number(spent.learned), "control": number(spent.control)},
-            )
-        )
-        needed = payoff.saved.needed
-        facts.append(
-            (
-                gettext("Drawn at random"),
-                gettext("about %(n)s") % {"n": about(needed.value)}
-                if needed.value
-                else gettext("at least %(n)s") % {"n": about(needed.low)},
-                gettext("%(range)s, for the accuracy of version %(version)s")
-                % {"range": _range(needed, payoff.saved.limit), "version": payoff.version},
-            )
-        )
+    facts = []
     if payoff.next is not None:
         gain = payoff.next.gain.predicted
         facts.append((gettext("Next batch brings"), _points(gain.value), span(_points(gain.low), _points(gain.high))))
@@ -72,8 +49,10 @@ def paying_off(project: Project, payoff: Payoff, pace: Pace, *, with_cost: bool)
 
 def _warning(project: Project, payoff: Payoff) -> str:
     """Return the advice to draw at random, if fewer uniform labels than the version in use learned from are enough for
-    its accuracy, with 95 % confidence.
+    its accuracy, with 95 % confidence; or why the estimate failed.
     """
+    if payoff.missing == NoFigure.FAILED:
+        return gettext("Estimating the labels saved failed: %(reason)s") % {"reason": payoff.reason}
     high = None if payoff.saved is None else payoff.saved.needed.high
     if high is None or high >= payoff.learned or STRATEGIES[project.strategy].fair:
         return ""
@@ -81,40 +60,6 @@ def _warning(project: Project, payoff: Payoff) -> str:
         "Picking has cost labels so far, as it can where many items are broken. Let annotators skip these. "
         "Change the strategy to Uniform for every second batch, or for all."
     )
-
-
-def _saved(payoff: Payoff, asks: Question) -> tuple[str, str, str]:
-    name = gettext("Labels saved")
-    if payoff.saved is not None:
-        labels, spent = payoff.saved.labels, payoff.spent.labels if payoff.spent else 0
-        interval = _range(labels, payoff.saved.limit - spent)
-        return (
-            name,
-            gettext("about %(n)s") % {"n": about(labels.value)}
-            if labels.value is not None
-            else gettext("at least %(n)s") % {"n": about(labels.low)},
-            interval,
-        )
-    return name, "–", _why_not(payoff, asks)
-
-
-def _why_not(payoff: Payoff, asks: Question) -> str:
-    match payoff.missing:
-        case NoFigure.QUESTION:
-            return gettext("not measured where %(why)s") % {"why": gettext(asks.best_is_no_answer)}
-        case NoFigure.PRIVATE:
-            return gettext("not estimated where trainings are private: it would have to learn from control items")
-        case NoFigure.NOTHING_PICKED:
-            return gettext("available after a batch that the model picked has been trained on")
-        case NoFigure.FEW_CONTROL | NoFigure.NO_CONTROL:
-            return gettext("needs %(least)s labeled control items; there are %(control)s") % {
-                "least": LEAST_CONTROL,
-                "control": number(payoff.control),
-            }
-        case NoFigure.FAILED:
-            return gettext("the estimate failed: %(reason)s") % {"reason": payoff.reason}
-        case _:
-            return gettext("being estimated at low priority")
 
 
 def _advice(payoff: Payoff, asks: Question) -> str:
@@ -172,8 +117,3 @@ def _points(gain: float | None) -> str:
     """Return a gain in points of accuracy: +0.6 points."""
     value = 100 * (gain or 0.0)
     return gettext("%(gain)s points") % {"gain": localized(f"{'+' if value >= 0 else MINUS}{abs(value):.1f}")}
-
-
-def _range(estimate: OpenEstimate, limit: float) -> str:
-    high = gettext("more than %(limit)s") % {"limit": about(limit)} if estimate.high is None else about(estimate.high)
-    return span(about(estimate.low), high)

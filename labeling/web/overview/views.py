@@ -204,9 +204,7 @@ def _payoff(membership: Membership, control: ControlSlice, points: list[Accuracy
     sentences = paying_off(project, payoff, pace, with_cost=membership.can(Ability.SETTINGS_READ))
     return {
         "payoff": sentences,
-        "curve": payoff_chart(points, payoff.saved, payoff.spent)
-        if payoff.saved and payoff.spent
-        else learning_curve(points),
+        "curve": payoff_chart(points, payoff.saved) if payoff.saved else learning_curve(points),
     }
 
 

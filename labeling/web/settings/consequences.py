@@ -1,6 +1,6 @@
 """The consequences of settings, in words, before they are saved. Pure functions."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from django.utils.translation import gettext, ngettext
@@ -47,20 +47,27 @@ class Consequences:
     warnings: list[str] = field(default_factory=list)
 
 
-def consequences_of(standing: Standing, saved: ProjectSettings, typed: ProjectSettings | None = None) -> Consequences:
-    """Compute the consequences of the saved settings and of the typed ones."""
+def consequences_of(
+    standing: Standing,
+    saved: ProjectSettings,
+    typed: ProjectSettings | None = None,
+    keys: Collection[str] | None = None,
+) -> Consequences:
+    """Compute the consequences of the saved settings and of the typed ones: those in `keys`, by default all."""
     typed = typed or saved
+    keys = NAMES if keys is None else keys
     before, after = _figures(standing, saved), _figures(standing, typed)
-    rows = [Row(key, gettext(NAMES[key]), before[key][0], *after[key]) for key in after]
-    none = gettext(NO_COPIES)
-    rows = [row for row in rows if (row.was, row.now) != (none, none)]
+    rows = [Row(key, gettext(NAMES[key]), before[key][0], *after[key]) for key in after if key in keys]
+    timed = any(row.key in TIMED for row in rows)
     return Consequences(
         batch=[row for row in rows if row.key not in (*OVER_ALL, *PICKED)],
         picked=[row for row in rows if row.key in PICKED],
         over_all=[row for row in rows if row.key in OVER_ALL],
-        basis=_basis(standing.pace),
-        picked_basis=forecast.basis(standing.sample, first=standing.first, guarded=typed.class_guard is not None),
-        warnings=_warnings(standing, typed),
+        basis=_basis(standing.pace) if timed else "",
+        picked_basis=forecast.basis(standing.sample, first=standing.first, guarded=typed.class_guard is not None)
+        if {*PICKED} & {*keys}
+        else "",
+        warnings=[text for key, text in _warnings(standing, typed) if key in (*keys, ANY)],
     )
 
 
@@ -84,9 +91,11 @@ NAMES = {
     "all-hours": _("Work"),
     "all-cost": _("Cost"),
 }
-NO_COPIES = _("no items beside")
 PICKED = tuple(forecast.NAMES)
 OVER_ALL = ("rounds", "all-hours", "all-cost")
+TIMED = ("hours", "done", "ready", "hold", "all-hours")
+ANY = ""
+"""Stands for all consequences, as the key of a warning."""
 
 
 def _figures(standing: Standing, settings: ProjectSettings) -> dict[str, tuple[str, str]]:
@@ -157,7 +166,7 @@ def _wrong(standing: Standing, asked: Outlook) -> tuple[str, str]:
 
 def _copies(batch: NextBatch, settings: ProjectSettings) -> tuple[str, str]:
     if not settings.near_copies:
-        return gettext(NO_COPIES), ""
+        return gettext("no items beside"), ""
     checks = round(settings.copy_checks * batch.size)
     if checks:
         detail = gettext("items with the label of another; %(tasks)s of the next batch to check them")
@@ -284,36 +293,39 @@ def _basis(pace: Pace) -> str:
     }
 
 
-def _warnings(standing: Standing, settings: ProjectSettings) -> list[str]:
+def _warnings(standing: Standing, settings: ProjectSettings) -> Iterator[tuple[str, str]]:
+    """Yield each warning, with the key of the consequence that it is about."""
     pace, pool = standing.pace, standing.pool
-    warnings = []
     if not pool.unlabeled:
-        warnings.append(gettext("No item is left to label. The settings hold for items that come later."))
-        return warnings
+        yield ANY, gettext("No item is left to label. The settings hold for items that come later.")
+        return
     batch = next_batch(standing, settings)
     if settings.overlap > pace.annotators:
-        warnings.append(
+        yield (
+            "answers",
             gettext(
                 "%(overlap)s people answer each item, and %(members)s may label: no batch can be "
                 "completed. Add annotators."
             )
-            % {"overlap": number(settings.overlap), "members": count(pace.annotators, "member")}
+            % {"overlap": number(settings.overlap), "members": count(pace.annotators, "member")},
         )
     if settings.control_share and batch.picked and batch.control < round(settings.control_share * settings.batch_size):
-        warnings.append(
+        yield (
+            "certainty",
             ngettext(
                 "Only %(n)s item set apart for control is left.",
                 "Only %(n)s items set apart for control are left.",
                 pool.reserved,
             )
-            % {"n": number(pool.reserved)}
+            % {"n": number(pool.reserved)},
         )
     if settings.gold_share and settings.show_suggestions and standing.gold_notice:
-        warnings.append(standing.gold_notice)
+        yield "answers", standing.gold_notice
     if settings.max_seconds_per_item is not None and settings.max_seconds_per_item < (pace.seconds or 0):
-        warnings.append(
+        yield (
+            "hold",
             gettext("Half of the answers take longer than %(time)s: others get items that people are still working on.")
-            % {"time": duration(settings.max_seconds_per_item)}
+            % {"time": duration(settings.max_seconds_per_item)},
         )
     if settings.deadline_hours is not None and pace.seconds is not None and pace.active:
         total = batch.size * settings.overlap
@@ -327,8 +339,7 @@ def _warnings(standing: Standing, settings: ProjectSettings) -> list[str]:
                 "not end the batch.",
                 people,
             )
-            warnings.append(sentence % {"n": number(people), "answers": number(answers), "total": number(total)})
-    return warnings
+            yield "deadline", sentence % {"n": number(people), "answers": number(answers), "total": number(total)}
 
 
 def changes(rows: Sequence[Row]) -> str:

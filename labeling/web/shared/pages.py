@@ -191,6 +191,11 @@ def ability_to_open(name: str) -> Ability:
     return ability
 
 
+def may_open(membership: Membership, section: Section) -> bool:
+    """Return whether the project has the page, and the member may open it."""
+    return membership.can(ability_to_open(section.name)) and section.shown(membership.project)
+
+
 @dataclass(frozen=True, slots=True)
 class Way:
     """A link of the navigation. `current`, for `aria-current`: "page", "true" for the page's place, or ""."""
@@ -206,7 +211,7 @@ def ways_of(membership: Membership, section: str) -> tuple[list[Way], list[Way]]
     places: list[Way] = []
     pages: list[Way] = []
     for title, sections in PLACES:
-        allowed = [each for each in sections if membership.can(ability_to_open(each.name)) and each.shown(project)]
+        allowed = [each for each in sections if may_open(membership, each)]
         if not allowed:
             continue
         names = [each.name for each in allowed]

@@ -25,7 +25,8 @@ async function tell() {
   asked?.abort();
   asked = new AbortController();
   const present = telling.filter((name) => form.elements[name]);
-  const query = new URLSearchParams(present.map((name) => [name, typed(form.elements[name])]));
+  const values = present.map((name) => [name, typed(form.elements[name])]);
+  const query = new URLSearchParams([["page", form.dataset.page], ...values]);
   try {
     const response = await fetch(`${form.dataset.consequence}?${query}`, { signal: asked.signal });
     if (response.ok) show(await response.json());

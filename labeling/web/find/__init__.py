@@ -1,0 +1,1 @@
+"""What a member finds in a project by word: pages, settings, batches, people and items."""
