@@ -42,6 +42,7 @@ def server(live_server: LiveServer, trained: Project) -> Iterator[Marginalia]:
         yield server
 
 
+@pytest.mark.long
 def test_a_version_predicts_rows_that_do_not_become_items(
     live_server: LiveServer, server: Marginalia, trained: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

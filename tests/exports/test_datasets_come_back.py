@@ -93,6 +93,7 @@ def test_labels_fields_and_items_come_back(
     assert (suggested.label, suggested.suggestion) == (None, VALUES[question][1])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("form", some(["croissant", *FORMS]))
 def test_an_unpacked_folder_comes_in_by_command(form: str, tmp_path: Path) -> None:
     first = labeled("image", "single")
@@ -171,6 +172,7 @@ def test_an_import_goes_on_within_a_shard(tmp_path: Path, monkeypatch: pytest.Mo
                 assert [row.where for row in source.records(skip)] == [row.where for row in every[skip:]], (form, skip)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("form", some(["webdataset", "huggingface", "label-studio"]))
 def test_the_page_for_imports_counts_its_labels(form: str, tmp_path: Path) -> None:
     first = labeled("text", "single")

@@ -136,6 +136,7 @@ def plain(column: str, value: Any, *, as_text: bool) -> Any:
     return value
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("question", some(QUESTIONS, 2))
 def test_one_line_loads_the_rows_that_were_exported(question: str, load: Load, tmp_path: Path) -> None:
     project = awkward_project(question)
@@ -241,6 +242,7 @@ def _loads_empty(datasets: Any, load: Load, library: str, name: str) -> bool:
         return False
 
 
+@pytest.mark.long
 def test_a_small_export_needs_no_arguments(datasets: Any, load: Load, tmp_path: Path) -> None:
     """People call `load` without arguments for the folder and the cache."""
     rows = write(awkward_project("single"), tmp_path)

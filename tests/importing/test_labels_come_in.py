@@ -138,6 +138,7 @@ def test_labels_are_trained_on_at_once_and_the_next_batch_is_picked_by_what_was_
     assert {row["learned_by"] for row in exported(project)} == {1}
 
 
+@pytest.mark.long
 def test_labels_that_come_in_while_a_batch_is_open_are_learned_beside_it(tmp_path):
     project = project_of(pick_ahead=None)
     bring(project, rows_of(20), tmp_path)

@@ -122,6 +122,7 @@ def test_what_either_spends_after_the_copy_counts_for_both(first: str) -> None:
     assert state_of(before).spent == before.private_trainings.get().cost
 
 
+@pytest.mark.long
 def test_copies_of_copies_share_one_ledger() -> None:
     project = private_project(privacy_epsilon=8.0, privacy_trainings=4)
     copy = copy_of(project)

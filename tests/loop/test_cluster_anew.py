@@ -49,6 +49,7 @@ def test_each_cluster_step_measures_how_well_the_clustering_still_fits(second_ba
     assert clustering.digest == first.digest
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("asked", some(["train", "cluster"]))
 def test_the_next_batch_is_picked_by_a_new_clustering(second_batch: Project, asked: str) -> None:
     """This holds whether the request came before or after the embedding step."""

@@ -95,6 +95,7 @@ def again(project: Project) -> None:
     drain()
 
 
+@pytest.mark.long
 def test_a_model_learns_from_the_embeddings_of_a_server(caplog: Any) -> None:
     with receiver(status=200, answering=embedder()) as server:
         project = project_at(server)

@@ -82,6 +82,7 @@ def test_a_step_that_is_killed_is_tried_again_with_one_thread_until_it_fails_and
     assert (again.kind, again.state, again.attempts, again.deaths) == (hung.kind, Job.State.WAITING, 0, 0)
 
 
+@pytest.mark.long
 def test_a_step_begins_again_when_nothing_else_takes_memory_or_after_a_while() -> None:
     died, hung = enqueued("fine-a", Job.Kind.ENCODE), enqueued("hangs", Job.Kind.ENCODE)
     Job.objects.filter(pk=died.pk).update(deaths=1, run_after=timezone.now() + datetime.timedelta(hours=1))
@@ -119,6 +120,7 @@ def spend(job: Job) -> None:
     ledger.start(project=job.project, batch=job.batch, labels=100, repeats=job.attempts > 1)
 
 
+@pytest.mark.long
 def test_a_private_training_is_repeated_once_and_then_asks_a_person() -> None:
     enqueued("private")
     Project.objects.update(privacy_epsilon=8.0, privacy_delta=1e-4, privacy_trainings=9)

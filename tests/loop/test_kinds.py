@@ -239,6 +239,7 @@ TEXTS = {
 }
 
 
+@pytest.mark.long
 def test_the_first_texts_take_the_encoder_that_reads_their_language(tmp_path: Path) -> None:
     for name, text in TEXTS.items():
         choice = default_choice("text", [text] * 5)

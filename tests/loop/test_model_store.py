@@ -39,6 +39,7 @@ def label(project: Project, **options: bool) -> None:
     drain(**options)
 
 
+@pytest.mark.long
 def test_later_versions_lie_in_the_store_and_earlier_ones_stay(project: Project, settings: Any) -> None:
     settings.MODEL_STORE = "memory://bucket/models/"
     label(project)

@@ -118,6 +118,7 @@ def asked() -> Any:
     return outside.outside(Job.objects.running())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("adds", some([add_source, add_server]))
 def test_six_projects_of_a_manager_that_wait_outside_hold_up_nobody(adds: Any, address: str) -> None:
     mona, otto = make_user("mona"), make_user("otto")

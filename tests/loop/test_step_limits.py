@@ -100,6 +100,7 @@ def test_only_a_job_that_another_worker_has_is_lost() -> None:
     assert log.count("Lost ") == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", some(["model", "delete", "training", "archive"]))
 def test_a_step_ends_with_the_setting_or_the_project_that_caused_it(how: str) -> None:
     hung = enqueued("hangs")

@@ -158,6 +158,7 @@ def test_no_more_logits_than_promised_exist_at_once(monkeypatch):
     assert max(sizes) <= 10_000
 
 
+@pytest.mark.long
 def test_images_are_predicted_alike_alone_and_together(image_model, digits):
     features = digits.features[:50]
     (whole,) = predict(image_model.model, features)

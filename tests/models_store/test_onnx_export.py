@@ -26,6 +26,7 @@ def session_of(content: bytes) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("question", some(["single", "multi"]))
 def test_a_perceptron_with_its_standardisation(question: str) -> None:
     pool = blobs(60, seed=1)

@@ -53,6 +53,7 @@ def rounds(n: int, differ: float, points: float, *, draws: int = 4000) -> tuple[
     return sum(each.worse for each in found) / draws, sum(each.better for each in found) / draws
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("n", some([20, 400, 5, 100, 2000, 8000], 2))
 @pytest.mark.parametrize("differ", [0.02, 0.1, 0.4])
 def test_a_version_that_is_as_good_is_held_back_at_most_once_in_forty(n: int, differ: float) -> None:

@@ -196,6 +196,7 @@ def test_an_endless_graph_is_ended(tmp_path: Path, monkeypatch: Any) -> None:
         read(tmp_path, packed(endless_graph(WEIGHTS), FACTS))
 
 
+@pytest.mark.long
 def test_a_graph_answers_in_parts_as_large_as_the_one_on_trial(tmp_path: Path, monkeypatch: Any) -> None:
     """A model whose trial was quick enough also answers in time later."""
     sizes, run = [], graph.Running.run
@@ -226,6 +227,7 @@ def test_no_more_is_unpacked_than_is_allowed(tmp_path: Path, monkeypatch: Any) -
         read(tmp_path, bytes(2 << 20))
 
 
+@pytest.mark.long
 def test_a_graph_sees_nothing_of_the_environment(monkeypatch: Any) -> None:
     monkeypatch.setenv("SECRET_KEY", "a secret")
     running = graph.Running(linear_graph(WEIGHTS))

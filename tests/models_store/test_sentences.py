@@ -37,6 +37,7 @@ def tiny(folder: Path) -> SentenceTransformers:
     return SentenceTransformers.fit([], folder=folder)
 
 
+@pytest.mark.long
 def test_texts_that_share_no_word_but_their_meaning_lie_close(minilm: SentenceTransformers) -> None:
     features = minilm.encode([*CARS, BREAD])
     assert (features.shape, features.dtype, minilm.input_shape) == ((3, 384), np.float32, (384,))
@@ -71,6 +72,7 @@ def test_the_saved_encoder_is_whole_without_the_folder(
     np.testing.assert_array_equal(loaded.encode(CARS), features)
 
 
+@pytest.mark.long
 def test_other_weights_or_another_prompt_are_another_encoder(folder: Path, tiny: SentenceTransformers) -> None:
     assert SentenceTransformers.fit([], folder=folder).digest == tiny.digest
     prompted = SentenceTransformers.fit([], folder=folder, prompt="query: ")

@@ -118,6 +118,7 @@ def test_cut_short_it_goes_on_with_the_same_weights(two, tmp_path):
     assert same(whole, resumed)
 
 
+@pytest.mark.long
 def test_shifts_of_images_follow_from_the_rank_too(two, digits):
     pool = Pool(digits.features[:90], digits.classes[:90], 10)
     config = TrainConfig(calibration_labels=0, epochs=1, min_steps=5, batch_size=30)

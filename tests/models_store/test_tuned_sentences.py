@@ -100,6 +100,7 @@ def trained(tuned: SentenceTransformers) -> tuple[Trained, np.ndarray, np.ndarra
     return train(TrainingSet(features, classes, "single", 3, tuned.input_shape), recipe), features, classes
 
 
+@pytest.mark.long
 def test_a_training_without_privacy_changes_the_transformer(
     tuned: SentenceTransformers, trained: tuple[Trained, np.ndarray, np.ndarray]
 ) -> None:
@@ -112,6 +113,7 @@ def test_a_training_without_privacy_changes_the_transformer(
     assert (found == trained[2]).mean() > 0.5
 
 
+@pytest.mark.long
 def test_versions_and_graphs_predict_the_same(trained: tuple[Trained, np.ndarray, np.ndarray], tmp_path: Path) -> None:
     digest = artifact.save(tmp_path / "version", trained[0], manifest={})
     model, features = artifact.load(tmp_path / "version", digest=digest), trained[1][:3]

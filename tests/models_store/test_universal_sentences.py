@@ -30,6 +30,7 @@ def test_what_says_the_same_is_near_in_every_language(encoder: UniversalSentence
         assert (near.argmax(axis=1) == [0, 1]).all()
 
 
+@pytest.mark.long
 def test_a_text_alone_gives_what_it_gives_among_others(encoder: UniversalSentences) -> None:
     texts = [*GERMAN, "", "\ud800", "😀", *ARABIC, "long " * 100_000] * 3
     alone = np.concatenate([encoder.encode([text]) for text in texts])
@@ -55,6 +56,7 @@ def test_a_project_keeps_its_weights_or_says_that_they_changed(
         encoders.load(tmp_path / "encoder.npz").encode(GERMAN)
 
 
+@pytest.mark.long
 def test_texts_get_the_encoder_that_reads_them() -> None:
     assert SentenceTransformers.suits(ENGLISH)
     assert not SentenceTransformers.suits(GERMAN)

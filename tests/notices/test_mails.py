@@ -195,6 +195,7 @@ def test_the_name_of_a_project_adds_no_header(mailbox: Mailbox, inbox: Inbox) ->
     assert "Owls Bcc: eve@example.org Hello: Model version 1" in inbox.text()
 
 
+@pytest.mark.long
 @pytest.mark.django_db(transaction=True)
 def test_a_worker_that_is_killed_after_sending_repeats_the_mail_with_the_same_id(
     mailbox: Mailbox, inbox: Inbox, settings: Any, monkeypatch: pytest.MonkeyPatch

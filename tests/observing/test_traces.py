@@ -91,6 +91,7 @@ def test_requests_arrive_by_route_and_each_process_has_the_counts_of_all(tmp_pat
     assert "no such table" in line["exception"]
 
 
+@pytest.mark.long
 @pytest.mark.django_db(transaction=True)
 def test_jobs_arrive_with_their_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     project, broken = make_project(SLUG), make_project("broken")

@@ -109,6 +109,7 @@ def test_a_state_is_told_again_for_a_while(rf: Any) -> None:
     assert readyz(rf.get("/readyz")).content == first.content
 
 
+@pytest.mark.long
 @pytest.mark.django_db(transaction=True)
 def test_a_real_worker_gives_signs() -> None:
     process = manage("worker")

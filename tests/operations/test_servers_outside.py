@@ -76,6 +76,7 @@ def counted(answers: list[httpx.Response]) -> dict[int, int]:
     return dict(Counter(each.status_code for each in answers))
 
 
+@pytest.mark.long
 def test_tests_of_sources_that_do_not_answer_hold_few_threads(port: int, silent: Receiver) -> None:
     project, other = make_project(), make_project("other")
     sources = [
@@ -95,6 +96,7 @@ def test_tests_of_sources_that_do_not_answer_hold_few_threads(port: int, silent:
             assert each.json() == {"problem": problem, "files": []}
 
 
+@pytest.mark.long
 def test_files_at_sources_that_do_not_answer_hold_few_threads(port: int, silent: Receiver) -> None:
     project, other = make_project(kind="image"), make_project("other")
     source = make_source(project, address=silent.url, by_reference=True, options={})
@@ -111,6 +113,7 @@ def test_files_at_sources_that_do_not_answer_hold_few_threads(port: int, silent:
     wait_until(lambda: counted(asked(port, mona, "GET", path)) == {404: 1}, every=1)
 
 
+@pytest.mark.long
 def test_exports_of_files_at_sources_take_turns(port: int, silent: Receiver) -> None:
     project, other = make_project(kind="image"), make_project("other")
     source = make_source(project, address=silent.url, by_reference=True, options={})

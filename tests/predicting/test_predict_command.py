@@ -143,6 +143,7 @@ def test_bad_rows_are_named_and_left_out_and_strict_writes_nothing(
             assert [row["where"] for row in csv.DictReader(file)] == lines
 
 
+@pytest.mark.long
 def test_on_the_shell_standard_output_is_the_table_and_the_exit_code_tells(
     project: Project, texts: Path, tmp_path: Path
 ) -> None:

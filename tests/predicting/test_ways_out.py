@@ -38,6 +38,7 @@ def run() -> None:
         pass
 
 
+@pytest.mark.long
 def test_a_set_of_a_part_after_a_whole_one_picks_on() -> None:
     project = given_project(120)
     hand_in(project, predictions(project))
@@ -63,6 +64,7 @@ def fail(project: Project, kind: str) -> Batch:
     return batch
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("way", some(["cluster", "draw", "again"], 2))
 def test_a_failed_selection_begins_again_with_the_version_in_use(way: str) -> None:
     project = given_project(120, pick_ahead=None)

@@ -101,6 +101,7 @@ def test_what_is_not_there_is_a_file_not_found(hosts: Hosts) -> None:
             store.remove(path)
 
 
+@pytest.mark.long
 def test_many_files_that_stay_are_written_and_brought_side_by_side(hosts: Hosts) -> None:
     names = [f"media/1/images/{n:02x}/{n}.png" for n in range(40)]
     for n, name in enumerate(names):

@@ -322,6 +322,7 @@ def test_an_import_that_is_killed_again_and_again_counts_once(tmp_path: Path) ->
     consistent(project)
 
 
+@pytest.mark.long
 @with_processes
 def test_a_worker_that_is_killed_takes_the_upload_in_and_counts_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uploads, "AT_ONCE_BYTES", 0)

@@ -145,6 +145,7 @@ def test_complete_agreement_is_the_upper_end(items: int) -> None:
         assert each.value == each.high == 1
 
 
+@pytest.mark.long
 def test_the_intervals_hold_at_the_border() -> None:
     """Two people differ on one item in seven samples: Wilson's interval alone covers that agreement in 87 %."""
     rng = np.random.default_rng(3)
