@@ -426,7 +426,7 @@ STATES = [
     State("project-learner", "empty", EMPTY),
     State("project-members", "filled", DIGITS),
     State("project-members", "drawer", DIGITS, press("Change")),
-    State("project-members", "link", DIGITS, press("Make a link")),
+    State("project-members", "link", DIGITS, press("Make links")),
     State("project-sources", "filled", DIGITS),
     State("project-sources", "error", EMPTY, press("Add")),
     State("project-source", "filled", {**DIGITS, "source_id": first_source}, unfold),

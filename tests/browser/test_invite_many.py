@@ -31,7 +31,7 @@ def test_a_team_is_invited_at_once_and_the_links_are_copied(manager: Page, open_
     said = keep_to_policy(manager.context)
     manager.context.grant_permissions(["clipboard-read", "clipboard-write"])
     manager.get_by_label("Names or addresses").fill(TEAM)
-    manager.get_by_role("button", name="Make a link").click()
+    manager.get_by_role("button", name="Make links").click()
     expect(manager.get_by_role("status")).to_be_focused()
     expect(manager.get_by_role("heading", name="5 invitations are ready")).to_be_visible()
     link = manager.get_by_label("Carla", exact=True).input_value()
@@ -57,7 +57,7 @@ def test_links_are_copied_over_plain_http_too(manager: Page) -> None:
     # Browsers give pages a clipboard over HTTPS and on the machine itself alone.
     manager.add_init_script("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
     manager.get_by_label("Names or addresses").fill(TEAM)
-    manager.get_by_role("button", name="Make a link").click()
+    manager.get_by_role("button", name="Make links").click()
     manager.get_by_role("button", name="Copy all").click()
     expect(manager.get_by_role("button", name="Copied")).to_be_visible()
     names = manager.get_by_label("Names or addresses")

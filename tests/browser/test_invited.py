@@ -29,7 +29,7 @@ def manager(open_page: Any) -> Page:
 def make_link(page: Page, role: str = "Annotator: labels") -> str:
     form = page.locator("form").filter(has_text="Invite people")
     form.get_by_label("Role").select_option(role)
-    form.get_by_role("button", name="Make a link").click()
+    form.get_by_role("button", name="Make links").click()
     return page.get_by_label("Send this link to one person").input_value()
 
 

@@ -92,7 +92,7 @@ def test_from_a_new_project_to_people_who_label_it(
 
     # Somebody who labels, with an account made at the link that is read from the page.
     go(page, "Settings", "Members")
-    page.get_by_role("button", name="Make a link").click()
+    page.get_by_role("button", name="Make links").click()
     expect(page.get_by_role("heading", name="The invitation is ready")).to_be_visible()
     link = page.get_by_label("Send this link").input_value()
     other = browser.new_context(base_url=live_server.url)

@@ -66,6 +66,18 @@ def test_a_new_person_makes_an_account_and_is_in() -> None:
     assert is_over(path)
 
 
+@pytest.mark.parametrize(
+    ("name", "username"),
+    [("Ann Lee", "ann.lee"), ("bo@example.org", "bo"), ("Dörte", "dörte"), ("(Eve)  O'Hara", "eve.ohara"), ("", "")],
+)
+def test_the_username_is_proposed_from_the_invited_name(name: str, username: str) -> None:
+    project = make_project()
+    mona = make_member(project, "mona", Role.MANAGER)
+    _, token = invitations.invite(project=project, user=mona, role=Role.ANNOTATOR, name=name)
+    page = Client().get(reverse("invitation", args=[token]))
+    assert page.context["form"]["username"].value() == username
+
+
 def test_signed_out_people_sign_in_and_join_with_one_click() -> None:
     path = make_invitation()
     for client in (Client(), signed_in(make_user("annie"))):

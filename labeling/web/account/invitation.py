@@ -1,5 +1,7 @@
 """The page of an invitation's link. GET changes nothing, because chat programs open links by themselves."""
 
+import re
+
 from django.conf import settings
 from django.contrib.auth import login
 from django.contrib.auth.views import redirect_to_login
@@ -53,7 +55,7 @@ def _with_account(request: HttpRequest, invitation: Invitation, user: User) -> H
 
 
 def _new_person(request: HttpRequest, invitation: Invitation) -> HttpResponse:
-    form = AccountForm(request.POST) if request.method == "POST" else AccountForm()
+    form = AccountForm(request.POST if request.method == "POST" else None, initial={"username": _username(invitation)})
     if form.is_bound and form.is_valid():
         values = form.cleaned_data
         try:
@@ -70,6 +72,12 @@ def _new_person(request: HttpRequest, invitation: Invitation) -> HttpResponse:
             devices.remember(request, response, user)
             return response
     return _page(request, invitation, form=form, status=400 if form.is_bound else 200)
+
+
+def _username(invitation: Invitation) -> str:
+    """Return the username that suits the invited name: "ann.lee" for "Ann Lee" and for "ann.lee@example.org"."""
+    name = invitation.name.split("@")[0].strip().lower()
+    return re.sub(r"[^\w.+-]", "", re.sub(r"\s+", ".", name))[:150]
 
 
 def _named_by_proxy(request: HttpRequest, invitation: Invitation) -> HttpResponse:
