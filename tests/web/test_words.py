@@ -6,7 +6,7 @@ from django.template import Context, Template
 from django.utils import translation
 
 from labeling.web.shared.figures import ago
-from labeling.web.shared.words import count, distance, duration, figure, money, percent
+from labeling.web.shared.words import count, detail_in_words, distance, duration, figure, money, percent
 
 NOW = datetime.datetime(2025, 3, 1, 12, 0, 0, tzinfo=datetime.UTC)
 
@@ -50,3 +50,17 @@ def test_numbers_have_the_separators_of_the_language() -> None:
         assert counted == ["1 Element", "1.797 Elemente", "0,8 s"]
     with translation.override("ar"):
         assert [count(n, "item") for n in (2, 5)] == ["عنصران", "5 عناصر"]
+
+
+@pytest.mark.parametrize(
+    ("detail", "german"),
+    [
+        ("step 480 of 1,200, loss 0.31", "Schritt 480 von 1.200, Verlust 0,31"),
+        ("training 2, step 1 of 40, loss 1.2e+02", "Training 2, Schritt 1 von 40, Verlust 1,2e+02"),
+        ("cats.zip", "cats.zip"),
+    ],
+)
+def test_the_detail_of_a_training_is_translated(detail: str, german: str) -> None:
+    assert detail_in_words(detail) == detail
+    with translation.override("de"):
+        assert detail_in_words(detail) == german

@@ -18,7 +18,7 @@ from labeling.projects.people.invisible import isolated
 from labeling.queue import parts
 from labeling.queue.parts import parts_of
 from labeling.web.shared.pages import action
-from labeling.web.shared.words import count, duration, number, phase_in_words
+from labeling.web.shared.words import count, detail_in_words, duration, number, phase_in_words
 from labeling.web.shared.words import number as number_of
 
 # An annotator whose last answer is no older than this counts as at work.
@@ -117,7 +117,7 @@ def step_line(progress: dict[str, Any]) -> str:
     if progress["share"]:
         parts.append(f"{100 * progress['share']:.0f}\u00a0%")
     if progress["detail"]:
-        parts.append(str(progress["detail"]))
+        parts.append(detail_in_words(progress["detail"]))
     if progress["retry_at"] is not None:
         left = (progress["retry_at"] - timezone.now()).total_seconds()
         parts.append(gettext("tried again in about %(time)s") % {"time": duration(max(10, left))})

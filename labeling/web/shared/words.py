@@ -1,6 +1,7 @@
 """Numbers, times and steps in words, in the language of the page. Pure functions."""
 
 import datetime
+import re
 
 from django.utils.formats import get_format
 from django.utils.text import capfirst
@@ -106,6 +107,18 @@ def phase_in_words(phase: str) -> str:
         if (translated := gettext(known)) != known:
             return " ".join([translated, *words[end:]])
     return phase
+
+
+_TRAINING = re.compile(r"(?:training (?P<training>\d+), )?step (?P<n>[\d,]+) of (?P<all>[\d,]+), loss (?P<loss>\S+)")
+
+
+def detail_in_words(detail: str) -> str:
+    """Translate the detail that a training reports: "step 480 of 1,200, loss 0.31"."""
+    if not (found := _TRAINING.fullmatch(detail)):
+        return detail
+    values = {name: localized(value or "") for name, value in found.groupdict().items()}
+    text = gettext("step %(n)s of %(all)s, loss %(loss)s") % values
+    return gettext("training %(training)s, %(step)s") % {**values, "step": text} if found["training"] else text
 
 
 def phase_as_title(phase: str) -> str:
