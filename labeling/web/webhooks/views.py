@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Count, Q
+from django.db.models import Count, OuterRef, Q, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext, gettext_lazy
@@ -19,6 +19,8 @@ from labeling.web.shared.pages import action, for_members, render_page
 
 SECTION = "project-webhooks"
 A_PAGE = 50
+LAST = {"sent": "state", "tried_at": "tried_at", "status": "status"}
+"""What the list shows of the last delivery, by the field."""
 BADGES = {Delivery.State.WAITING: "waiting", Delivery.State.DELIVERED: "done", Delivery.State.DEAD: "failed"}
 
 
@@ -50,7 +52,11 @@ def webhooks(request: HttpRequest, membership: Membership) -> HttpResponse:
             return _page(request, membership, webhook, secret=secret)
     waiting = Count("deliveries", filter=Q(deliveries__state=Delivery.State.WAITING))
     dead = Count("deliveries", filter=Q(deliveries__state=Delivery.State.DEAD))
-    rows = membership.project.webhooks.annotate(waiting=waiting, dead=dead).order_by("pk")
+    tried = Delivery.objects.filter(webhook=OuterRef("pk"), tried_at__isnull=False).order_by("-tried_at")
+    last = {name: Subquery(tried.values(field)[:1]) for name, field in LAST.items()}
+    rows: list[Any] = list(membership.project.webhooks.annotate(waiting=waiting, dead=dead, **last).order_by("pk"))
+    for each in rows:
+        each.badge = BADGES.get(each.sent, "")
     context = {"webhooks": rows, "form": form}
     return render_page(request, membership, "project/webhooks.html", context, section=SECTION)
 
