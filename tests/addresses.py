@@ -13,7 +13,7 @@ TAKERS = {
     "project-models-automatic", "project-model-mlflow", "project-prediction-server", "project-prediction-server-ask",
     "project-prediction-server-remove", "project-retry", "project-batch-parts", "project-batch-part-lift",
     "project-role", "invitation-answer", "project-invitation-withdraw", "project-invitation-renew",
-    "project-import-retry", "project-item-correct", "project-item-example", "project-item-withdraw",
+    "project-import-retry", "project-new-file", "project-item-correct", "project-item-example", "project-item-withdraw",
     "project-review-item", "project-item-comment", "project-items-change", "project-prediction-remove",
     "project-classes-undo", "project-class-merged", "project-class-split-done", "project-member-pause",
     "project-class-archive", "project-proposal-accept", "project-proposal-dismiss", "project-guidelines-restore",

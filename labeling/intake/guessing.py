@@ -44,7 +44,7 @@ _FILES = (
 _IDS = ("id", "external_id", "uuid", "guid", "key", "index", "nr", "number")
 _LABELS = (
     "label", "labels", "category", "class", "class_name", "target", "tag", "tags", "topic", "intent", "sentiment",
-    "gold_label", "answer", "kategorie", "klasse",
+    "gold_label", "answer", "kategorie", "klasse", "thema",
 )  # fmt: skip
 _FEW = 50  # different labels in a sample, at most
 _SHORT = 64  # characters of an id or a label, at most

@@ -106,6 +106,12 @@ def look(item_import: ItemImport, *, person: int) -> Look:
     )
 
 
+def is_known(seen: Look, project: Project) -> bool:
+    """Return whether all rows that are shown are items of the project, as those of a file that came in before."""
+    ids = [row.item.external_id for row in seen.first if isinstance(row.item, Draft)]
+    return bool(ids) and project.items.filter(external_id__in=ids).count() == len(set(ids))
+
+
 def first_item(item_import: ItemImport, place: int, *, person: int) -> Draft | Rejection | None:
     """Return the item that `look` shows at this place, without a look at the other rows; None if there is none.
 

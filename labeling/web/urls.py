@@ -67,6 +67,7 @@ urlpatterns = [
     path("auditlog/", auditlog.server_log, name="server-auditlog"),
     path("deleted/", lifecycle.deleted, name="projects-deleted"),
     path("new/", create.new_project, name="project-new"),
+    path("new/file/", create.new_project_file, name="project-new-file"),
     path("new/preview/", guidelines.preview, name="guidelines-preview"),
     path("account/", account.account, name="account"),
     path("account/notices/", notices.notices, name="notices"),

@@ -144,6 +144,7 @@ DOORS = [
     Door("projects-deleted", "post", SIGNED_IN, 404, {"slug": "ours"}),  # it is not deleted
     Door("project-new", "get", CREATORS, 200),
     Door("project-new", "post", CREATORS, 400),
+    Door("project-new-file", "post", CREATORS, 400),
     *same("get", Ability.TASKS_ANSWER, 200, "label", "label-worker", "label-classes", "label-guidelines",
           "label-comments", "api:comments"),
     Door("label-today", "get", Ability.TASKS_ANSWER, 400),

@@ -178,7 +178,7 @@ def test_photos_in_folders_lead_to_one_choice(labels_as, label, gold, truth, sug
     assert "3 labels: the model trains on them immediately." in text_of(page)
     assert "1 item in folders that are no classes yet: scans" in text_of(page)
     assert client.get(address() + "?picture=0")["Content-Type"].startswith("image/")
-    assert client.get(address() + "?picture=7").status_code == 404
+    assert client.get(address() + "?picture=3").status_code == 404
     go(client, labels_as=labels_as)
     assert project.items.count() == 3
     item = project.items.get(source="cat/1.png")
@@ -341,6 +341,28 @@ def test_folders_become_classes_by_default_but_those_of_unsorted_files() -> None
     go(client)
     assert list(project.classes.order_by("index").values_list("name", flat=True)) == ["cat", "dog", "bird"]
     assert (project.items.count(), project.items.labeled().count()) == (3, 2)
+
+
+def test_a_file_that_came_in_before_is_recognised() -> None:
+    client, project = start()
+    there = "These rows are in the project already. What is there is not imported again."
+    assert there not in text_of(send(client, GERMAN))
+    go(client)
+    assert there in text_of(send(client, GERMAN, "again.csv"))
+    go(client)
+    assert project.items.count() == 12
+    assert there not in text_of(send(client, GERMAN.replace("\nT", "\nU"), "next.csv"))
+
+
+def test_of_a_zip_one_file_of_each_class_is_shown_with_its_name() -> None:
+    client, _ = start("image")
+    names = [f"cat/{n}.png" for n in range(7)] + ["dog/a.png", "bird/b.png", "unsorted/c.png"]
+    page = send(client, zipped(*names), "photos.zip")
+    for name in ("cat/0.png", "dog/a.png", "bird/b.png", "unsorted/c.png"):
+        assert name in text_of(page)
+    assert "cat/1.png" not in text_of(page)
+    assert client.get(address() + "?picture=3").status_code == 200
+    assert client.get(address() + "?picture=4").status_code == 404
 
 
 def test_ignored_labels_add_no_classes() -> None:

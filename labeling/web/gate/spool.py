@@ -87,8 +87,7 @@ class UploadSpool(TemporaryFileUploadHandler):
             super().new_file(*args, **kwargs)
         except OSError as error:
             self._broken(error)
-        if admission.project is not None:
-            self._reserve(admission.project)
+        self._reserve(admission.project)
 
     def _form_is_ours(self) -> bool:
         """Return whether the fields before the file pass Django's CSRF check."""
@@ -96,10 +95,11 @@ class UploadSpool(TemporaryFileUploadHandler):
         bare = uploads.without_body(self.request, self._parser._post)  # type: ignore[union-attr]
         return CSRFCheck(lambda request: HttpResponse()).process_view(bare, HttpResponse, (), {}) is None
 
-    def _reserve(self, project: Project) -> None:
+    def _reserve(self, project: Project | None) -> None:
         path = Path(self.file.temporary_file_path())
         try:
-            quota.reserve(project=project, path=path, size=self._length)
+            if project is not None:
+                quota.reserve(project=project, path=path, size=self._length)
         except quota.NoRoom as problem:
             self.file.close()
             self._skip(str(problem.message))

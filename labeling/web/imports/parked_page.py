@@ -69,7 +69,12 @@ def page(request: HttpRequest, membership: Membership, item_import: ItemImport) 
         look = parked.look(item_import, person=membership.user.pk)
     except UnreadableFile as error:
         look = parked.Look(Layout(), (), Layout(), "", [], LabelCounts(), str(error))
-    context = {"import": item_import, "picture": "?picture=", **preview_of(look, membership.project)}
+    context = {
+        "import": item_import,
+        "picture": "?picture=",
+        "known": parked.is_known(look, membership.project),
+        **preview_of(look, membership.project),
+    }
     return render_page(request, membership, "project/import_parked.html", context, section="project-import")
 
 

@@ -83,7 +83,7 @@ def imports(request: HttpRequest, membership: Membership) -> HttpResponse:
         "max_mb": number(settings.MAX_UPLOAD_MB),
         "max_bytes": settings.MAX_UPLOAD_MB << 20,
         "storage": _storage(project),
-        "files": _files(kinds.of(project)),
+        "files": files_of(kinds.of(project)),
         "has_encoders": _has_choice(project),
         "why_encoder": reason_for_encoder(project.kind, project.encoder),
         **_class_names(project),
@@ -160,20 +160,17 @@ def _has_choice(project: Project) -> bool:
     return len(known) > 1 or bool(known[0].options)
 
 
-def _files(kind: Kind) -> str:
-    """Return the suffixes of this kind's files as JSON, for the script that picks files; "" for other kinds."""
-    if not isinstance(kind, FileKind):
-        return ""
-    foreign = {
-        each: [suffix for suffix in kind.foreign if kind.foreign[suffix] == each] for each in kind.foreign.values()
-    }
-    return json.dumps(
-        {
-            "noun": kind.noun,
-            "suffixes": sorted(kind.suffixes),
-            "foreign": [each._asdict() | {"suffixes": suffixes} for each, suffixes in foreign.items()],
-        }
-    )
+def files_of(*kinds: Kind) -> str:
+    """Return the suffixes of the files of these kinds as JSON, for the script that picks files; "" without any."""
+    taken = []
+    for kind in kinds:
+        if isinstance(kind, FileKind):
+            foreign = [
+                each._asdict() | {"suffixes": [suffix for suffix in kind.foreign if kind.foreign[suffix] == each]}
+                for each in dict.fromkeys(kind.foreign.values())
+            ]
+            taken.append({"noun": kind.noun, "suffixes": sorted(kind.suffixes), "foreign": foreign})
+    return json.dumps(taken) if taken else ""
 
 
 def _class_names(project: Project) -> dict[str, str]:

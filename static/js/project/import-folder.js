@@ -58,7 +58,13 @@ async function children(folder) {
 
 /** Whether a file of this name may be an item. `files`: what the form says of such files as JSON, "" if it takes none. */
 export function isItem(name, { files }) {
-  return Boolean(files) && JSON.parse(files).suffixes.includes(suffix(name)) && !isHidden(name);
+  return Boolean(files) && JSON.parse(files).some(({ suffixes }) => suffixes.includes(suffix(name))) && !isHidden(name);
+}
+
+/** The kind of which most of the files are. */
+function kindOf(files, kinds) {
+  const n = ({ suffixes }) => files.filter(({ name }) => suffixes.includes(suffix(name))).length;
+  return kinds.reduce((best, kind) => (n(kind) > n(best) ? kind : best));
 }
 
 /** One file, sent as it is; null where none was chosen. */
@@ -81,7 +87,7 @@ export function packed(files, dataset) {
     const summary = gettext("This project does not import folders: choose one file.");
     return { summary, more: [], problem: true };
   }
-  const { noun, suffixes, foreign } = JSON.parse(dataset.files);
+  const { noun, suffixes, foreign } = kindOf(files, JSON.parse(dataset.files));
   const known = new Set(suffixes);
   const isOne = ({ name }) => known.has(suffix(name)) && !isHidden(name);
   const taken = files.filter((each) => isOne(each) || (TABLES.has(base(each.name)) && !isHidden(each.name)));

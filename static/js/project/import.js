@@ -45,6 +45,7 @@ window.addEventListener("beforeunload", (event) => {
 function start() {
   if (part("folder")) part("folder").hidden = false;
   if (part("drop-hint")) part("drop-hint").hidden = false;
+  if (startsProject()) part("look").hidden = true;
   if (form()?.dataset.files) {
     part("id_file").multiple = true;
     part("id_file").labels[0].textContent = gettext("Choose a file or several");
@@ -79,6 +80,12 @@ function choose(upload, ...others) {
   say(upload.summary, upload.problem ? "error" : "");
   part("chosen-more").replaceChildren(...upload.more.map(line));
   askAboutLabels(upload.labeled ?? 0, upload.isAll);
+  if (startsProject()) send(false);
+}
+
+/** Whether this is the page of a new project, which shows what is chosen at once. */
+function startsProject() {
+  return "one" in (form()?.dataset ?? {});
 }
 
 /** Ask what the classes are that the folders of `n` files, or `all`, name. Of other files the server asks when it has seen them. */

@@ -3,18 +3,17 @@
 import { fromInput, isHidden, suffix } from "./import-folder.js";
 import { gettext, ngettext } from "../words.js";
 
-const name = document.querySelector("#id_name");
-const slug = document.querySelector("#id_slug");
-let proposed = slug.value === "" || slug.value === proposal(name.value);
+const field = (id) => document.querySelector(`#id_${id}`);
+let last = proposal(field("name").value); // what was proposed
 
 // What was typed before this file arrived counts too.
-if (slug.value === "") slug.value = proposal(name.value);
+if (field("slug").value === "") field("slug").value = last;
 
-name.addEventListener("input", () => {
-  if (proposed) slug.value = proposal(name.value);
-});
-slug.addEventListener("input", () => {
-  proposed = slug.value === "";
+document.addEventListener("input", ({ target }) => {
+  const { value } = field("slug");
+  if (target.id !== "id_name" || (value !== "" && value !== last)) return;
+  last = proposal(target.value);
+  field("slug").value = last;
 });
 
 /** As the server does it: Latin letters without accents and digits, words with hyphens between them. */
@@ -30,13 +29,18 @@ function proposal(text) {
     .replace(/^-+|-+$/g, "");
 }
 
-const folders = document.querySelector("#id_folders");
-document.querySelector("#from-folders").hidden = false;
-folders.addEventListener("change", () => folders.files.length && takeNames());
-if (folders.files.length) takeNames();
+start();
+document.addEventListener("change", ({ target }) => target.id === "id_folders" && target.files.length && takeNames(target));
+
+function start() {
+  const folders = field("folders");
+  if (!folders) return;
+  document.querySelector("#from-folders").hidden = false;
+  if (folders.files.length) takeNames(folders);
+}
 
 /** The folders that hold files that may be items, but the one that was chosen, become the classes. Only names are looked at. */
-function takeNames() {
+function takeNames(folders) {
   const suffixes = new Set(folders.dataset.suffixes.split(" "));
   const files = fromInput(folders.files).filter(({ name }) => suffixes.has(suffix(name)) && !isHidden(name));
   const paths = files.map((each) => each.name.split("/"));
