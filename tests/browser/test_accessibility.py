@@ -59,6 +59,16 @@ def press(*names: str) -> Callable[[Page], None]:
     return act
 
 
+def start_with_file(page: Page) -> None:
+    """Choose the file that the project starts with."""
+    rows = "text,topic\n" + "one,a\ntwo,b\n" * 5
+    page.get_by_label("Choose a file").set_input_files(
+        {"name": "rows.csv", "mimeType": "text/csv", "buffer": rows.encode()}
+    )
+    expect(page.get_by_role("heading", name="The first rows")).to_be_visible()
+    unfold(page)
+
+
 def keys(*pressed: str) -> Callable[[Page], None]:
     """Press these keys once an item is shown."""
 
@@ -352,6 +362,7 @@ STATES = [
     State("home", "empty", user="newcomer"),
     State("project-new", "empty"),
     State("project-new", "error", act=press("Create the project")),
+    State("project-new", "filled", act=start_with_file),
     State("projects-deleted", "empty"),
     State("account", "empty"),
     State("account", "done", act=press("Create a token")),

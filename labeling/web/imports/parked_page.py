@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext_noop as _
 
 from labeling import kinds
@@ -149,6 +149,7 @@ def preview_of(look: parked.Look, project: Project) -> dict[str, Any]:
     kind, found = kinds.of(project), look.counts
     unknown, proposes = found.unknown, project.asks.proposes
     in_file = found.labels + found.unknown_rows
+    noun = "item" if found.from_folders else "row"
     return {
         "problem": look.problem,
         "cards": [_card(row, kind, is_file=found.from_folders) for row in look.first],
@@ -163,7 +164,7 @@ def preview_of(look: parked.Look, project: Project) -> dict[str, Any]:
         "grouped": GROUP in look.columns and isinstance(kind, FileKind),
         "uses": _uses(found, look.layout, project) if in_file and not (proposes and found.from_folders) else [],
         "unknown": _some(unknown),
-        "unknown_rows": count(found.unknown_rows, "item" if found.from_folders else "row"),
+        "unknown_rows": count(found.unknown_rows, noun),
         "from_folders": found.from_folders,
         "unknown_labels": look.layout.unknown_labels,
         "can_add": new_classes.can_add(project.asks),
@@ -172,7 +173,7 @@ def preview_of(look: parked.Look, project: Project) -> dict[str, Any]:
         "telling": [] if look.layout.labels_as in ("", "trusted") else found.telling,
         "empty": not look.problem and found.empty == found.rows,
         "n_rows": found.rows,
-        "rows": _at_least(found, gettext("more than %(rows)s"), rows=count(found.rows, "row")),
+        "rows": _at_least(found, gettext("more than %(rows)s"), rows=count(found.rows, noun)),
     }
 
 
@@ -193,7 +194,7 @@ def _selects(look: parked.Look, kind: Kind, project: Project) -> Iterable[Select
         own = "label" if "label" in look.columns else ""
         none = [] if own else [("", gettext("None: nothing is labeled"))]
         asked = [(name, name) for name in look.questions if name not in look.columns]
-        yield Select("label_column", gettext("Label"), [*none, *columns, *asked], layout.label_column or own)
+        yield Select("label_column", pgettext("noun", "Label"), [*none, *columns, *asked], layout.label_column or own)
     if look.delimiter:
         yield Select("delimiter", gettext("Delimiter"), translated_choices(DELIMITERS.items()), look.delimiter)
         yield Select("encoding", gettext("Encoding"), list(ENCODINGS.items()), layout.encoding or "utf-8")
