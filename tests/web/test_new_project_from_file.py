@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from factories import digit_png, make_project, make_user
 from pages import errors_of, manager, signed_in, text_of
 
+from labeling.intake import uploads
 from labeling.models import ItemImport, Project, Upload
 
 pytestmark = pytest.mark.django_db
@@ -47,13 +47,13 @@ def form_of(page: Any) -> dict[str, Any]:
 
 
 def files() -> list[Path]:
-    return [path for path in (Path(settings.DATA_DIR) / "uploads").iterdir() if path.is_file()]
+    return [path for path in uploads.folder().iterdir() if path.is_file()]
 
 
 def test_a_table_proposes_all_and_one_button_imports_it() -> None:
     client = signed_in(make_user("otto", is_staff=True))
     page = send(client, TICKETS, "support-tickets.csv")
-    assert "From support-tickets.csv, with 12 rows. Nothing has been created yet." in text_of(page)
+    assert "with 12 rows. Nothing has been created yet." in text_of(page)
     assert "Wo bleibt mein Päckchen 0?" in text_of(page)
     form = form_of(page)
     assert (form["name"], form["kind"], form["question"]) == ("Support tickets", "text", "single")

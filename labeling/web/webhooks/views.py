@@ -1,5 +1,6 @@
 """The pages of a project's webhooks."""
 
+import json
 from typing import Any
 
 from django import forms
@@ -57,7 +58,7 @@ def webhooks(request: HttpRequest, membership: Membership) -> HttpResponse:
     rows: list[Any] = list(membership.project.webhooks.annotate(waiting=waiting, dead=dead, **last).order_by("pk"))
     for each in rows:
         each.badge = BADGES.get(each.sent, "")
-    context = {"webhooks": rows, "form": form}
+    context = {"webhooks": rows, "form": form, "example": _example(membership.project.slug)}
     return render_page(request, membership, "project/webhooks.html", context, section=SECTION)
 
 
@@ -74,6 +75,13 @@ def webhook(request: HttpRequest, membership: Membership, webhook_id: int) -> Ht
     changing.change(webhook=found, **form.cleaned_data)
     messages.success(request, gettext("The webhook is changed."))
     return redirect("project-webhook", membership.project.slug, webhook_id)
+
+
+def _example(slug: str) -> str:
+    """Return a message as a webhook sends it."""
+    address = EventType.BATCH_DONE.address.format(project=slug, number=3)
+    data = {"project": slug, "number": 3, "url": address}
+    return json.dumps({"type": EventType.BATCH_DONE.value, "data": data}, indent=2)
 
 
 def _found(membership: Membership, webhook_id: int) -> Webhook:
