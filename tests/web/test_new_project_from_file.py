@@ -79,6 +79,8 @@ def test_a_zip_of_images_in_folders() -> None:
     assert len(pictures) == 3
     assert "dog/3.png" in text_of(page)
     assert client.get("/new/" + pictures[1].replace("&amp;", "&")).content == digit_png(2)
+    for odd in ("&picture=99999999999", "&picture=-1", "&kind=none&picture=7"):
+        assert client.get(f"/new/?start={form['start']}{odd}").status_code == 404
     client.post("/new/", form)
     project = Project.objects.get()
     assert (project.items.count(), project.items.labeled().count()) == (4, 3)

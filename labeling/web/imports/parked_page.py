@@ -17,7 +17,7 @@ from labeling import kinds
 from labeling.intake import new_classes, parked
 from labeling.intake.drafts import Draft, Rejection
 from labeling.intake.guessing import OWN_LABELS
-from labeling.intake.looking import FirstRow, LabelCounts, consequence
+from labeling.intake.looking import FOLDERS, FirstRow, LabelCounts, consequence
 from labeling.intake.readers import Layout, UnreadableFile
 from labeling.intake.readers.base import EXPORTED
 from labeling.intake.readers.layout import DELIMITERS, ENCODINGS, LABELS_AS, LayoutError
@@ -28,7 +28,7 @@ from labeling.outgoing.exports.splits import GROUP
 from labeling.outside.sources import SourceProblem
 from labeling.projects.people import access
 from labeling.web.imports.import_rows import label_notice, next_step
-from labeling.web.shared.forms import number_in, translated_choices
+from labeling.web.shared.forms import translated_choices
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.words import count
 
@@ -276,7 +276,8 @@ def _picture(item_import: ItemImport, place: str, membership: Membership) -> Htt
 def picture(kind: Kind, place: str, item_at: Callable[[int], Draft | Rejection | None]) -> HttpResponse:
     """Return the picture of the item at this place; 404 if it has none."""
     try:
-        item = item_at(number_in(place, -1)) if kind.is_picture and place.isdecimal() else None
+        is_shown = kind.is_picture and place in map(str, range(FOLDERS))
+        item = item_at(int(place)) if is_shown else None
     except (UnreadableFile, SourceProblem):
         item = None
     if not isinstance(item, Draft) or not item.file:

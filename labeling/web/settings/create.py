@@ -185,7 +185,7 @@ def new_project(request: HttpRequest, user: User) -> HttpResponse:
         messages.error(request, gettext("The file is gone: choose it again."))
         return redirect("project-new")
     if file and "picture" in request.GET:
-        kind = KINDS[request.GET.get("kind", "image")]
+        kind = KINDS.get(request.GET.get("kind", ""), KINDS["image"])
         return parked_page.picture(kind, request.GET["picture"], partial(starting.item_at, file, kind.name))
     proposal = _proposal(file, values) if file else None
     if request.method != "POST" or request.POST.get("do") == "show":
