@@ -2,6 +2,7 @@
 
 import datetime
 
+import pytest
 from django.template import Context, Template
 from django.utils import translation
 
