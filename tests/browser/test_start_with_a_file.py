@@ -30,6 +30,7 @@ def test_a_table_is_shown_and_becomes_a_project(open_page: Any, screenshot: Any)
     expect(page.get_by_text("with 30 rows. Nothing has been created yet.")).to_be_visible()
     expect(page.get_by_label("Name", exact=True)).to_have_value("Tickets")
     expect(page.get_by_label("Texts: sentences")).to_be_checked()
+    expect(page.get_by_role("button", name="Show again")).to_be_hidden()  # the script is there
     classes = page.get_by_label("Classes", exact=True)
     expect(classes).to_have_value("Versand\nRechnung\nLob")
     page.get_by_label("Label", exact=True).select_option("Land")
