@@ -80,3 +80,8 @@ def test_the_button_is_for_those_who_label_in_a_project_that_is_not_archived() -
     assert BUTTON not in bar_of(engineer, "/p/digits/")
     Project.objects.update(archived_at=timezone.now())
     assert BUTTON not in bar_of(annotator, "/p/digits/")
+
+
+def test_the_sources_have_the_places_too() -> None:
+    client = member(make_project(), Role.MANAGER)
+    assert list(places_and_pages(client, "/p/digits/sources/")[0]) == OF_ROLE[Role.MANAGER]

@@ -249,7 +249,7 @@ def render_page(
         "kind": kinds.of(project),
         "membership": membership,
         "can": {ability.key: True for ability in membership.abilities},
-        "places": places,
+        "ways": places,
         "pages": pages,
         "section": section,
     }
