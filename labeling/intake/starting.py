@@ -18,6 +18,7 @@ from labeling.intake.guessing import open_guessed
 from labeling.intake.looking import FEW_NAMES, FirstRow, first_rows
 from labeling.intake.readers import Layout, UnreadableFile
 from labeling.intake.rules import Rules
+from labeling.kinds import KINDS
 from labeling.models import ItemImport, Project, User
 from labeling.projects import quota
 from labeling.questions import QUESTIONS
@@ -74,7 +75,7 @@ def guess_kind(file: StartFile) -> str:
         except UnreadableFile as error:
             problems[name] = error
             continue
-        if any(_is_good(row, name) for row in rows):
+        if any(isinstance(row.item, Draft) and KINDS[name].is_likely(row.item.data) for row in rows):
             return name
     if "text" not in problems:
         return "text"
@@ -141,13 +142,6 @@ def _first(file: StartFile, kind: str) -> list[FirstRow]:
     with open_guessed(_local(file), rules, name=file.name) as (source, guessed):
         source.settle(replace(guessed.layout, unknown_labels="add"))
         return first_rows(source, rules)
-
-
-def _is_good(row: FirstRow, kind: str) -> bool:
-    """Return whether the row is an item of the kind; a text of numbers alone is rather a vector."""
-    if not isinstance(row.item, Draft):
-        return False
-    return kind != "text" or any(letter.isalpha() for letter in row.item.data.get("text", ""))
 
 
 def _rules(kind: str, question: str) -> Rules:

@@ -184,6 +184,10 @@ class Kind(ABC):
         """
         return b"" if media.endswith(".npy") else PurePosixPath(media).stem.encode()
 
+    def is_likely(self, data: Mapping[str, Any]) -> bool:
+        """Return whether an item that can be of this kind is likely to be meant as such."""
+        return True
+
     def excerpt(self, data: Mapping[str, Any]) -> str:
         """Return the text that a list quotes from an item; "" without such a text."""
         return ""

@@ -53,6 +53,10 @@ class Text(Kind):
         text = " ".join(text.casefold().split())
         return text.encode("utf-8", "surrogatepass") if len(text) >= TELLING else b""
 
+    def is_likely(self, data: Mapping[str, Any]) -> bool:
+        """Return whether the text has a letter: numbers alone are rather a vector."""
+        return any(letter.isalpha() for letter in self.excerpt(data))
+
     def excerpt(self, data: Mapping[str, Any]) -> str:
         return str(data.get("text", ""))
 

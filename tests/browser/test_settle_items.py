@@ -124,7 +124,7 @@ def test_an_enter_that_was_meant_for_the_page_before_settles_nothing(open_page: 
     project = labeled_project()
     item = project.items.get(external_id="item-0001")
     page: Page = open_page(make_member(project, "mona", Role.MANAGER))
-    page.add_init_script("addEventListener('DOMContentLoaded', () => document.querySelector('.primary').click())")
+    page.add_init_script("addEventListener('DOMContentLoaded', () => document.querySelector('main .primary').click())")
     page.goto(f"/p/digits/items/{item.pk}/")
     ready(page, "item-0001")
     expect(page.get_by_text("is settled")).to_have_count(0)

@@ -43,6 +43,7 @@ from labeling.web.shared.words import number
 
 # 20,000 names of 200 characters.
 MAX_CLASSES_BYTES = 2 << 20
+USUAL_QUESTION = "single"
 
 
 class NewProjectForm(forms.Form):
@@ -71,7 +72,7 @@ class NewProjectForm(forms.Form):
         label=gettext_lazy("What is asked?"),
         choices=lambda: [(each.name, gettext(each.offer)) for each in QUESTIONS.values()],
         widget=forms.RadioSelect,
-        initial="single",
+        initial=USUAL_QUESTION,
     )
     classes = forms.CharField(
         label=gettext_lazy("Classes"),
@@ -301,12 +302,12 @@ def _proposal(file: starting.StartFile, values: QueryDict) -> Proposal:
     other = {"media_column", "text_column"} - {content}
     try:
         layout = Layout.read(options) if "kind" in values and other.isdisjoint(values) else None
-        seen = starting.look(file, kind.name, question if question in QUESTIONS else "single", layout)
+        seen = starting.look(file, kind.name, question if question in QUESTIONS else USUAL_QUESTION, layout)
     except (LayoutError, UnreadableFile) as error:
         seen = parked.Look(Layout(), (), Layout(), "", [], LabelCounts(), str(error))
     if question not in QUESTIONS:
         question = starting.guess_question(seen)
-        if question != "single":
+        if question != USUAL_QUESTION:
             seen = starting.look(file, kind.name, question, seen.layout)
     project = Project(kind=kind.name, question=question)
     return Proposal(file, kind, question, seen, parked_page.preview_of(seen, project))
