@@ -35,8 +35,10 @@ class Goal:
 
 STEP_SHARE = 0.01
 STEP_OF_A_PERSON = 5
-"""With a goal, a batch has this share of the pool, and this many items for each member of the project: an audit begins
-and ends between batches, so that items of a large batch are labeled that an audit would have saved."""
+LEAST_STEP = 20
+"""With a goal, a batch has this share of the pool, at least so many items for each member of the project, and at least
+so many in all: an audit begins and ends between batches, so people label items of a large batch that an audit would
+have saved."""
 GOAL = tuple(field.name for field in fields(Goal))
 
 
@@ -57,7 +59,7 @@ def batch_size_of(project: Project) -> int:
 def batch_size_with_goal(project: Project) -> int:
     """Return the size of the project's batches while a goal runs, at most the project's setting. One query."""
     for_people = STEP_OF_A_PERSON * project.memberships.count()
-    return min(project.batch_size, max(round(STEP_SHARE * project.encoded_rows), for_people))
+    return min(project.batch_size, max(round(STEP_SHARE * project.encoded_rows), for_people, LEAST_STEP))
 
 
 @transaction.atomic

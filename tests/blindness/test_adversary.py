@@ -13,7 +13,7 @@ from labeling.labels import item_labels
 from labeling.models import Assignment, Batch, Project, Task
 from labeling.queue import gold, rechecking
 from labeling.steps import replace
-from tests.extent import ALL
+from tests.extent import ALL, some
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -130,8 +130,7 @@ def assert_nothing_tells(verdicts_about: Callable[[int], list[Verdict]]) -> None
         assert before is None or verdict.p > SUSPICIOUS, f"{before}; again {verdict}"
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("changes", [{}, IN_GRIDS])
+@pytest.mark.parametrize("changes", some([{}, IN_GRIDS]))
 def test_nothing_tells(changes: dict[str, Any], tmp_path: Path) -> None:
     assert_nothing_tells(lambda number: verdicts(tmp_path, number, changes))
 

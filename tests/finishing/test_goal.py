@@ -38,10 +38,10 @@ def test_a_start_enqueues_one_step_and_a_stop_keeps_the_goal():
 
 @pytest.mark.parametrize(
     ("setting", "pool", "members", "size"),
-    [(500, 6000, 2, 60), (50, 6000, 2, 50), (500, 600, 2, 10), (500, 600, 12, 60), (500, 90_000, 2, 500)],
+    [(500, 6000, 2, 60), (50, 6000, 2, 50), (500, 600, 2, 20), (500, 600, 12, 60), (500, 90_000, 2, 500)],
 )
 def test_a_goal_makes_batches_of_a_hundredth_of_the_pool(setting, pool, members, size):
-    """But of five items a member at least, so that nobody waits, and never of more than the setting."""
+    """But of 20 items at least, and five a member, so that nobody waits, and never of more than the setting."""
     project = trained(overlap_max=3, batch_size=setting)
     for n in range(members - 2):
         make_member(project, f"further{n}")

@@ -131,6 +131,7 @@ def numbers(project: Project, client: Client) -> None:
     upload(client, project, "table.csv", "\n".join(["id,a,b,who", *table]).encode())
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.skipif(not ON_SQLITE, reason="reads SQLite's files")
 @pytest.mark.django_db(transaction=True)

@@ -23,6 +23,7 @@ from labeling.queue.answer import Answer
 from labeling.steps.registry import run_step
 from labeling.steps.running.worker import Worker
 from tests.finishing.audit_rows import make_audit, make_predicted
+from tests.finishing.conftest import whole_batches  # noqa: F401  a fixture for all tests here
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
