@@ -116,5 +116,6 @@ def test_weights_for_several_bets_lose_least_for_the_one_that_they_serve_worst(s
 
     weights = choose_weights(bets, sizes, most)
     assert np.isclose(weights @ sizes, sizes.sum())
-    for each in bets[[0, -1]]:
-        assert worst(weights) >= worst(choose_weights(each[None], sizes, most)) - 1e-9
+    first, last = (choose_weights(each[None], sizes, most) for each in bets[[0, -1]])
+    for part in (0, 0.25, 0.5, 1):
+        assert worst(weights) >= worst(first ** (1 - part) * last**part) - 1e-9
