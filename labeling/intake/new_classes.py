@@ -19,8 +19,8 @@ def can_add(question: Question) -> bool:
 
 
 def add_from(source: Source, *, project: Project, user: User | None, rules: Rules) -> bool:
-    """Add the labels of a file that are no classes as classes, except those that no class can be called, such as whole
-    texts. Return whether there are any new ones. Reads the whole file. Raises `UnreadableFile`.
+    """Add a class for each label in a file that has none, unless the label cannot be the name of a class, as a whole
+    text cannot. Return whether there are any new ones. Reads the whole file. Raises `UnreadableFile`.
     """
     names = list(count_labels(source, rules, whole=True).unknown) if can_add(rules.question) else []
     with transaction.atomic():

@@ -41,7 +41,9 @@ def find(request: HttpRequest, membership: Membership) -> HttpResponse:
 
 
 def _ranked(places: list[Found], text: str) -> list[Found]:
-    """Return the places whose words hold all words of the text, and whose names one; first those that begin with it."""
+    """Return the places with all words of the text in their names or groups, at least one word in the name. Names that
+    begin with the text come first.
+    """
     begins = text.casefold()
     words = begins.split()
     fitting = [
