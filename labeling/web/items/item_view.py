@@ -1,5 +1,6 @@
 """Items in words, for pages. Pure functions."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.utils.translation import gettext, ngettext
@@ -169,11 +170,7 @@ def changes(record: ItemRecord, *, labeled: bool) -> list[tuple[str, str, str]]:
     if record.removal:
         if record.removal.at_once:
             return []
-        back, *others = (RESTORE, ERASE) if record.removal.deleted else (INCLUDE, DELETE, ERASE)
-        return [
-            (back, gettext(ACTIONS[back].title), ""),
-            *((each, gettext(ACTIONS[each].title), "quiet") for each in others),
-        ]
+        return _buttons((RESTORE, ERASE) if record.removal.deleted else (INCLUDE, DELETE, ERASE))
     gold = record.item.gold is not None
     offered = {
         UNQUEUE if record.item.queued_at else QUEUE: record.task is None,
@@ -183,7 +180,11 @@ def changes(record: ItemRecord, *, labeled: bool) -> list[tuple[str, str, str]]:
         DELETE: True,
         ERASE: True,
     }
-    return [(action, gettext(ACTIONS[action].title), "quiet") for action, fits in offered.items() if fits]
+    return _buttons(action for action, fits in offered.items() if fits)
+
+
+def _buttons(actions: Iterable[str]) -> list[tuple[str, str, str]]:
+    return [(each, gettext(ACTIONS[each].title), "danger" if each in (DELETE, ERASE) else "") for each in actions]
 
 
 def why_picked(record: ItemRecord) -> list[tuple[str, str, str]]:

@@ -16,6 +16,7 @@ from labeling.projects.encoders.encoder_change import ChangeRefused, EncoderSett
 from labeling.projects.encoders.encoder_comparison import ComparisonRefused, Measured
 from labeling.projects.encoders.encoder_settings import encoders_for, reason_for_encoder
 from labeling.web.settings.choice_form import EncoderForm
+from labeling.web.settings.sections import index_of
 from labeling.web.shared.forms import AddressField, SecretField, figure_input
 from labeling.web.shared.pages import action, errors_as_messages, for_members, render_page
 from labeling.web.shared.words import count, duration, interval, money, number, percent
@@ -108,6 +109,7 @@ def _page(
     settled = project.features_generation > 0
     context = {
         "form": form,
+        "index": index_of(project),
         "settled": settled,
         "why_encoder": reason_for_encoder(project.kind, project.encoder),
         "refusal": encoder_comparison.refusal(project) if settled else "",

@@ -1,6 +1,5 @@
 """The pages of settings, with their consequences, and of the project's model."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
@@ -10,30 +9,15 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from labeling.insight import clusterings
-from labeling.models import Ability, Membership, Project
-from labeling.projects.settings import SECTIONS, Section, differs, recording_changes
+from labeling.models import Ability, Membership
+from labeling.projects.settings import SECTIONS, recording_changes
 from labeling.web.models.fit import fit_of, thresholds
 from labeling.web.settings import consequences
 from labeling.web.settings.choice_form import ModelForm
 from labeling.web.settings.forms import SettingsForm, TrainingForm, form_of
-from labeling.web.settings.sections import sections_of, url_of
+from labeling.web.settings.sections import changed_in, index_of, sections_of, url_of
 from labeling.web.settings.standing import standing_of
 from labeling.web.shared.pages import errors_as_messages, for_members, render_page
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A page of settings as others link to it. `changed`: how many of its settings are not the defaults."""
-
-    section: Section
-    url: str
-    changed: int
-
-
-def _changed(project: Project, section: Section) -> list[str]:
-    """Return the names of the fields whose saved value is not the default."""
-    settings = [each.name for each in section.settings if each.offered(project) and differs(project, each.name)]
-    return settings + [name for name in section.trainer if name in project.training]
 
 
 @for_members(reading=Ability.SETTINGS_READ, changing=Ability.SETTINGS_CHANGE)
@@ -57,8 +41,8 @@ def settings(request: HttpRequest, membership: Membership, page: str = SECTIONS[
     context: dict[str, Any] = {
         "form": form,
         "part": section,
-        "parts": [Page(each, url_of(project, each), len(_changed(project, each))) for each in sections],
-        "changed": _changed(project, section),
+        "index": index_of(project),
+        "changed": changed_in(project, section),
         "unknown": data is not None and typed is project,
         "fit": fit_of(clusterings.clustering_of(project)) if section.name == "batch" else None,
         "thresholds": thresholds(),
@@ -133,4 +117,5 @@ def model(request: HttpRequest, membership: Membership) -> HttpResponse:
             request, gettext("The next version is trained by %(model)s.") % {"model": project.model["name"]}
         )
         return redirect("project-learner", project.slug)
-    return render_page(request, membership, "project/learner.html", {"form": form}, section="project-settings")
+    context = {"form": form, "index": index_of(project)}
+    return render_page(request, membership, "project/learner.html", context, section="project-settings")
