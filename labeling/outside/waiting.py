@@ -37,7 +37,7 @@ class Busy(Exception):
     """Too many others ask servers outside now. The message is for people."""
 
     def __init__(self) -> None:
-        super().__init__(gettext("Too many requests wait for servers outside now. Try again in a few seconds."))
+        super().__init__(gettext("Too many requests are waiting for external servers. Try again in a few seconds."))
 
 
 class Later(Exception):

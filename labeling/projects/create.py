@@ -66,12 +66,12 @@ def check_classes(names: Sequence[str], question: str = "single") -> list[str]:
     if repeated:
         raise ValidationError(
             {
-                "classes": gettext("Classes occur twice: %(repeated)s. Name each once.")
+                "classes": gettext("Some classes are listed twice: %(repeated)s. List each class once.")
                 % {"repeated": ", ".join(repeated[:5])}
             }
         )
     if len(trimmed) < 2:
-        raise ValidationError({"classes": gettext("Give at least two classes.")})
+        raise ValidationError({"classes": gettext("Enter at least two classes.")})
     try:
         if question in QUESTIONS:  # `full_clean` of the project reports an unknown question
             QUESTIONS[question].check_classes(trimmed)
@@ -159,7 +159,7 @@ def create_project(
         with transaction.atomic():
             project.save()
     except IntegrityError:  # another request took the slug after the check
-        raise ValidationError({"slug": gettext("This slug is taken.")}) from None
+        raise ValidationError({"slug": gettext("This slug is already in use.")}) from None
     LabelClass.objects.bulk_create(
         [
             LabelClass(project=project, index=index, position=index, name=name, key=key)

@@ -48,9 +48,9 @@ def duplicate(
     Raises `ValidationError` naming the field at fault, or `TooManyProjects`.
     """
     if labels and not items:
-        raise ValidationError({"labels": gettext("Labels are those of items: copy the items too.")})
+        raise ValidationError({"labels": gettext("Labels belong to items. Copy the items, too.")})
     if Project.objects.filter(slug=slug).exists():
-        raise ValidationError({"slug": gettext("This slug is taken.")})
+        raise ValidationError({"slug": gettext("This slug is already in use.")})
     every = project.classes.select_related("parent")
     classes = list(every.order_by("index") if items else every.offered().order_by("position", "index"))
     copy = create_project(

@@ -75,7 +75,7 @@ def test_operators_choose_the_slug_and_are_told_when_it_is_taken(world: dict[str
     body = {"slug": "signs", "kind": "text", "classes": ["a", "b"]}
     assert client.post(URL, body, format="json").json()["slug"] == "signs"
     taken = client.post(URL, body, format="json")
-    assert (taken.status_code, taken.json()["detail"]) == (409, "slug: This slug is taken.")
+    assert (taken.status_code, taken.json()["detail"]) == (409, "slug: This slug is already in use.")
 
 
 def test_image_is_for_members_only(world: dict[str, APIClient]) -> None:

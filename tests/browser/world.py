@@ -243,7 +243,7 @@ def fill_world(manager: str = "mona") -> None:
     lively = lively_project()
     answer_history(lively)
     make_webhook(lively, events=7)
-    make_source(lively, problem="nowhere.invalid does not answer, or fails (ConnectError). Try again later.")
+    make_source(lively, problem="nowhere.invalid is not responding, or failed (ConnectError). Try again later.")
     empty = make_project("empty", name="Nothing yet")
     finished = make_project("finished", name="All done")
     done = make_open_batch(finished, make_items(finished, 4))

@@ -63,7 +63,7 @@ def test_a_class_is_added_behind_the_others_and_can_be_answered_at_once(project:
     answer(project, [4])
     assert labels(project) == [4]
     assert Annotation.objects.get().class_revision == 1
-    with pytest.raises(classes.ClassError, match="has been answered already"):
+    with pytest.raises(classes.ClassError, match="has already been used in answers"):
         classes.undo(project=project, user=None, revision=1)
     assert "owl" in offered(project)
 
@@ -190,11 +190,11 @@ def test_what_cannot_be_is_refused_with_its_field(project: Project) -> None:
 
 def test_keys_are_given_once_and_classes_form_no_circle(project: Project) -> None:
     classes.edit(project=project, user=None, index=CAT, key="7")
-    with pytest.raises(ValidationError, match="has this key already"):
+    with pytest.raises(ValidationError, match="already has this key"):
         classes.edit(project=project, user=None, index=DOG, key="7")
     cat, dog = LabelClass.objects.get(index=CAT), LabelClass.objects.get(index=DOG)
     classes.edit(project=project, user=None, index=DOG, parent=cat)
-    with pytest.raises(ValidationError, match="a kind of itself"):
+    with pytest.raises(ValidationError, match="its own parent"):
         classes.edit(project=project, user=None, index=CAT, parent=dog)
 
 

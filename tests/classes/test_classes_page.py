@@ -52,7 +52,7 @@ def test_a_class_is_added_archived_and_restored(mona: Client, project: Project) 
 def test_a_bad_name_and_a_merge_into_nothing_are_refused(mona: Client, project: Project) -> None:
     response = mona.post(address("project-classes", project), {"name": "dog"})
     assert response.status_code == 400
-    assert "There is a class “dog” already." in text_of(response)
+    assert "The class “dog” already exists." in text_of(response)
     for into in ("", "dog", "owl", "x" * 500):
         text = text_of(mona.post(address("project-class-merged", project, 1), {"into": into}, follow=True))
         assert "Choose the class to merge it into." in text

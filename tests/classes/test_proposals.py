@@ -54,7 +54,7 @@ def test_an_accepted_name_becomes_a_class_and_the_label_of_its_items(question: s
     assert post(mona, "classes/proposals/dismiss", {"key": "bee"}).json() == {"dismissed": 1}
     assert labels()[2] is None
     assert mona.get(f"{API}classes/proposals/").json() == []
-    with pytest.raises(classes.ClassError, match="has been answered already"):
+    with pytest.raises(classes.ClassError, match="has already been used in answers"):
         classes.undo(project=project, user=None, revision=1)
 
 
@@ -94,7 +94,7 @@ def test_one_that_is_taken_back_is_proposed_no_more() -> None:
 
 @pytest.mark.parametrize(
     ("allowed", "name", "why"),
-    [(False, "owl", "takes no proposals"), (True, "x\u200by", "invisible character"), (True, "x" * 100, "")],
+    [(False, "owl", "does not accept proposals"), (True, "x\u200by", "invisible character"), (True, "x" * 100, "")],
 )
 def test_what_cannot_be_proposed_is_refused_and_the_item_stays(allowed: bool, name: str, why: str) -> None:
     project = make()

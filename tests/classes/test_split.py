@@ -124,8 +124,8 @@ def test_taking_back_the_new_answer_asks_again_and_the_old_answer_decides_nothin
 
 def test_what_cannot_be_split_changes_nothing(project: Project) -> None:
     for index, into, problem in (
-        (CAT, ["kitten"], "Name 2 to 20 classes"),
-        (CAT, ["cat", "kitten"], "cannot become itself"),
+        (CAT, ["kitten"], "Enter 2 to 20 classes"),
+        (CAT, ["cat", "kitten"], "cannot be split into itself"),
         (99, ["a", "b"], "does not have this class"),
     ):
         with pytest.raises(classes.ClassError, match=problem):

@@ -161,13 +161,13 @@ def test_an_original_that_is_deleted_in_between_is_told_and_can_be_restored() ->
 
 def test_labels_need_their_items_and_the_page_shows_how_far_it_is() -> None:
     project = mixture()
-    with pytest.raises(ValidationError, match="copy the items too"):
+    with pytest.raises(ValidationError, match="Copy the items"):
         duplicate(project=project, user=make_user("mia"), slug="x", name="X", labels=True)
     client = manager(project)
     lifecycle.archive(project=project)
     address = reverse("project-duplicate", args=[project.slug])
     form = {"copy-name": "Again", "copy-slug": "again", "copy-labels": "on"}
-    assert errors_of(client.post(address, form))["copy-labels"] == "Labels are those of items: copy the items too."
+    assert errors_of(client.post(address, form))["copy-labels"] == "Labels belong to items. Copy the items, too."
     page = client.post(address, {**form, "copy-items": "on"}, follow=True)
     assert "Items of" in text_of(page)
     assert "waiting for its turn" in text_of(page)

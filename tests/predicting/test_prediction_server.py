@@ -193,7 +193,7 @@ def test_the_page_saves_asks_and_removes_and_an_inner_network_is_refused(project
     page = "/p/p/prediction-server/"
     wrong = client.post(page, {"url": "ftp://x"})
     assert wrong.status_code == 400
-    assert "Only addresses that begin with https:// or http:// are requested." in wrong.content.decode()
+    assert "The URL must begin with https:// or http://." in wrong.content.decode()
     with receiver(status=200, answering=backend()) as server:
         client.post(page, {"url": server.url.removesuffix("/hook"), "username": "", "password": ""})
         assert "Ask now" in client.get("/p/p/prediction-sets/").content.decode()
@@ -204,13 +204,13 @@ def test_the_page_saves_asks_and_removes_and_an_inner_network_is_refused(project
         server.got.clear()
         handed = ask(project, server.url)
     assert handed.state == "failed"
-    assert "127.0.0.1 is in an inner network" in handed.reason
+    assert "127.0.0.1 is in a private network" in handed.reason
     assert not server.got
     program = APIClient()
     program.force_authenticate(User.objects.get(username="mona"))
     refused = program.put(API, {"url": "http://10.0.0.1"}, format="json")
     assert refused.status_code == 400
-    assert "inner network" in refused.json()["detail"]
+    assert "private network" in refused.json()["detail"]
     client.post(f"{page}remove/")
     assert not PredictionServer.objects.exists()
 

@@ -122,13 +122,13 @@ def test_a_source_that_refuses_or_does_not_answer_loses_nothing(kept: Kept, sett
     (item,) = kept.items(["a.png"])
     address, kept.source.address = kept.source.address, "s3://no-such-bucket"
     kept.source.save()
-    with pytest.raises(SourceAway, match="The source birds cannot be read: There is no bucket no-such-bucket"):
+    with pytest.raises(SourceAway, match="The source birds cannot be read: The bucket no-such-bucket does not exist"):
         references.bring([item.media])
     assert reference_of(item).problem == ""
     kept.source.address = address
     kept.source.save()
     allowed, settings.OUTGOING_ALLOWED_NETWORKS = settings.OUTGOING_ALLOWED_NETWORKS, []
-    with pytest.raises(SourceAway, match="inner network"):  # no address in the operator's network is read
+    with pytest.raises(SourceAway, match="private network"):  # no address in the operator's network is read
         references.bring([item.media])
     settings.OUTGOING_ALLOWED_NETWORKS = allowed
     assert content_of(item) == photo()

@@ -113,7 +113,7 @@ def test_a_source_that_is_away_holds_up_no_other_items(
     }
     job.refresh_from_db()
     assert (job.state, project.items.unreadable().count()) == (Job.State.WAITING, 0)
-    assert job.reason.startswith("The source birds cannot be read: There is no bucket no-such-bucket")
+    assert job.reason.startswith("The source birds cannot be read: The bucket no-such-bucket does not exist")
     assert Job.objects.waiting().filter(kind=Job.Kind.SELECT).exists(), "the first batch does not wait"
     kept.source.address = address
     kept.source.save()

@@ -203,7 +203,7 @@ def test_google_cloud_storage(google: tuple[Google, Remote]) -> None:
     assert server.tokens == 1
     server.private.add("photos/06.png")
     for ask in (remote.entry, lambda key: remote.read(key, limit=100)):
-        with pytest.raises(SourceProblem, match=r"06\.png is refused") as caught:
+        with pytest.raises(SourceProblem, match=r"06\.png was rejected") as caught:
             ask("06.png")
         assert caught.value.reason == Reason.REFUSED
     assert remote.read("05.png", limit=100)
@@ -220,7 +220,7 @@ def test_googles_key_is_refused(google: tuple[Google, Remote], monkeypatch: pyte
     with serving(lambda *_: (400, {}, b'{"error": "invalid_grant"}')) as address:
         monkeypatch.setattr(gcs, "TOKENS", address)
         found = problem_of(google[1])
-    assert (found.reason, "refuses the service account's key" in str(found)) == (Reason.CREDENTIALS, True)
+    assert (found.reason, "rejected the service account's key" in str(found)) == (Reason.CREDENTIALS, True)
 
 
 def test_azure_blob_storage(blobs: tuple[Blobs, Remote]) -> None:

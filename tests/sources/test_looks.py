@@ -190,7 +190,7 @@ def test_one_file_of_a_web_server(texts: Project) -> None:
         assert sorted(texts.items.values_list("external_id", flat=True)) == ["1", "2"]
         server.status = 404
         again(source)
-        assert "There is no file" in source.problem
+        assert "does not exist" in source.problem
         assert "signature" not in source.problem
 
 
@@ -211,7 +211,7 @@ def test_rows_name_files_at_the_source(store: Store, images: Project) -> None:
     page = f"/p/digits/imports/{item_import.pk}/"
     assert manager(images).get(f"{page}?picture=1")["content-type"] == "image/png"
     Source.objects.update(address="s3://no-such-bucket")
-    assert "There is no bucket" in text_of(manager(images).get(page))
+    assert "The bucket no-such-bucket does not exist" in text_of(manager(images).get(page))
     Source.objects.update(address=source.address)
     item_import = images.imports.get()
     parked.start(item_import=item_import, layout=Layout())
@@ -329,7 +329,7 @@ def test_a_file_with_rows_that_a_bucket_refuses(store: Store, texts: Project, mo
     assert texts.items.count() == 2
     item_import = texts.imports.get(name="1.csv")
     assert item_import.state == States.REFUSED
-    assert item_import.reason.startswith("1.csv is refused. The credentials may not read this file.")
+    assert item_import.reason.startswith("1.csv was rejected. These credentials are not allowed to read this file")
     assert again(source).problem == ""
     refused.clear()
     again(source, full=True)
@@ -367,7 +367,7 @@ def test_a_problem_is_stored_and_passes(store: Store, texts: Project) -> None:
     source = make_source(texts, "s3://no-such-bucket", store.options)
     work()
     source.refresh_from_db()
-    assert source.problem.startswith("There is no bucket no-such-bucket")
+    assert source.problem.startswith("The bucket no-such-bucket")
     assert Job.objects.get().state == Job.State.DONE
     source.address = f"s3://{store.bucket()}"
     source.save()

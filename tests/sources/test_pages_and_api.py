@@ -102,13 +102,13 @@ def test_a_wrong_form_keeps_what_was_typed(images: Project) -> None:
     form = {"name": "x", "content": "media", "folders": "ignore", "schedule": "day", "full_schedule": "week"}
     response = mona.post(f"{PAGE}?place=s3", {**form, "address": "s3://B", "secret": SECRET})
     assert response.status_code == 400
-    assert errors_of(response)["address"].startswith("This names no bucket.")
+    assert errors_of(response)["address"].startswith("The URL does not name a bucket.")
     assert 'value="s3://B"' in response.content.decode()
     assert SECRET not in response.content.decode()
     inner = {**form, "address": "https://10.0.0.1/x.csv", "content": "file"}
-    assert "inner network" in errors_of(mona.post(f"{PAGE}?place=https", inner))["address"]
+    assert "private network" in errors_of(mona.post(f"{PAGE}?place=https", inner))["address"]
     inner = {**form, "address": "s3://bucket", "endpoint": "https://10.0.0.1"}
-    assert "inner network" in errors_of(mona.post(f"{PAGE}?place=s3", inner))["endpoint"]
+    assert "private network" in errors_of(mona.post(f"{PAGE}?place=s3", inner))["endpoint"]
     inner = {**form, "address": "gs://bucket/x", "service_account": json.dumps({"private_key": SECRET})}
     response = mona.post(f"{PAGE}?place=gs", inner)
     assert "Paste the whole JSON key" in errors_of(response)["service_account"]
@@ -152,7 +152,7 @@ def test_credentials_are_replaced(images: Project) -> None:
         work()
         source = Source.objects.get()
         page = f"{PAGE}{source.pk}/"
-        assert "refuses the request (401). Enter other credentials." in text_of(mona.get(page))
+        assert "rejected the request (401). Enter other credentials." in text_of(mona.get(page))
         server.status, server.body = 200, b"image\ndata:image/png;base64,xx\n"
         mona.post(f"{page}credentials/", {"authorization": "Bearer new"})
         work()

@@ -76,15 +76,15 @@ def test_a_file_is_read_within_a_limit_and_a_bucket_that_is_missing_is_told(stor
     assert problem(remote, "nothing").reason == Reason.FILE
     found = problem(remote_at("s3://no-such-bucket/x", store.options))
     assert (found.reason, found.passes) == (Reason.PLACE, False)
-    assert "There is no bucket no-such-bucket" in str(found)
+    assert "The bucket no-such-bucket" in str(found)
 
 
 ERRORS = {
     (403, "ExpiredToken"): (Reason.CREDENTIALS, "have expired"),
-    (403, "InvalidAccessKeyId"): (Reason.CREDENTIALS, "does not know these credentials"),
-    (403, "AccessDenied"): (Reason.CREDENTIALS, "may not list or read"),
+    (403, "InvalidAccessKeyId"): (Reason.CREDENTIALS, "rejected these credentials"),
+    (403, "AccessDenied"): (Reason.CREDENTIALS, "not allowed to list or read"),
     (301, "PermanentRedirect"): (Reason.PLACE, "another region"),
-    (503, "SlowDown"): (Reason.BUSY, "limits the rate"),
+    (503, "SlowDown"): (Reason.BUSY, "too many requests"),
     (500, "InternalError"): (Reason.AWAY, "InternalError"),
 }
 
@@ -111,7 +111,7 @@ def test_a_web_server() -> None:
         assert server.got[-1].path == "/hook/a%20b.png"
         assert problem(remote).reason == Reason.PLACE
         server.body = b"x" * 12
-        with pytest.raises(SourceProblem, match="more than 11 bytes"):
+        with pytest.raises(SourceProblem, match="larger than the limit of 11 bytes"):
             remote.read("", limit=11)
         for status, reason in {401: Reason.CREDENTIALS, 404: Reason.FILE, 429: Reason.BUSY, 502: Reason.AWAY}.items():
             server.status = status

@@ -86,7 +86,7 @@ def test_letters_and_signs_that_people_write_with_stay() -> None:
 def test_one_name_in_two_spellings_is_one_name() -> None:
     composed, decomposed = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
     assert composed != decomposed
-    assert problem(composed, decomposed) == "Classes occur twice: café. Name each once."
+    assert problem(composed, decomposed) == "Some classes are listed twice: café. List each class once."
     assert check_classes([decomposed, "cafe"]) == [decomposed, "cafe"]
 
 

@@ -63,7 +63,7 @@ INNER = [
 
 @pytest.mark.parametrize("host", INNER)
 def test_inner_addresses_are_refused(host: str) -> None:
-    with pytest.raises(outbound.Refused, match="inner network"):
+    with pytest.raises(outbound.Refused, match="private network"):
         get(f"https://{host}/")
 
 
@@ -74,14 +74,14 @@ def test_texts_that_are_no_outer_hosts_are_not_requested(names: dict[str, list[s
     names["inner.example"] = ["10.0.0.1"]
     names["both.example"] = ["9.9.9.9", "10.0.0.1"]
     for name in names:
-        with pytest.raises(outbound.Refused, match=f"^{name} is in an inner network"):
+        with pytest.raises(outbound.Refused, match=f"^{name} is in a private network"):
             get(f"https://{name}/")
     names["outer.example"] = ["9.9.9.9"]
     with pytest.raises(outbound.Refused, match="https://"):
         get("http://outer.example/")
     with pytest.raises(outbound.Refused, match="begin with https://"):
         get("ftp://outer.example/")
-    with pytest.raises(outbound.Failed, match="No address"):
+    with pytest.raises(outbound.Failed, match="No IP address"):
         get("https://nowhere.invalid/")
 
 

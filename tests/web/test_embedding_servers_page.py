@@ -85,7 +85,7 @@ def test_the_page_enters_estimates_chooses_and_removes(project: Project) -> None
     client.force_login(User.objects.get(username="mona"))
     wrong = client.post(f"{PAGE}server/", {"address": "ftp://x"})
     assert wrong.status_code == 400
-    assert "Only addresses that begin with https:// or http:// are requested." in wrong.content.decode()
+    assert "The URL must begin with https:// or http://." in wrong.content.decode()
     form = {"name": "endpoint", "endpoint-address": ADDRESS, "endpoint-model": "m"}
     unknown = client.post(PAGE, form)
     assert unknown.status_code == 400

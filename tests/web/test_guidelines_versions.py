@@ -54,7 +54,7 @@ def test_a_manager_sees_what_changed_and_goes_back(project: Project) -> None:
     page = client.get("/p/digits/guidelines/").content.decode()
     assert '<ins><span class="unseen">Added: </span>count too\n- toys ' in page
     text = text_of(client.post("/p/digits/guidelines/1/restore/", follow=True))
-    assert "read as in version 1 again. This is version 3." in text
+    assert "have the text of version 1 again, as version 3." in text
     assert (Project.objects.get().guidelines, numbers()) == (FIRST, [1, 2, 3])
     assert "already" in text_of(client.post("/p/digits/guidelines/1/restore/", follow=True))
     assert client.post(f"{API}guidelines/3/restore/").status_code == 409

@@ -46,7 +46,7 @@ def test_a_webhook_is_added_tested_and_its_secret_shown_once(mona: Client, serve
 def test_a_wrong_form_keeps_what_was_typed(mona: Client) -> None:
     response = mona.post(PAGE, {"url": "https://10.0.0.1/hook"})
     assert response.status_code == 400
-    assert errors_of(response)["url"].startswith("10.0.0.1 is in an inner network.")
+    assert errors_of(response)["url"].startswith("10.0.0.1 is in a private network.")
     assert errors_of(response)["events"] == "Choose at least one event."
     assert 'value="https://10.0.0.1/hook"' in response.content.decode()
 
@@ -62,7 +62,7 @@ def test_a_dead_letter_is_shown_with_its_error_and_sent_again(mona: Client, proj
     assert "A worker sends the message now" in text_of(mona.post(f"{page}deliveries/{dead.pk}/again/", follow=True))
     dead.refresh_from_db()
     assert (dead.state, dead.tries_left) == (Delivery.State.WAITING, 1)
-    assert "waits already" in text_of(mona.post(f"{page}deliveries/{dead.pk}/again/", follow=True))
+    assert "is already queued" in text_of(mona.post(f"{page}deliveries/{dead.pk}/again/", follow=True))
 
 
 def test_it_is_changed_paused_and_removed(mona: Client, project: Project) -> None:

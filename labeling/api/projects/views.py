@@ -171,7 +171,7 @@ class ProjectList(Endpoint):
         asked, kind, classes = (values.pop(name) for name in ("slug", "kind", "classes"))
         slug = slug_for(user, asked)
         if Project.objects.filter(slug=slug).exists():
-            raise Conflict("slug: This slug is taken.")
+            raise Conflict("slug: This slug is already in use.")
         settings = {**values, "name": values.get("name") or name_for(asked), "encoder": default_choice(kind)}
         return create_project(slug=slug, kind=kind, classes=classes, manager=user, creator=user, settings=settings)
 

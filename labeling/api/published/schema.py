@@ -64,7 +64,7 @@ ERRORS = {
     429: (
         "Too many such requests are under way; the header `Retry-After` has seconds.",
         "busy",
-        "Too many requests wait for servers outside now. Try again in a few seconds.",
+        "Too many requests are waiting for external servers. Try again in a few seconds.",
     ),
 }
 

@@ -27,7 +27,7 @@ def ask(*, user: User, address: str) -> None:
     now = timezone.now()
     User.objects.select_for_update(no_key=True).get(pk=user.pk)  # of two requests at once, one waits
     if Mailbox.objects.filter(user=user, asked_at__gt=now - PAUSE).exists():
-        raise ValidationError(gettext("A link was mailed a short time ago. Ask for another one in ten minutes."))
+        raise ValidationError(gettext("A link was sent a few minutes ago. Ask for another one in ten minutes."))
     values = {"address": address, "asked_at": now, "confirmed_at": None, "mail": uuid.uuid4(), "reset_mail": None}
     fresh = {"next_at": now, "failures": 0, "failing_since": None, "error": "", "held_by": "", "held_until": None}
     confirmed = Mailbox.objects.filter(user=user, confirmed_at__isnull=False).exists()

@@ -106,7 +106,7 @@ def _message_of_notices(mailbox: Mailbox) -> EmailMessage | None:
     assert mailbox.mail is not None
     if mailbox.confirmed_at is None:
         text = gettext(CONFIRM_TEXT).format(url=_url("notice-address", token(mailbox, CONFIRM)))
-        return _message(mailbox, str(mailbox.mail), gettext("Confirm your address for Marginalia"), text)
+        return _message(mailbox, str(mailbox.mail), gettext("Confirm your email address for Marginalia"), text)
     own = Notice.objects.of(mailbox.user).filter(mail=mailbox.mail)
     notices = list(own.select_related("project").order_by("pk"))
     if not notices:

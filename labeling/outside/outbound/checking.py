@@ -56,19 +56,19 @@ class Refused(Exception):
 def check_addresses(url: httpx.URL, addresses: Sequence[Address]) -> None:
     """Raise `Refused` if the URL, or one of the addresses of its host, may not be requested."""
     if url.scheme not in PORTS:
-        raise Refused(gettext("Only addresses that begin with https:// or http:// are requested."))
+        raise Refused(gettext("The URL must begin with https:// or http://."))
     if url.userinfo:
-        raise Refused(gettext("Leave the name and the password out of the address."))
+        raise Refused(gettext("Remove the name and the password from the URL."))
     allowed = [is_allowed(each) for each in addresses]
     if not all(known or is_public(each) for known, each in zip(allowed, addresses, strict=True)):
         raise Refused(
             gettext(
-                "%(host)s is in an inner network. An operator of this server can allow it (OUTGOING_ALLOWED_NETWORKS)."
+                "%(host)s is in a private network. An operator of this server can allow it (OUTGOING_ALLOWED_NETWORKS)."
             )
             % {"host": url.host}
         )
     if url.scheme == "http" and not (settings.OUTGOING_ALLOWED_NETWORKS and all(allowed)):
-        raise Refused(gettext("Use https://. Plain http is only for networks that an operator allowed."))
+        raise Refused(gettext("Use https://. Plain http:// works only for networks that an operator has allowed."))
 
 
 def check_text(text: str) -> httpx.URL:
@@ -81,7 +81,7 @@ def check_text(text: str) -> httpx.URL:
     except (httpx.InvalidURL, UnicodeError):
         host = ""
     if not host or (url.port or 0) > MAX_PORT or any(map(str.isspace, text)):
-        raise ValueError(gettext("This is no address. Enter one such as https://example.org/data."))
+        raise ValueError(gettext("This is not a URL. Enter one, for example https://example.org/data."))
     try:
         addresses = [ip_address(host)]
     except ValueError:
@@ -104,7 +104,7 @@ def validate_address(text: str) -> None:
 def check_redirect(url: httpx.URL, following: httpx.URL) -> None:
     """Raise `Refused` if a redirect gives up encryption. Where it leads is checked as each address is."""
     if url.scheme == "https" and following.scheme != "https":
-        raise Refused(gettext("The server redirects to an address without https://. Enter the address of the file."))
+        raise Refused(gettext("The server redirects to a URL without https://. Enter the URL of the file itself."))
 
 
 def is_allowed(address: Address) -> bool:

@@ -172,7 +172,7 @@ async def _resolve(url: httpx.URL) -> list[str]:
     host = url.raw_host.decode("ascii")
     found = await asyncio.wrap_future(_looked_up(host, url.port or PORTS.get(url.scheme)))
     if not found:
-        raise httpx.ConnectError(gettext("No address was found for %(host)s.") % {"host": host})
+        raise httpx.ConnectError(gettext("No IP address was found for %(host)s.") % {"host": host})
     check_addresses(url, [ip_address(each) for each in found])
     return found
 

@@ -94,7 +94,7 @@ def read_for(person: int, source: Source, key: str, *, limit: int) -> bytes:
     except Busy as busy:
         raise SourceProblem(Reason.BUSY, str(busy)) from None
     except Later:
-        sentence = gettext("%(name)s has not come from its source yet. Load this page again.")
+        sentence = gettext("%(name)s has not arrived from its source yet. Reload the page.")
         raise SourceProblem(Reason.AWAY, sentence % {"name": key}) from None
 
 

@@ -46,10 +46,10 @@ def _place_of(address: str) -> type[Remote]:
     place = SCHEMES.get(address.partition("://")[0]) if "://" in address else None
     if place is None:
         known = ", ".join(f"{each.example}" for each in PLACES)
-        sentence = gettext("This is no address of a source. Enter one such as %(known)s.")
+        sentence = gettext("This is not the URL of a source. Enter one such as %(known)s.")
         raise BadAddress("address", sentence % {"known": known})
     if len(address) > MAX_ADDRESS or not address.isprintable() or address != address.strip():
-        sentence = gettext("An address has at most %(most)s characters, and no spaces around it.")
+        sentence = gettext("Enter a URL of at most %(most)s characters, without spaces around it.")
         raise BadAddress("address", sentence % {"most": number_format(MAX_ADDRESS, force_grouping=True)})
     return place
 
@@ -71,7 +71,7 @@ def checked_remote(address: str, options: Mapping[str, str]) -> Remote:
     known = {each.name for each in options_of(address)}
     for name in options:
         if name not in known:
-            sentence = gettext("A source at this address has no option %(name)s. Leave it out.")
+            sentence = gettext("This kind of source has no option %(name)s. Remove it.")
             raise BadAddress(name, sentence % {"name": name})
     return remote_at(address, options)
 

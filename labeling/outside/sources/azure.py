@@ -28,7 +28,7 @@ class Azure(StoreRemote):
         Option(
             "sas",
             "Shared access signature",
-            "Of the container, with the permissions Read and List. Empty for a container that anyone can list.",
+            "For the container, with the permissions Read and List. Leave empty if the container is public.",
         ),
     )
 
@@ -37,14 +37,12 @@ class Azure(StoreRemote):
         account, _, path = address.partition("://")[2].partition("/")
         self._set_path(path)
         if not ACCOUNT.fullmatch(account) or not CONTAINER.fullmatch(self._bucket):
-            sentence = gettext("This names no container. Enter an address such as %(example)s.")
+            sentence = gettext("The URL does not name a container. Enter one such as %(example)s.")
             raise BadAddress("address", sentence % {"example": self.example})
         self._place = f"{HOST.format(account=account)}/{self._bucket}"
         self._sas = options.get("sas", "").strip().removeprefix("?")
         if self._sas and ("sig" not in parse_qs(self._sas) or not self._sas.isascii() or not self._sas.isprintable()):
-            raise BadAddress(
-                "sas", gettext("This is no shared access signature. It holds sv=, sp=rl and sig=, among others.")
-            )
+            raise BadAddress("sas", gettext("This is not a shared access signature. One contains sv=, sp=rl and sig=."))
 
     def _pages(self, after: str) -> Iterator[Iterable[Entry]]:
         prefix = self._prefix
@@ -74,12 +72,12 @@ class Azure(StoreRemote):
     async def _check(self, key: str, answer: Response) -> None:
         code = answer.headers.get("x-ms-error-code", "")
         if code == "ContainerNotFound":
-            sentence = gettext("There is no container %(container)s. Check the address.")
+            sentence = gettext("The container %(container)s does not exist. Check the URL.")
             raise SourceProblem(Reason.PLACE, sentence % {"container": self._bucket})
         if answer.status_code in (401, 403):
             sentence = gettext(
-                "Azure refuses the shared access signature (%(code)s): it is wrong, has expired, or lacks Read or "
-                "List. Enter another one."
+                "Azure rejected the shared access signature (%(code)s): it is wrong, has expired, or lacks Read "
+                "or List. Enter another one."
             )
             raise SourceProblem(Reason.CREDENTIALS, sentence % {"code": code or answer.status_code})
         await super()._check(key, answer)

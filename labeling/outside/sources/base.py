@@ -94,11 +94,11 @@ def cleaned(entry: Entry) -> Entry:
 
 
 def busy(place: str) -> SourceProblem:
-    sentence = gettext("%(place)s limits the rate of requests. Try again later.")
+    sentence = gettext("%(place)s received too many requests. Try again later.")
     return SourceProblem(Reason.BUSY, sentence % {"place": place})
 
 
 def silent(place: str, why: str) -> SourceProblem:
     """Return the problem of a place that does not answer. `why`: a code or the name of an error."""
-    sentence = gettext("%(place)s does not answer, or fails (%(why)s). Try again later.")
+    sentence = gettext("%(place)s is not responding, or failed (%(why)s). Try again later.")
     return SourceProblem(Reason.AWAY, sentence % {"place": place, "why": why})

@@ -24,7 +24,7 @@ SCOPE = "https://www.googleapis.com/auth/devstorage.read_only"
 BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 PAGE = 1000
 TOKEN_SECONDS, SPARE_SECONDS = 3600, 120
-WRONG = gettext_noop("Paste the whole JSON key of a service account, as Google Cloud gives it.")
+WRONG = gettext_noop("Paste the whole JSON key of a service account, as downloaded from Google Cloud.")
 
 
 class Gcs(StoreRemote):
@@ -37,7 +37,7 @@ class Gcs(StoreRemote):
         Option(
             "service_account",
             "Key of a service account",
-            "Its JSON. The account needs the role Storage Object Viewer. Empty for a bucket that anyone can read.",
+            "The JSON key. The account needs the role Storage Object Viewer. Leave empty if the bucket is public.",
             long=True,
         ),
     )
@@ -75,12 +75,14 @@ class Gcs(StoreRemote):
 
     async def _check(self, key: str, answer: Response) -> None:
         if answer.status_code == 404 and not key:
-            sentence = gettext("There is no bucket %(bucket)s, or no file at the address.")
+            sentence = gettext("The bucket %(bucket)s does not exist, or there is no file at this URL.")
             raise SourceProblem(Reason.PLACE, sentence % {"bucket": self._bucket})
         if answer.status_code == 403:
             raise SourceProblem(
                 Reason.CREDENTIALS,
-                gettext("The service account may not list or read this. Give it Storage Object Viewer."),
+                gettext(
+                    "The service account is not allowed to list or read this. Give it the role Storage Object Viewer."
+                ),
             )
         await super()._check(key, answer)
 
@@ -98,7 +100,7 @@ class Gcs(StoreRemote):
         async with self._sent("POST", TOKENS, LIST_SECONDS, form=form) as answer:
             if answer.status_code in (400, 401, 403):
                 raise SourceProblem(
-                    Reason.CREDENTIALS, gettext("Google refuses the service account's key. Enter one that is valid.")
+                    Reason.CREDENTIALS, gettext("Google rejected the service account's key. Enter a valid key.")
                 )
             if not answer.is_success:
                 sentence = gettext("Google did not issue a token (%(code)s). Try again later.")

@@ -75,7 +75,7 @@ class Remote(ABC):
                 if key > last:
                     last, idle = key, 0
             if idle > PAGES_WITHOUT_A_FILE:
-                sentence = gettext("The list of files at %(address)s does not end. Nothing more is read of it.")
+                sentence = gettext("The file list at %(address)s has no end, so reading stopped.")
                 raise SourceProblem(Reason.PLACE, sentence % {"address": self.address})
 
     def _pages(self, after: str) -> Iterator[Iterable[Entry]]:
@@ -106,7 +106,7 @@ class Remote(ABC):
             yield
         except SourceProblem as problem:
             if problem.reason == Reason.CREDENTIALS and key and self._can_list_now():
-                sentence = gettext("%(name)s is refused. %(problem)s") % {"name": key, "problem": problem}
+                sentence = gettext("%(name)s was rejected. %(problem)s") % {"name": key, "problem": problem}
                 raise SourceProblem(Reason.REFUSED, sentence) from problem
             raise
 
@@ -148,18 +148,18 @@ class Remote(ABC):
             async with self._answer("GET", self._url(key), seconds) as answer:
                 found = await self._entry(key, answer)
                 if etag and found.etag != etag:
-                    sentence = gettext("%(name)s has changed since it was listed. Look at the source again.")
+                    sentence = gettext("%(name)s has changed since it was listed. Check the source again.")
                     raise SourceProblem(Reason.CHANGED, sentence % {"name": self._name(key)})
                 size = 0
                 async for block in answer.aiter_raw(BLOCK_BYTES):
                     size += len(block)
                     if size > limit:
-                        sentence = gettext("%(name)s has more than %(limit)s bytes, the most that is read.")
+                        sentence = gettext("%(name)s is larger than the limit of %(limit)s bytes.")
                         facts = {"name": self._name(key), "limit": number_format(limit, force_grouping=True)}
                         raise SourceProblem(Reason.SIZE, sentence % facts)
                     write(block)
                 if found.size is not None and size != found.size:
-                    sentence = gettext("%(name)s broke off before it was complete.")
+                    sentence = gettext("The download of %(name)s was interrupted.")
                     raise SourceProblem(Reason.AWAY, sentence % {"name": self._name(key)})
 
         asyncio.run(receive())
@@ -169,7 +169,7 @@ class Remote(ABC):
         try:
             page: Element = fromstring(self._facts(url))
         except (ParseError, DefusedXmlException, ValueError) as error:
-            sentence = gettext("%(place)s sends a list that cannot be read. Try again later.")
+            sentence = gettext("%(place)s sent a list that cannot be read. Try again later.")
             raise SourceProblem(Reason.AWAY, sentence % {"place": self.address}) from error
         return page
 
@@ -187,7 +187,7 @@ class Remote(ABC):
         try:
             return await outbound.body_of(answer, MOST_FACTS)
         except outbound.TooLong as error:
-            sentence = gettext("%(place)s sends more than it was asked for.")
+            sentence = gettext("%(place)s sent more than requested.")
             raise SourceProblem(Reason.AWAY, sentence % {"place": answer.url.host}) from error
 
     @asynccontextmanager
@@ -220,18 +220,18 @@ class Remote(ABC):
         """Raise `SourceProblem` unless the answer is a success."""
         status, host = answer.status_code, answer.url.host
         if status in (401, 403):
-            sentence = gettext("%(place)s refuses the request (%(code)s). Enter other credentials.")
+            sentence = gettext("%(place)s rejected the request (%(code)s). Enter other credentials.")
             raise SourceProblem(Reason.CREDENTIALS, sentence % {"place": host, "code": status})
         if status in (404, 410):
-            sentence = gettext("There is no file %(name)s (%(code)s).")
+            sentence = gettext("The file %(name)s does not exist (%(code)s).")
             raise SourceProblem(Reason.FILE, sentence % {"name": self._name(key), "code": status})
         if status in (429, 503):
             raise busy(host)
         if answer.is_redirect:
-            sentence = gettext("%(place)s redirects to another address. Enter that address.")
+            sentence = gettext("%(place)s redirects to another URL. Enter that URL.")
             raise SourceProblem(Reason.PLACE, sentence % {"place": host})
         if not answer.is_success:
-            sentence = gettext("%(place)s answers %(code)s. Try again later.")
+            sentence = gettext("%(place)s responded with %(code)s. Try again later.")
             raise SourceProblem(Reason.AWAY, sentence % {"place": host, "code": status})
 
 
@@ -252,7 +252,7 @@ class StoreRemote(Remote):
     def _check_bucket(self, pattern: re.Pattern[str]) -> None:
         """Raise `BadAddress` unless the address names a bucket."""
         if not pattern.fullmatch(self._bucket) or ".." in self._bucket:
-            sentence = gettext("This names no bucket. Enter an address such as %(example)s.")
+            sentence = gettext("The URL does not name a bucket. Enter one such as %(example)s.")
             raise BadAddress("address", sentence % {"example": self.example})
 
 

@@ -38,14 +38,21 @@ class S3(StoreRemote):
     """A bucket of S3, or of a store with its protocol."""
 
     schemes = ("s3",)
-    title = "Amazon S3, or a store with S3's protocol"
+    title = "Amazon S3, or a store compatible with S3"
     example = "s3://bucket/folder"
     options = (
-        Option("key", "Access key ID", "Leave both keys empty for a bucket that anyone can read.", secret=True),
-        Option("secret", "Secret access key", "The key needs to list the bucket and read its objects.", secret=True),
-        Option("token", "Session token", "Only for credentials that expire.", secret=True),
-        Option("region", "Region", "Such as eu-central-1. Empty: the store's default.", secret=False),
-        Option("endpoint", "Endpoint", "For a store other than Amazon's: https://s3.example.org", secret=False),
+        Option("key", "Access key ID", "Leave both keys empty if the bucket is public.", secret=True),
+        Option(
+            "secret",
+            "Secret access key",
+            "The key needs permission to list the bucket and read its objects.",
+            secret=True,
+        ),
+        Option("token", "Session token", "Only for temporary credentials.", secret=True),
+        Option("region", "Region", "For example eu-central-1. If empty: the store's default.", secret=False),
+        Option(
+            "endpoint", "Endpoint", "For stores other than Amazon S3, for example https://s3.example.org", secret=False
+        ),
     )
 
     def __init__(self, address: str, options: Mapping[str, str]) -> None:
@@ -54,13 +61,15 @@ class S3(StoreRemote):
         self._check_bucket(BUCKET)
         self._region = options.get("region", "")
         if not REGION.fullmatch(self._region):
-            raise BadAddress("region", gettext("This is no region. Enter one such as eu-central-1, or leave it empty."))
+            raise BadAddress(
+                "region", gettext("This is not a region. Enter one such as eu-central-1, or leave the field empty.")
+            )
         key, secret = options.get("key", ""), options.get("secret", "")
         if bool(key) != bool(secret):
             raise BadAddress("secret", gettext("Enter both the access key ID and the secret access key, or neither."))
         self._keys = Keys(key, secret, options.get("token", "")) if key else None
         if not all(text.isascii() and text.isprintable() for text in self._keys or ()):
-            raise BadAddress("key", gettext("Enter the keys in plain ASCII characters."))
+            raise BadAddress("key", gettext("The keys must contain only ASCII characters."))
         self._endpoint = _checked(options.get("endpoint", ""))
 
     def _pages(self, after: str) -> Iterator[Iterable[Entry]]:
@@ -118,22 +127,26 @@ class S3(StoreRemote):
         if code in EXPIRED:
             return SourceProblem(Reason.CREDENTIALS, gettext("The credentials have expired. Enter new ones."))
         if code in UNKNOWN:
-            sentence = gettext("%(place)s does not know these credentials. Enter them again.")
+            sentence = gettext("%(place)s rejected these credentials. Enter them again.")
             return SourceProblem(Reason.CREDENTIALS, sentence % {"place": there})
         if code in DENIED:
-            sentence = gettext("The credentials may not list or read this bucket. Give them that right (%(code)s).")
+            sentence = gettext(
+                "These credentials are not allowed to list or read this bucket (%(code)s). Grant them that permission."
+            )
             if key:
-                sentence = gettext("The credentials may not read this file. Give them that right (%(code)s).")
+                sentence = gettext(
+                    "These credentials are not allowed to read this file (%(code)s). Grant them that permission."
+                )
             return SourceProblem(Reason.CREDENTIALS, sentence % {"code": code})
         if code == "NoSuchBucket":
-            sentence = gettext("There is no bucket %(bucket)s at %(place)s. Check the address.")
+            sentence = gettext("The bucket %(bucket)s does not exist at %(place)s. Check the URL.")
             return SourceProblem(Reason.PLACE, sentence % {"bucket": self._bucket, "place": there})
         if code in ELSEWHERE:
             return self._elsewhere(code, answer.headers.get("x-amz-bucket-region", ""), there)
         if code in BUSY:
             return busy(there)
         if code in ("NoSuchKey", "404", "NotFound"):
-            return SourceProblem(Reason.FILE, gettext("There is no file %(name)s.") % {"name": self._name(key)})
+            return SourceProblem(Reason.FILE, gettext("The file %(name)s does not exist.") % {"name": self._name(key)})
         return silent(there, code)
 
     def _elsewhere(self, code: str, region: str, there: str) -> SourceProblem:
@@ -141,7 +154,7 @@ class S3(StoreRemote):
         if region and REGION.fullmatch(region):
             sentence = gettext("The bucket is in the region %(region)s. Enter this region.") % {"region": region}
         elif code.isdigit():
-            sentence = gettext("%(place)s redirects to another address. Enter that address.") % {"place": there}
+            sentence = gettext("%(place)s redirects to another URL. Enter that URL.") % {"place": there}
         return SourceProblem(Reason.PLACE, sentence)
 
 
@@ -154,7 +167,7 @@ def _checked(endpoint: str) -> str:
     except ValueError as error:
         raise BadAddress("endpoint", str(error)) from None
     if url.query or url.fragment:
-        raise BadAddress("endpoint", gettext("This is no endpoint. Enter one such as https://s3.example.org"))
+        raise BadAddress("endpoint", gettext("This is not an endpoint. Enter one such as https://s3.example.org"))
     return str(url).rstrip("/")
 
 

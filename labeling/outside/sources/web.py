@@ -20,7 +20,7 @@ class Web(Remote):
         Option(
             "authorization",
             "Authorization",
-            "The value of the header, such as: Bearer abc123. Empty for what anyone can read.",
+            "The value of the Authorization header, for example: Bearer abc123. Leave empty for public files.",
         ),
     )
     can_list = False
@@ -33,7 +33,9 @@ class Web(Remote):
         except ValueError as error:
             raise BadAddress("address", str(error)) from None
         if not options.get("authorization", "").isprintable() or not options.get("authorization", "").isascii():
-            raise BadAddress("authorization", gettext("Enter the value of one header, in plain ASCII characters."))
+            raise BadAddress(
+                "authorization", gettext("Enter the value of one header. It must contain only ASCII characters.")
+            )
 
     def entries(self, after: str = "") -> Iterator[Entry]:
         raise SourceProblem(Reason.PLACE, gettext("A web server does not list its files. Enter the URL of one file."))

@@ -117,7 +117,7 @@ def send_test(*, webhook: Webhook) -> Delivery:
         raise WebhookRefused(gettext("The webhook is paused. Resume it first."))
     waiting = webhook.deliveries.waiting()
     if waiting.filter(event__type=TEST).exists():
-        raise WebhookRefused(gettext("A test event waits already, behind earlier messages."))
+        raise WebhookRefused(gettext("A test event is already queued, behind earlier messages."))
     waiting.update(next_at=timezone.now())
     delivery = Event.objects.send(TEST, webhook.project, [webhook], tries=TRIES_BY_HAND).deliveries.get()
     _record(webhook, LogKind.WEBHOOK_SENT, after={"event": TEST})
@@ -130,5 +130,5 @@ def send_again(*, delivery: Delivery) -> None:
     states = Delivery.State
     sent = Delivery.objects.filter(pk=delivery.pk, state__in=[states.DELIVERED, states.DEAD])
     if not sent.update(state=states.WAITING, tries_left=TRIES_BY_HAND, next_at=timezone.now()):
-        raise WebhookRefused(gettext("This message waits already."))
+        raise WebhookRefused(gettext("This message is already queued."))
     _record(delivery.webhook, LogKind.WEBHOOK_SENT, after={"event": delivery.event.type})

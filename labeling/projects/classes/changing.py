@@ -51,7 +51,7 @@ def add(*, project: Project, user: User | None, name: str, **details: Any) -> La
     if project.classes.count() >= MAX_CLASSES:
         raise ValidationError(
             {
-                "name": gettext("There are %(most)s classes already: no more fit.")
+                "name": gettext("This project already has %(most)s classes, the maximum.")
                 % {"most": number_format(MAX_CLASSES, force_grouping=True)}
             }
         )
@@ -114,7 +114,7 @@ def merge(*, project: Project, user: User | None, index: int, into: int) -> None
     project = Project.objects.locked(project.pk)
     refuse_for(project.asks.fixed_classes)
     if index == into:
-        raise ClassError(gettext("Choose another class to merge it into."))
+        raise ClassError(gettext("Choose another class to merge into."))
     source, target = offered_class(project, index), offered_class(project, into)
     require_one_more(project)
     merged_before = dict(project.merged)
@@ -139,11 +139,14 @@ def split(*, project: Project, user: User | None, index: int, into: Sequence[str
     refuse_for(project.asks.fixed_classes)
     names = list(dict.fromkeys(name.strip() for name in into if name.strip()))
     if not 2 <= len(names) <= MOST_PARTS:
-        raise ClassError(gettext("Name 2 to %(most)s classes that it is to become.") % {"most": MOST_PARTS})
+        raise ClassError(gettext("Enter 2 to %(most)s classes to split it into.") % {"most": MOST_PARTS})
     source = offered_class(Project.objects.locked(project.pk), index)
     if source.name in names:
         raise ClassError(
-            gettext("“%(name)s” cannot become itself. Rename it first if a part keeps its name.")
+            gettext(
+                "“%(name)s” cannot be split into itself. If one of the parts is to keep the name, rename the "
+                "class first."
+            )
             % {"name": source.name}
         )
     known = {each.name: each for each in project.classes.offered().filter(name__in=names)}
@@ -264,7 +267,7 @@ def _remove_added(project: Project, index: int) -> None:
     both = chain(corrected, values)  # corrections are few
     if any(index in project.asks.classes_in(value) for value in both):
         raise ClassError(
-            gettext("“%(name)s” has been answered already. Archive it, or merge it into another class.")
+            gettext("“%(name)s” has already been used in answers. Archive it, or merge it into another class.")
             % {"name": added.name}
         )
     added.delete()

@@ -77,7 +77,7 @@ def set_fields(label_class: LabelClass, fields: Mapping[str, Any]) -> None:
     label_class.clean_fields(exclude={"project", "index", "position", "archived_at"})
     same_key = label_class.project.classes.offered().filter(key=label_class.key).exclude(pk=label_class.pk).first()
     if label_class.key and same_key:
-        raise ValidationError({"key": gettext("“%(name)s” has this key already.") % {"name": same_key.name}})
+        raise ValidationError({"key": gettext("“%(name)s” already has this key.") % {"name": same_key.name}})
 
 
 def free_key(project: Project, wanted: str = "") -> str:
@@ -89,12 +89,12 @@ def free_key(project: Project, wanted: str = "") -> str:
 
 def _read_aliases(aliases: Any) -> list[str]:
     if not isinstance(aliases, list) or not all(isinstance(each, str) for each in aliases):
-        raise ValidationError({"aliases": gettext("Aliases are a list of words.")})
+        raise ValidationError({"aliases": gettext("Enter the aliases as a list of words.")})
     trimmed = list(dict.fromkeys(each.strip() for each in aliases if each.strip()))
     if len(trimmed) > MAX_ALIASES or any(len(each) > MAX_NAME for each in trimmed):
         raise ValidationError(
             {
-                "aliases": gettext("At most %(most)s aliases, of at most %(longest)s characters each.")
+                "aliases": gettext("Enter at most %(most)s aliases of at most %(longest)s characters each.")
                 % {"most": MAX_ALIASES, "longest": MAX_NAME}
             }
         )
@@ -104,7 +104,7 @@ def _read_aliases(aliases: Any) -> list[str]:
 def _check_name(label_class: LabelClass) -> None:
     name = label_class.name
     if not name:
-        raise ValidationError({"name": gettext("Give the class a name.")})
+        raise ValidationError({"name": gettext("Enter a name for the class.")})
     if len(name) > MAX_NAME:
         raise ValidationError(
             {"name": gettext("A class name may have at most %(longest)s characters.") % {"longest": MAX_NAME}}
@@ -115,9 +115,9 @@ def _check_name(label_class: LabelClass) -> None:
     # "é" as one character and "é" as two characters are the same name.
     same = others.filter(name__in={name, normalize("NFC", name), normalize("NFD", name)}).first()
     if same is not None:
-        text = gettext("There is a class “%(name)s” already.")
+        text = gettext("The class “%(name)s” already exists.")
         if same.archived_at:
-            text = gettext("There is a class “%(name)s” already. It is archived: restore it instead.")
+            text = gettext("The class “%(name)s” already exists, but is archived. Restore it instead.")
         raise ValidationError({"name": text % {"name": same.name}})
 
 
@@ -131,7 +131,7 @@ def _check_parent(label_class: LabelClass) -> None:
     above: int | None = parent.pk
     while above is not None:
         if above == label_class.pk:
-            raise ValidationError({"parent": gettext("A class cannot be a kind of itself.")})
+            raise ValidationError({"parent": gettext("A class cannot be its own parent.")})
         above = parents.get(above)
 
 

@@ -41,7 +41,7 @@ def choose(*, project: Project, user: User, index: int, item: Item) -> None:
 def remove_example(*, project: Project, index: int, item: Item) -> None:
     """Stop showing the item as an example of the class. Raises `ClassError` if the item is not an example of it."""
     if not class_at(project, index).examples.filter(item=item).delete()[0]:
-        raise ClassError(gettext("This item is no example of that class."))
+        raise ClassError(gettext("This item is not an example of that class."))
     auditlog.record(LogKind.CLASS_EXAMPLE, project=project, subject=f"class {index}", before={"item": item.pk})
 
 
@@ -93,16 +93,14 @@ def _indices(project: Project, item: Item) -> Sequence[int]:
 def _why_not(project: Project, label_class: LabelClass, item: Item) -> str:
     task = Task.objects.select_related("batch").filter(item=item).first()
     if item.label is None and (task is None or not task.has_all_answers):
-        return gettext("This item has no answer yet. As an example it would give away the answer.")
+        return gettext("This item has no answer yet. As an example, it would reveal the answer.")
     if task is None or task.batch.state not in OVER:
         return gettext("This item's batch is still open: answers can still change. Wait until the batch is done.")
     if not is_of(project, item, label_class.index):
         text = gettext("This item's label is not “%(name)s”. Correct the label first, if it is wrong.")
         return text % {"name": label_class.name}
     if item.gold is not None:
-        return gettext(
-            "This item is gold: as an example it would give its answer away to the annotators whom it checks."
-        )
+        return gettext("This is a gold item. As an example, it would reveal its answer to the annotators it checks.")
     if item.excluded_at is not None:
         return gettext("This item is excluded or deleted. Include it again first.")
     return ""

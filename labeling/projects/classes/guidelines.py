@@ -92,7 +92,9 @@ def go_back(*, project: Project, user: User, number: int) -> int:
     except ValidationError as error:
         raise GuidelinesError(error.messages[0]) from error
     if after == before:
-        raise GuidelinesError(gettext("The guidelines read as in version %(number)s already.") % {"number": number})
+        raise GuidelinesError(
+            gettext("The guidelines already have the text of version %(number)s.") % {"number": number}
+        )
     return after
 
 
@@ -101,7 +103,7 @@ def _count_version(project: Project, text: str) -> None:
     if len(text) > MAX_GUIDELINES:
         raise ValidationError(
             {
-                "guidelines": gettext("%(text)s characters are too many: at most %(most)s.")
+                "guidelines": gettext("%(text)s characters are too many. Enter at most %(most)s.")
                 % {
                     "text": number_format(len(text), force_grouping=True),
                     "most": number_format(MAX_GUIDELINES, force_grouping=True),
@@ -191,7 +193,7 @@ def _words(old: str, new: str) -> Iterator[Span]:
 
 def summary(old: str, new: str) -> str:
     """Return the first added line, or else the first removed line, cut to `SUMMARY` characters; "" for equal lines."""
-    for sentence, text, other in ((gettext("new: “%(line)s”"), new, old), (gettext("gone: “%(line)s”"), old, new)):
+    for sentence, text, other in ((gettext("new: “%(line)s”"), new, old), (gettext("removed: “%(line)s”"), old, new)):
         known = set(other.splitlines())
         line = next((line.strip() for line in text.splitlines() if line.strip() and line not in known), "")
         if line:

@@ -129,7 +129,7 @@ def _checked(alt_text: str) -> str:
     if not text:
         raise ValidationError({"alt_text": gettext("Say what the image shows, for people who cannot see it.")})
     if len(text) > MOST_ALT_TEXT:
-        raise ValidationError({"alt_text": gettext("At most %(most)s characters.") % {"most": MOST_ALT_TEXT}})
+        raise ValidationError({"alt_text": gettext("Enter at most %(most)s characters.") % {"most": MOST_ALT_TEXT}})
     if first_invisible(text) is not None:
         raise ValidationError({"alt_text": gettext("It contains an invisible character. Delete it.")})
     return text

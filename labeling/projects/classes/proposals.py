@@ -63,10 +63,12 @@ def read_name(project: Project, text: str) -> str:
     """
     name = " ".join(text.split())
     if not project.class_proposals:
-        raise InvalidValue(gettext("This project takes no proposals for classes. Skip the item with another reason."))
+        raise InvalidValue(
+            gettext("This project does not accept proposals for classes. Skip the item with another reason.")
+        )
     if not name or len(name) > MAX_PROPOSAL:
         raise InvalidValue(
-            gettext("Name the class that you propose, in at most %(most)s characters.") % {"most": MAX_PROPOSAL}
+            gettext("Enter the name of the class you propose, in at most %(most)s characters.") % {"most": MAX_PROPOSAL}
         )
     if invisible.first_invisible(name) is not None or "\x00" in name:
         raise InvalidValue(gettext("The name has an invisible character. Type it again."))
@@ -107,7 +109,7 @@ def accept(*, project: Project, user: User, key: str, name: str = "", into: int 
     proposals = project.proposals.open().filter(key=key)
     first = proposals.filter(pk__in=chosen).first()
     if first is None:
-        raise ClassError(gettext("Nothing is proposed under this name any more."))
+        raise ClassError(gettext("This proposal no longer exists."))
     with auditlog.part_of_one():
         if into is None:
             label_class = classes.add(project=project, user=user, name=name)
@@ -128,7 +130,7 @@ def dismiss(*, project: Project, user: User, key: str) -> int:
     proposals = project.proposals.filter(pk__in=project.proposals.open().filter(key=key).values("pk"))
     dismissed = proposals.update(settled_at=timezone.now(), settled_by=user)
     if not dismissed:
-        raise ClassError(gettext("Nothing is proposed under this name any more."))
+        raise ClassError(gettext("This proposal no longer exists."))
     auditlog.record(LogKind.PROPOSAL_SETTLED, project=project, after={"dismissed": key})
     return dismissed
 

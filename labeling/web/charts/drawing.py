@@ -151,9 +151,11 @@ def plane(
     below: Sequence[Text],
     axis: str,
     more_lines: Sequence[Line] = (),
+    side: str = "",
     **more: Any,
 ) -> Drawing:
-    """Draw values over values: a line at each of the `levels`, (place, text), the texts `below`, and the `axis`' name.
+    """Draw values over values: a line at each of the `levels`, (place, text), the texts `below`, and the names of the
+    `axis` below and of the one at the `side`, which stands above it.
 
     Drawings have `LEFT`, `RIGHT` and `TOP` as their edges. `more`: other fields of the `Drawing`.
     """
@@ -165,6 +167,7 @@ def plane(
             *(Text(LEFT - 6, y + 4, text, "end") for y, text in levels),
             *below,
             Text(RIGHT, height - 5, axis, "end"),
+            *([Text(LEFT, TOP - 3, side, "start")] if side else ()),
         ],
         **more,
     )

@@ -30,7 +30,7 @@ def error_curve(forecast: Forecast, error: float) -> Figure | None:
         note=gettext(NOTE),
         drawing=_draw(forecast, error),
         columns=[
-            gettext("Labels of the model"), gettext("Of the open items"), gettext("Expected to be wrong"),
+            gettext("Labels of the model"), gettext("Share of the open items"), gettext("Expected to be wrong"),
             gettext("Items that the audit asks"),
         ],
         rows=[
@@ -72,8 +72,9 @@ def _draw(forecast: Forecast, error: float) -> Drawing:
         HEIGHT,
         [(up(share), percent(share)) for share in lines],
         [Text(across(share), BOTTOM + 18, percent(share), "middle" if share < 1 else "end") for share in QUARTERS],
-        gettext("of the open items by the model; vertically, wrong"),
+        gettext("share of the open items that the model labels"),
         [Line(LEFT, up(error), RIGHT, up(error), "ideal")],
+        side=gettext("share of these labels that is wrong"),
         marks=marks,
         path=" ".join(f"{across(share)},{up(wrong)}" for share, wrong in [(0, 0), *places]),
     )

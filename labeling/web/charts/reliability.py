@@ -69,7 +69,7 @@ def reliability_diagram(calibration: Calibration | None) -> Figure | None:
         note=note(calibration),
         drawing=_draw(calibration),
         columns=[
-            gettext("Sure by"), gettext("Control items"), gettext("Sure on average"), gettext("Right"),
+            gettext("Confidence"), gettext("Control items"), gettext("Mean confidence"), gettext("Right"),
             gettext("95 % interval"),
         ],
         rows=[_bin_row(part) for part in reversed(calibration.bins)],
@@ -96,8 +96,9 @@ def _draw(calibration: Calibration) -> Drawing:
         HEIGHT,
         [(up(share), percent(share)) for share in shares],
         [Text(across(share), BOTTOM + 18, percent(share), "middle" if share < 1 else "end") for share in shares],
-        gettext("confidence; vertically, accuracy"),
+        gettext("confidence"),
         [Line(LEFT, BOTTOM, RIGHT, TOP, "ideal")],
+        side=gettext("accuracy"),
         marks=[_mark(part, across, up) for part in calibration.bins],
     )
 

@@ -19,7 +19,7 @@ class AddForm(forms.Form):
     name = forms.CharField(
         label=gettext_lazy("Name"),
         max_length=MAX_NAME,
-        error_messages={"required": gettext_lazy("Give the class a name.")},
+        error_messages={"required": gettext_lazy("Enter a name for the class.")},
         required=True,
     )
 
@@ -53,7 +53,7 @@ class ClassForm(forms.Form):
     name = forms.CharField(
         label=gettext_lazy("Name"),
         max_length=MAX_NAME,
-        error_messages={"required": gettext_lazy("Give the class a name.")},
+        error_messages={"required": gettext_lazy("Enter a name for the class.")},
     )
     description = forms.CharField(
         label=gettext_lazy("Description"),

@@ -85,7 +85,7 @@ def restore(request: HttpRequest, membership: Membership, number: int) -> str:
     """Restore an earlier version of the guidelines."""
     get_object_or_404(membership.project.guidelines_versions, number=number)
     made = guidelines.go_back(project=membership.project, user=membership.user, number=number)
-    text = gettext("The guidelines read as in version %(number)s again. This is version %(made)s.")
+    text = gettext("The guidelines have the text of version %(number)s again, as version %(made)s.")
     return text % {"number": number, "made": made}
 
 
