@@ -1,5 +1,6 @@
 """The URL patterns of the whole site."""
 
+from django.conf import settings
 from django.urls import include, path
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -9,6 +10,7 @@ from labeling.api.published.views import SchemaView, api_docs
 from labeling.web.account.views import sign_in_to_admin
 from labeling.web.admin import site as admin_site
 from labeling.web.gate.operators import Readyz, healthz, metrics
+from labeling.web.styleguide import styleguide
 
 urlpatterns = [
     # First, because most requests are claims and answers: otherwise each would be matched against some fifty pages.
@@ -24,6 +26,8 @@ urlpatterns = [
     path("readyz", never_cache(require_safe(Readyz(seconds=2))), name="readyz"),
     path("metrics", metrics, name="metrics"),
 ]
+if settings.DEBUG:
+    urlpatterns.append(path("styleguide/", styleguide, name="styleguide"))
 
 handler400 = "labeling.api.shared.errors.bad_request"
 handler404 = "labeling.api.shared.errors.not_found"

@@ -45,8 +45,7 @@ def test_fifty_digits_without_once_waiting_for_the_next(open_screen: Any) -> Non
     screen.wait_until_sent()
     assert values() == truths
     expect(screen.page.locator("#batch-text")).to_have_text("Batch 1 · 50 of 60")
-    expect(screen.page.locator("#pace")).to_contain_text("50 today")
-    expect(screen.page.locator("#pace")).to_contain_text("a minute")
+    expect(screen.page.locator("#pace")).to_have_text("50 today")  # no figure a minute: nobody is that quick
 
 
 def test_a_long_text_scrolls_to_its_ends(open_screen: Any) -> None:

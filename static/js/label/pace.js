@@ -7,7 +7,10 @@ const ENOUGH = 5;
 // A longer gap is a break, not an answer that took long.
 const BREAK_MS = 60_000;
 
-/** Answers a minute over the last acts (`at` in ms, `answers`), breaks left out; null while too few are known. */
+// More are answered only in grids, where a figure a minute means little.
+const FASTEST = 120;
+
+/** Answers a minute over the last acts (`at` in ms, `answers`), breaks left out; null while it would mean little. */
 function perMinute(acts) {
   let spent = 0;
   let answered = 0;
@@ -17,7 +20,8 @@ function perMinute(acts) {
     spent += gap;
     answered += acts[i].answers;
   }
-  return answered >= ENOUGH && spent > 0 ? Math.round((answered * 60_000) / spent) : null;
+  const rate = Math.round((answered * 60_000) / spent);
+  return answered >= ENOUGH && rate <= FASTEST ? rate : null;
 }
 
 export class Pace {

@@ -128,7 +128,7 @@ function failed({ batch }) {
 /** What one has done oneself in the batch. */
 function part({ own, size }) {
   if (!own?.answered) return "";
-  if (own.answered === size) return gettext("All its answers are yours: thank you.");
+  if (own.answered === size) return gettext("All its answers are yours.");
   return ngettext("{n} answer of yours is in it.", "{n} answers of yours are in it.", own.answered);
 }
 
