@@ -16,7 +16,7 @@ import messages  # noqa: E402
 import strings  # noqa: E402
 
 LANGUAGES = [code for code, _ in settings.LANGUAGES if code != settings.LANGUAGE_CODE]
-IN_ENGLISH = ("api/",)
+IN_ENGLISH = ("api/", "styleguide.html")
 """The templates, or folders of templates, in English."""
 SCRIPTS_IN_ENGLISH = ("api/", "words.js")
 """The scripts of pages in English, and the one that translates."""

@@ -4,6 +4,7 @@
 """
 
 import datetime
+import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
@@ -20,6 +21,9 @@ from django.utils.translation.trans_real import DjangoTranslation
 from django.views.i18n import JavaScriptCatalog
 
 from labeling.web.shared.words import distance, duration, exact_time, number
+
+SHORT = 110  # characters of an explanation that is shown whole
+SENTENCE_END = re.compile(r"(?<=[.!?؟])\s+(?=\S)")
 
 register = template.Library()
 register.filter("number", number)
@@ -42,6 +46,13 @@ register.filter("exact", exact_time)
 def names(texts: Iterable[str]) -> SafeString:
     """Render names that the team gave as a list: "owl, little owl"."""
     return format_html_join(gettext(", "), "<bdi>{}</bdi>", ((each,) for each in texts))
+
+
+@register.filter
+def folded(text: str) -> tuple[str, str]:
+    """Split a long explanation into its first sentence, which is shown, and the rest, which is folded away."""
+    first, *rest = [text] if len(text) <= SHORT or "<" in text else SENTENCE_END.split(text, maxsplit=1)
+    return first, "".join(rest)
 
 
 @register.simple_tag
