@@ -4,7 +4,9 @@ from http import HTTPStatus
 
 from django.contrib.auth.models import AnonymousUser
 from django.test import Client, RequestFactory
+from django.utils.translation import gettext_lazy
 
+from labeling.web.shared.figures import folded
 from labeling.web.styleguide import styleguide
 
 
@@ -28,3 +30,9 @@ def test_the_style_guide_shows_each_part() -> None:
     ):
         assert f'class="{part}' in page, part
     assert "--measure" in page
+
+
+def test_long_explanations_are_folded_after_their_first_sentence() -> None:
+    long = gettext_lazy("What it leads to. %s") % ("And more of it, too. " * 6)
+    assert folded(long)[0] == "What it leads to."
+    assert folded(gettext_lazy("Short. Both are shown.")) == ("Short. Both are shown.", "")

@@ -51,6 +51,7 @@ def names(texts: Iterable[str]) -> SafeString:
 @register.filter
 def folded(text: str) -> tuple[str, str]:
     """Split a long explanation into its first sentence, which is shown, and the rest, which is folded away."""
+    text = str(text)  # it may be translated lazily
     first, *rest = [text] if len(text) <= SHORT or "<" in text else SENTENCE_END.split(text, maxsplit=1)
     return first, "".join(rest)
 
