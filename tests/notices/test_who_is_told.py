@@ -161,7 +161,6 @@ def test_managers_are_told_of_an_import_that_fails_or_is_refused(project: Projec
     assert told(NoticeKind.IMPORT_FAILED) == {"mona"}
 
 
-@pytest.mark.long
 def test_a_budget_that_is_nearly_spent_is_told_once(project: Project) -> None:
     Project.objects.update(privacy_epsilon=4.0, privacy_delta=1e-5, privacy_trainings=2)
     project.refresh_from_db()
