@@ -16,7 +16,6 @@ from labeling.labels.label_counts import NO_CLASS, counts_of
 from labeling.labels.resolving.outlook import Rule, outlook
 from labeling.labels.resolving.posterior import ACCURACY, AnswerSpace
 from labeling.models import Project, Task
-from labeling.models.batches import IMPORTED
 from labeling.questions import Question
 from labeling.queue import gold
 from labeling.queue.gold import GoldAnswer
@@ -132,7 +131,7 @@ def _with_gold(errors: PeopleErrors, project: Project, known: list[GoldAnswer], 
     for answer in known:
         by_item[answer.item].append(answer)
     twice = [answers for answers in by_item.values() if len(answers) > 1]
-    once = project.batches.exclude(strategy=IMPORTED).filter(overlap=1, overlap_max=None, labeled__gt=0)
+    once = project.batches.to_people().filter(overlap=1, overlap_max=None, labeled__gt=0)
     in_pairs = several and len(twice) >= LEAST_GOLD and not once.exists()
     measured = _on_gold(project, twice, together=2) if in_pairs else _on_gold(project, list(by_item.values()))
     errors = replace(errors, label_at_most=min(max(measured.most, errors.label), 1.0))
@@ -194,7 +193,7 @@ def _measured(project: Project) -> float | None:
     batches: list[int] = []
     tasks = 0
     # A batch's labels have probabilities once it is done. Imported labels tell nothing of the people here.
-    done = project.batches.exclude(strategy=IMPORTED).filter(done_at__isnull=False).order_by("-number")
+    done = project.batches.to_people().filter(done_at__isnull=False).order_by("-number")
     for pk, size in done.values_list("pk", "size")[:NEWEST_LABELS]:
         if tasks >= NEWEST_LABELS:
             break

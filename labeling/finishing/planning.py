@@ -140,7 +140,7 @@ def read_situation(project: Project, finish: Finish, version: ModelVersion, *, r
 
 def spent_answers(project: Project) -> int:
     """Return the number of people's answers so far, skips included."""
-    logs = WorkLog.objects.filter(batch__project=project)
+    logs = WorkLog.objects.by_people(project)
     return int(logs.aggregate(n=Sum(F("answers") + F("skips"), default=0))["n"])
 
 

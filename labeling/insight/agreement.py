@@ -189,7 +189,7 @@ class ComparedPeople:
 def _newest_batches(project: Project) -> tuple[tuple[BatchAnswers, ...], bool]:
     """Return the newest batches in which a task may have several answers, and whether these are all."""
     rows = (
-        WorkLog.objects.filter(batch__project=project)
+        WorkLog.objects.by_people(project)
         .values_list("batch", "batch__overlap", "batch__size", "batch__remaining")
         .annotate(n=Sum("answers"), skips=Sum("skips"), last=Max("last_at"))
         .order_by("-batch__number")
@@ -258,10 +258,10 @@ def _answers(project: Project, batches: list[int]) -> list[tuple[int, int, Any]]
 
     Only tasks that show no prediction: people tend to agree with the answer that they see.
     """
-    answers = Annotation.objects.answers().filter(task__batch__in=batches, task__is_gold=False, task__prompted=False)
+    answers = Annotation.objects.by_people().filter(task__batch__in=batches, task__is_gold=False, task__prompted=False)
     tasks = answers.values("task").annotate(n=Count("pk"), last=Max("created_at")).filter(n__gt=1)
     newest = tasks.order_by("-last", "-task").values("task")[:SAMPLE]
-    rows = Annotation.objects.answers().filter(task__in=newest).values_list("task", "user", "value")
+    rows = Annotation.objects.by_people().filter(task__in=newest).values_list("task", "user", "value")
     return sorted(((task, user, project.follow(value)) for task, user, value in rows), key=itemgetter(0, 1))
 
 

@@ -60,7 +60,7 @@ def anchoring_of(project: Project) -> Anchoring | None:
     """Return the project's figures; None if it shows no predictions. One query; two if there are new answers."""
     if not project.show_predictions:
         return None
-    rows = WorkLog.objects.filter(batch__project=project, batch__selected_by__isnull=False)
+    rows = WorkLog.objects.by_people(project).filter(batch__selected_by__isnull=False)
     batches = rows.values_list("batch").annotate(n=Sum("answers"), last=Max("last_at")).order_by("-batch__number")
     newest: list[tuple[int, int, datetime.datetime]] = []
     answers = 0
@@ -105,7 +105,7 @@ def _answers(project: Project, batches: list[int]) -> list[tuple[Any, int, str, 
 
     Only tasks of batches that showed predictions, and without an imported suggestion, which would be shown instead.
     """
-    answers = Annotation.objects.answers().filter(
+    answers = Annotation.objects.by_people().filter(
         task__batch__in=batches, task__item__isnull=False, task__item__suggestion__isnull=True
     )
     rows = answers.order_by("-pk").values_list(

@@ -10,9 +10,8 @@ from typing import Any
 
 from django.db.models import Q
 
-from labeling.insight.work import Worked, answers_here, worked
+from labeling.insight.work import Worked, worked
 from labeling.models import Annotation, Correction, Project, WorkLog
-from labeling.models.batches import IMPORTED
 from labeling.models.items import ItemQuerySet
 from labeling.queue import gold
 from models_store.metrics import wilson
@@ -72,7 +71,7 @@ def annotators_of(project: Project, now: datetime.datetime) -> list[Annotator]:
     Nine queries: one over the counters; the others read the answers to at most `SAMPLE` items, and at most
     `PACE_SAMPLE` answers of each person.
     """
-    work = worked(WorkLog.objects.filter(batch__project=project), now, PACE_SAMPLE)
+    work = worked(WorkLog.objects.by_people(project), now, PACE_SAMPLE)
     seconds = _seconds(project, work)
     votes, known = _control_votes(project)
     right = accuracy(votes, known)
@@ -99,7 +98,7 @@ def _seconds(project: Project, people: Sequence[Worked]) -> dict[int, Counter[in
             Q(user=each.user, created_at__gte=each.since) if each.since else Q(user=each.user)
             for each in people[start : start + PEOPLE]
         ]
-        answers = answers_here().filter(reduce(or_, of_each), task__batch__project=project)
+        answers = Annotation.objects.by_people().filter(reduce(or_, of_each), task__batch__project=project)
         for user, seconds in answers.values_list("user", "seconds"):
             counts[user][round(10 * seconds)] += 1
     return counts
@@ -201,7 +200,7 @@ def _control_votes(project: Project) -> tuple[list[Vote], dict[int, Hashable]]:
 def _shared_votes(project: Project) -> list[Vote]:
     """Return the answers to the newest items of batches that ask several people."""
     several = Q(overlap__gt=1) | Q(overlap_max__gt=1)
-    shared = list(project.batches.filter(several).exclude(strategy=IMPORTED).values_list("pk", flat=True))
+    shared = list(project.batches.to_people().filter(several).values_list("pk", flat=True))
     if not shared:  # else the query would read all labeled items
         return []
     labeled = project.items.labeled().filter(task__batch__in=shared).order_by("-labeled_at")[:SAMPLE]
@@ -215,4 +214,4 @@ def _shared_votes(project: Project) -> list[Vote]:
 
 
 def _answers_to(items: ItemQuerySet) -> Any:
-    return Annotation.objects.answers().filter(task__item__in=items.values("pk"))
+    return Annotation.objects.by_people().filter(task__item__in=items.values("pk"))

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from django.db.models import Exists, OuterRef, Q
 
-from labeling.models import Ability, Annotation, Batch, Project, User, WorkLog
-from labeling.models.batches import IMPORTED
+from labeling.models import Annotation, Batch, Membership, Project, User, WorkLog
 from labeling.models.project_settings import MIN_READY
 
 # The tasks of each of the newest batches whose answers are read.
@@ -26,7 +25,7 @@ class Pace:
     """The pace of a project's annotators.
 
     `seconds`: the median time per answer over the newest `answers`; None with fewer than `ENOUGH` answers.
-    `annotators`: the members who may label; `active`: those of them who have answered in the last seven days.
+    `annotators`: the members who may get tasks; `active`: those of them who have answered in the last seven days.
     """
 
     seconds: float | None
@@ -43,10 +42,9 @@ class Pace:
 def pace_of(project: Project, now: datetime.datetime) -> Pace:
     """Return the project's pace. Takes three queries, which read at most `SAMPLE` tasks of each of two batches."""
     seconds = list(_newest_answers(project))
-    annotators = project.memberships.who_can(Ability.TASKS_ANSWER)
-    answered = WorkLog.objects.filter(
-        user=OuterRef("user"), batch__project=project, answers__gt=0, last_at__gte=now - RECENT
-    )
+    annotators = Membership.objects.annotators().filter(project=project)
+    work = WorkLog.objects.by_people(project)
+    answered = work.filter(user=OuterRef("user"), answers__gt=0, last_at__gte=now - RECENT)
     known = list(annotators.values_list(Exists(answered), flat=True))
     return Pace(
         seconds=statistics.median(seconds) if len(seconds) >= ENOUGH else None,
@@ -58,7 +56,7 @@ def pace_of(project: Project, now: datetime.datetime) -> Pace:
 
 def own_seconds(project: Project, user: User) -> float:
     """Return the median time of the user's newest answers in the project; `ASSUMED_SECONDS` for few. One query."""
-    newest = Annotation.objects.answers().filter(user=user).order_by("-created_at")[:OWN_SAMPLE]
+    newest = Annotation.objects.by_people().filter(user=user).order_by("-created_at")[:OWN_SAMPLE]
     seconds = [spent for spent, of in newest.values_list("seconds", "task__batch__project") if of == project.pk]
     return statistics.median(seconds) if len(seconds) >= ENOUGH else ASSUMED_SECONDS
 
@@ -73,17 +71,13 @@ def _newest_answers(project: Project) -> list[float]:
 
     Tasks are served by rank, so about the first `size - remaining` tasks have answers, the last of them the newest.
     """
-    newest = (
-        project.batches.filter(size__gt=0)
-        .exclude(strategy=IMPORTED)
-        .order_by("-number")
-        .only("project", "size", "remaining")[:2]
-    )
+    batches = project.batches.to_people().filter(size__gt=0).order_by("-number")
+    newest = batches.only("project", "size", "remaining")[:2]
     queries = [_newest_tasks(batch) for batch in newest]
     if not queries:
         return []
     tasks = queries[0] if len(queries) == 1 else queries[0] | queries[1]
-    return list(Annotation.objects.answers().filter(tasks).values_list("seconds", flat=True))
+    return list(Annotation.objects.by_people().filter(tasks).values_list("seconds", flat=True))
 
 
 def _newest_tasks(batch: Batch) -> Q:

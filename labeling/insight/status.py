@@ -103,7 +103,7 @@ def leased_of(project: Project) -> int:
 
 
 def _annotations(project: Project) -> dict[str, int]:
-    work = WorkLog.objects.filter(batch__project=project)
+    work = WorkLog.objects.by_people(project)
     counts = work.aggregate(answers=Sum("answers", default=0), skips=Sum("skips", default=0))
     flagged = flagged_in(project).count()
     return {"total": counts["answers"] + counts["skips"], **counts, "flagged": flagged}

@@ -58,7 +58,7 @@ def waits_of(batch: Batch, now: datetime.datetime) -> Waits:
 
 def _at_limit(project: Project, people: Sequence[Membership], now: datetime.datetime) -> list[Membership]:
     """Return the people who have reached today's limit of answers."""
-    work = WorkLog.objects.filter(batch__project=project, start__gte=start_of_day(now))
+    work = WorkLog.objects.by_people(project).filter(start__gte=start_of_day(now))
     answers = dict(work.values_list("user").annotate(n=Sum("answers")))
     reached = []
     for each in people:

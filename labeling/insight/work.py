@@ -10,7 +10,6 @@ from django.db.models.functions import Cast, Least, Substr
 from labeling.labels.counting import MINUTES, start_of, start_of_day, time_of
 from labeling.models import Annotation, Assignment, Batch, Project, Task, WorkLog
 from labeling.models.annotations import AssignmentQuerySet
-from labeling.models.batches import IMPORTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,8 @@ def answers_by_time(
     length, letters = slice_length(since, now)
     since = max(since, now - MOST_SLICES * length)
     rows = (
-        WorkLog.objects.filter(batch__project=project, start__gte=start_of(since), answers__gt=0)
+        WorkLog.objects.by_people(project)
+        .filter(start__gte=start_of(since), answers__gt=0)
         .annotate(slice=Substr(Cast("start", CharField()), 1, letters))
         .values("slice")
         .annotate(n=Sum("answers"))
@@ -75,14 +75,9 @@ class Worked:
     """The time of the person's `sample`-th newest answer, in any project; None if there are fewer answers."""
 
 
-def answers_here() -> QuerySet[Annotation]:
-    """Return the answers that people gave to tasks, without answers imported with labels."""
-    return Annotation.objects.answers().exclude(task__batch__strategy=IMPORTED)
-
-
 def worked(logs: QuerySet[WorkLog], now: datetime.datetime, sample: int = 1) -> list[Worked]:
     """Return the sums of these logs for each person, and the time of the `sample`-th newest answer. Takes one query."""
-    newest = answers_here().filter(user=OuterRef("user")).order_by("-created_at").values("created_at")
+    newest = Annotation.objects.by_people().filter(user=OuterRef("user")).order_by("-created_at").values("created_at")
     rows = (
         logs.filter(Q(answers__gt=0) | Q(skips__gt=0))  # without logs whose answers and skips were all undone
         .values_list("user", "user__username")

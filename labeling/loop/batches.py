@@ -169,7 +169,7 @@ def final() -> QuerySet[Batch]:
     It reads the note of `ensure_next` and `pick_ahead`, not the pool: pages ask every second.
     """
     coming = Job.objects.unfinished().filter(kind__in=[Job.Kind.IMPORT, Job.Kind.ENCODE], project=OuterRef("project"))
-    newer = Batch.objects.filter(project=OuterRef("project"), number__gt=OuterRef("number")).exclude(strategy=IMPORTED)
+    newer = Batch.objects.to_people().filter(project=OuterRef("project"), number__gt=OuterRef("number"))
     return Batch.objects.exclude(project__nothing_left_at=None).exclude(Exists(coming)).exclude(Exists(newer))
 
 
@@ -224,7 +224,7 @@ def pick_ahead(*, project: Project, batch: Batch) -> None:
 def _is_followed(batch: Batch) -> bool:
     """Return whether a batch was picked after this one."""
     newer = Batch.objects.filter(project=batch.project_id, number__gt=batch.number)
-    return newer.exclude(strategy=IMPORTED).exists()
+    return newer.to_people().exists()
 
 
 @transaction.atomic

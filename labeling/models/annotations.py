@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import uuid
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
+
+from labeling.models.batches import IMPORTED
+
+if TYPE_CHECKING:
+    from labeling.models.projects import Project
 
 
 class AssignmentQuerySet(models.QuerySet["Assignment"]):
@@ -72,6 +78,12 @@ class AnnotationQuerySet(models.QuerySet["Annotation"]):
 
     def answers(self) -> AnnotationQuerySet:
         return self.standing().filter(value__isnull=False)
+
+    def by_people(self) -> AnnotationQuerySet:
+        """Return the answers that people gave to tasks here, unlike those imported with labels. Figures of people's
+        pace, accuracy and agreement count these alone.
+        """
+        return self.answers().exclude(task__batch__strategy=IMPORTED)
 
     def skips(self) -> AnnotationQuerySet:
         return self.standing().filter(value__isnull=True)
@@ -141,6 +153,12 @@ class Annotation(models.Model):
         return f"{self.user}'s answer to {self.task}"
 
 
+class WorkLogQuerySet(models.QuerySet["WorkLog"]):
+    def by_people(self, project: Project | models.OuterRef) -> WorkLogQuerySet:
+        """Return the work of people in the project, as `AnnotationQuerySet.by_people`."""
+        return self.filter(batch__project=project)
+
+
 class WorkLog(models.Model):
     """One annotator's answers, skips and seconds in one batch within ten minutes, for the pages about work done.
 
@@ -155,6 +173,8 @@ class WorkLog(models.Model):
     skips = models.IntegerField(default=0)
     seconds = models.FloatField(default=0, help_text="That the answers and skips took.")
     last_at = models.DateTimeField(help_text="When the last one came, taken back or not.")
+
+    objects = WorkLogQuerySet.as_manager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["batch", "user", "start"], name="work_log_unique")]

@@ -76,6 +76,10 @@ class BatchQuerySet(models.QuerySet["Batch"]):
         """Return batches picked by a model or another rule, not by chance and not by an import."""
         return self.exclude(strategy__in=["", IMPORTED, *BY_CHANCE])
 
+    def to_people(self) -> BatchQuerySet:
+        """Return batches whose tasks people get, unlike those of items imported with labels."""
+        return self.exclude(strategy=IMPORTED)
+
     def imported_items(self) -> int:
         """Return the number of items in batches of items that came with their labels."""
         return int(self.filter(strategy=IMPORTED).aggregate(n=models.Sum("size", default=0))["n"])

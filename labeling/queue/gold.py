@@ -46,7 +46,7 @@ def answers_of(project: Project, *, user: User | None = None) -> list[GoldAnswer
     They are each annotator's first answer to a gold item, without a prediction on the screen, since a manager last let
     the annotator go on. Two queries.
     """
-    answers = Annotation.objects.answers().filter(
+    answers = Annotation.objects.by_people().filter(
         task__batch__project=project, task__is_gold=True, task__prompted=False, task__repeats__gold__isnull=False
     )
     if user is not None:
@@ -132,7 +132,7 @@ def pause_inaccurate_members(*, since: datetime.datetime) -> int:
     """Pause each inaccurate member of a project with a threshold, among those who have worked after `since`. Return the
     number of paused members.
     """
-    worked = WorkLog.objects.filter(user=OuterRef("user"), batch__project=OuterRef("project"), last_at__gte=since)
+    worked = WorkLog.objects.by_people(OuterRef("project")).filter(user=OuterRef("user"), last_at__gte=since)
     members = Membership.objects.pausable().filter(
         Exists(worked), project__gold_threshold__isnull=False, project__archived_at=None, paused_at=None
     )

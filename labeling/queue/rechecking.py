@@ -18,7 +18,6 @@ from labeling.labels.resolving.asking import asks_another
 from labeling.labels.resolving.posterior import ACCURACY, AnswerSpace, ModelVote, Vote
 from labeling.models import Ability, Annotation, Assignment, Batch, Membership, Project, Task, WorkLog
 from labeling.models.accounts import MembershipQuerySet
-from labeling.models.batches import IMPORTED
 from labeling.models.roles import roles_with
 from labeling.queue import removing
 from labeling.queue.removing import RemovalError
@@ -80,7 +79,7 @@ def ask_one_more(project: Project, batch: Batch, ids: Collection[int]) -> set[in
 
 def who_may_be_asked(project: Project) -> MembershipQuerySet:
     """Return the members who may be asked. A manager may be asked if the manager has labeled in this project."""
-    has_labeled = WorkLog.objects.filter(batch__project=project, user=OuterRef("user"))
+    has_labeled = WorkLog.objects.by_people(project).filter(user=OuterRef("user"))
     return Membership.objects.annotators().filter(
         ~Q(role__in=roles_with(Ability.BATCHES_CHANGE)) | Exists(has_labeled), project=project
     )
@@ -186,7 +185,7 @@ def _held(now: datetime.datetime) -> QuerySet[Assignment, Any]:
 
 def _seen(project: Project, since: datetime.datetime) -> set[int]:
     """Return the ids of users who have answered or claimed tasks since then."""
-    worked = WorkLog.objects.filter(batch__project=project, last_at__gte=since)
+    worked = WorkLog.objects.by_people(project).filter(last_at__gte=since)
     claimed = Assignment.objects.filter(claimed_at__gte=since, task__batch__in=project.batches.active())
     return {*worked.values_list("user", flat=True), *claimed.values_list("user", flat=True)}
 
@@ -195,7 +194,7 @@ def answers_a_task(project: Project) -> float | None:
     """Return answers and skips per task in the newest finished batch with the project's present overlap; None without
     one.
     """
-    finished = project.batches.exclude(strategy=IMPORTED).filter(completed_at__isnull=False, size__gt=0)
+    finished = project.batches.to_people().filter(completed_at__isnull=False, size__gt=0)
     batch = finished.filter(overlap=project.overlap, overlap_max=project.overlap_max).order_by("-number").first()
     return None if batch is None else _answers_of(batch) / batch.size
 

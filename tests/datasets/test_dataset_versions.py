@@ -2,6 +2,7 @@
 
 import datetime
 import hashlib
+import io
 import json
 import random
 import uuid
@@ -9,6 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from django.db import transaction
 from django.utils import timezone
@@ -20,7 +23,7 @@ from labeling.outgoing.datasets.comparing import compare
 from labeling.outgoing.datasets.creating import for_training, store_dataset
 from labeling.outgoing.datasets.freeze import Superseded, freeze, store_frozen
 from labeling.outgoing.datasets.manifest import verify
-from labeling.outgoing.exports import choose, export
+from labeling.outgoing.exports import choose, columns, export
 from labeling.outgoing.exports.frozen_rows import NOT_FROZEN, dataset_pages, manifest_of
 from labeling.outgoing.exports.rows import pages
 from labeling.projects import erasing_items
@@ -100,6 +103,24 @@ def test_the_digest_of_the_rows_is_that_of_the_exported_lines(project: Project, 
     digest = hashlib.sha256(b"".join(hashlib.sha256(line).digest() for _, line in rows)).hexdigest()
     assert digest == manifest_of(version)["rows_sha256"]
     assert hashlib.sha256(version.manifest.encode()).hexdigest() == version.digest
+
+
+def test_a_version_that_is_older_than_a_column_or_a_field_of_answers_has_nothing_there(
+    project: Project, ann: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer(make_batch(project, make_items(project, 3)), ann, [0, 1, "skip"])
+    version = make_dataset(project)
+    monkeypatch.setitem(columns.COLUMNS, "mood", columns.Column("text", "how the annotator was"))
+    monkeypatch.setitem(columns.HOW, "device", pa.string())
+    choice = choose(project, {"dataset": version.name})
+    table = pq.read_table(io.BytesIO(b"".join(export(project, "parquet", choice))))
+    assert table.column("mood").to_pylist() == [None, None]
+    answers = [each for of_row in table.column("annotations").to_pylist() for each in of_row]
+    assert [(each["annotator"], each["device"]) for each in answers] == [("ann", None)] * 2
+    header, *lines = b"".join(export(project, "csv", choice)).decode().splitlines()
+    assert header.endswith(",mood")
+    assert [line[-1] for line in lines] == [",", ","]
+    assert verify(version, each_row=True) == []
 
 
 def test_random_changes_leave_no_row_behind(project: Project, ann: User) -> None:

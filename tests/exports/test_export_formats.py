@@ -77,7 +77,7 @@ def rows_of(question: str) -> st.SearchStrategy[dict[str, Any]]:
         "answers": st.lists(st.fixed_dictionaries({**common, "value": label}), max_size=2),
         "skips": st.lists(st.fixed_dictionaries({**common, "reason": texts}), max_size=2),
     }
-    return st.fixed_dictionaries({name: kinds[kind] for name, kind in COLUMNS.items()})
+    return st.fixed_dictionaries({name: kinds[column.kind] for name, column in COLUMNS.items()})
 
 
 def written(name: str, pages: list[Page], question: str) -> bytes:
@@ -112,7 +112,9 @@ def as_json(table: pa.Table) -> list[dict[str, Any]]:
 
 def read_csv(content: bytes, question: str) -> list[dict[str, Any]]:
     records = csv.DictReader(io.StringIO(content.decode(), newline=""))
-    return [{name: from_cell(record[name], kind, question) for name, kind in COLUMNS.items()} for record in records]
+    return [
+        {name: from_cell(record[name], column.kind, question) for name, column in COLUMNS.items()} for record in records
+    ]
 
 
 def from_cell(cell: str, kind: str, question: str) -> Any:

@@ -40,7 +40,7 @@ def facts_of(project: Project, choice: Choice, history: History) -> dict[str, An
         "project": project.slug,
         "kind": project.kind,
         "question": project.question,
-        "columns": [*COLUMNS.items()],
+        "columns": [(name, column.kind) for name, column in COLUMNS.items()],
         "classes": [
             {"index": index, "name": name}
             for index, name in project.classes.order_by("index").values_list("index", "name")

@@ -1,7 +1,7 @@
 """The columns of an export, in their order. docs/reference/export.md explains each; a test holds the two together."""
 
 import json
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import orjson
 import pyarrow as pa
@@ -14,43 +14,52 @@ from labeling.questions import Question
 Kind = Literal["integer", "number", "boolean", "text", "json", "time", "label", "answers", "skips"]
 
 
-COLUMNS: dict[str, Kind] = {
-    "item": "integer",
-    "external_id": "text",
-    "source": "text",
-    "data": "json",
-    "media": "text",
-    "proposed": "text",
-    "label": "label",
-    "agreement": "number",
-    "label_probability": "number",
-    "label_distribution": "json",
-    "annotations": "answers",
-    "skips": "skips",
-    "batch": "integer",
-    "rank": "integer",
-    "model_version": "integer",
-    "learned_by": "integer",
-    "is_control": "boolean",
-    "prompted": "boolean",
-    "prompted_by": "text",
-    "control_probability": "number",
-    "control_weight": "number",
-    "margin": "number",
-    "cluster": "integer",
-    "cluster_size": "integer",
-    "draw_pass": "integer",
-    "selection": "integer",
-    "imported": "boolean",
-    "labeled_at": "time",
-    "corrected_by": "text",
-    "corrected_at": "time",
-    "propagated_from": "text",
-    "propagated_height": "number",
-    "propagated_radius": "number",
-    "origin": "text",
-    "certificate": "integer",
-    "certified_probability": "number",
+class Column(NamedTuple):
+    """The kind of a column's values, and what they mean, for people."""
+
+    kind: Kind
+    meaning: str
+
+
+COLUMNS = {
+    "item": Column("integer", "the item's id in Marginalia"),
+    "external_id": Column("text", "the id that it was imported with"),
+    "source": Column("text", "its position in the imported file"),
+    "data": Column("json", "the other fields of its imported row"),
+    "media": Column("text", "the file's name; empty for texts and vectors"),
+    "proposed": Column("text", "the proposed class, if the question is yes or no"),
+    "label": Column("label", "the class, the list of classes, or yes and no"),
+    "agreement": Column("number", "the share of its answers that agree with the label"),
+    "label_probability": Column("number", "the probability that the label is right, if several people answered"),
+    "label_distribution": Column("json", "the probability of each answer, if several are possible"),
+    "annotations": Column("answers", "every answer: annotator, value, seconds, flag, time"),
+    "skips": Column("skips", "who skipped it, and why"),
+    "batch": Column("integer", "the batch that it was labeled in"),
+    "rank": Column("integer", "its place in that batch"),
+    "model_version": Column("integer", "the model version that picked the batch"),
+    "learned_by": Column("integer", "the first version that learned from the label"),
+    "is_control": Column("boolean", "whether it is in the control slice"),
+    "prompted": Column("boolean", "whether its annotators could be shown a suggested answer"),
+    "prompted_by": Column("text", "the source of the suggested answer: the model, or the import"),
+    "control_probability": Column(
+        "number", "for control items, the probability that the batch drew any given item of the pool"
+    ),
+    "control_weight": Column("number", "how many items of the pool a labeled control item stands for"),
+    "margin": Column("number", "p(best class) − p(second class) when it was picked"),
+    "cluster": Column("integer", "its cluster when it was picked"),
+    "cluster_size": Column("integer", "candidates in that cluster"),
+    "draw_pass": Column("integer", "the pass in which it was drawn"),
+    "selection": Column("integer", "which selection of its batch picked it"),
+    "imported": Column("boolean", "whether the label was imported, without answers from this project"),
+    "labeled_at": Column("time", "when its label was last settled"),
+    "corrected_by": Column("text", "the manager whose correction is the label"),
+    "corrected_at": Column("time", "when the correction was made"),
+    "propagated_from": Column("text", "for near-copies, the item whose label it is"),
+    "propagated_height": Column("number", "for near-copies, the distance from that item"),
+    "propagated_radius": Column("number", "the largest distance allowed for them"),
+    "origin": Column("text", "where the label comes from: person, corrected, copy, imported or certified"),
+    "certificate": Column("integer", "for certified labels, the number of the certificate"),
+    "certified_probability": Column("number", "for certified labels, the probability that the model gave"),
 }
 NOTHING: dict[str, Any] = dict.fromkeys(COLUMNS) | {
     "annotations": [], "skips": [], "is_control": False, "prompted": False, "imported": False
@@ -60,12 +69,20 @@ NOTHING: dict[str, Any] = dict.fromkeys(COLUMNS) | {
 PLAIN = frozenset({str, int, bool, type(None)})
 _TIME = pa.timestamp("us", tz="UTC")
 
+HOW: dict[str, pa.DataType] = {"seconds": pa.float64(), "flagged": pa.bool_(), "guidelines_version": pa.int64()}
+"""Fields of `Annotation` that an export has as they are, of answers and of skips, with their types."""
+
+
+def answer_fields(content: str, kind: pa.DataType) -> dict[str, pa.DataType]:
+    """Return the fields of an answer or a skip in their order, with their types. `content`, `kind`: of its answer, or
+    of its reason.
+    """
+    when = {"created_at": _TIME, "batch": pa.int64(), "prompted": pa.bool_()}
+    return {"id": pa.string(), "annotator": pa.string(), content: kind, **HOW, **when}
+
 
 def schema_for(question: Question) -> pa.Schema:
     """Return the typed columns for a project's question."""
-    who = [("id", pa.string()), ("annotator", pa.string())]
-    how = [("seconds", pa.float64()), ("flagged", pa.bool_()), ("guidelines_version", pa.int64())]
-    when = [*how, ("created_at", _TIME), ("batch", pa.int64()), ("prompted", pa.bool_())]
     label = LABELS[question.exported_as]
     types = {
         "integer": pa.int64(),
@@ -75,10 +92,10 @@ def schema_for(question: Question) -> pa.Schema:
         "json": pa.string(),
         "time": _TIME,
         "label": label,
-        "answers": pa.list_(pa.struct([*who, ("value", label), *when])),
-        "skips": pa.list_(pa.struct([*who, ("reason", pa.string()), *when])),
+        "answers": pa.list_(pa.struct([*answer_fields("value", label).items()])),
+        "skips": pa.list_(pa.struct([*answer_fields("reason", pa.string()).items()])),
     }
-    return pa.schema([(name, types[kind]) for name, kind in COLUMNS.items()])
+    return pa.schema([(name, types[column.kind]) for name, column in COLUMNS.items()])
 
 
 def compact(text: str) -> str:

@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 import orjson
+import pyarrow as pa
 
 from labeling.intake.row_labels import ORIGIN
 from labeling.labels.resolving.origins import Origin
@@ -19,7 +20,7 @@ from labeling.models import Batch, Project, Task
 from labeling.models.tasks import PromptedBy
 from labeling.outgoing.exports.choice import Choice
 from labeling.outgoing.exports.chosen import chosen_copies
-from labeling.outgoing.exports.columns import NOTHING, compact
+from labeling.outgoing.exports.columns import HOW, NOTHING, answer_fields, compact
 from labeling.outgoing.exports.facts import Facts, facts_of
 from labeling.outgoing.exports.lineage import BatchFacts, History, first_learned_by, history_of
 from labeling.outgoing.exports.unasked_rows import certified_among, certified_pages, copy_pages
@@ -28,7 +29,8 @@ from labeling.storage.db.statements import among, as_moment, as_uuid_text, momen
 
 PAGE = 500
 LABELS_KEPT = 4096
-
+ANSWER = tuple(answer_fields("value", pa.null()))
+SKIP = tuple(answer_fields("reason", pa.null()))
 
 UNCORRECTED: tuple[Row, str | None] = ({"corrected_by": None, "corrected_at": None}, None)
 
@@ -258,32 +260,20 @@ def answers_of(tasks: Mapping[int, Asked], *, show: Callable[[str], Any], asked_
         asked |= {task: Asked(number, bool(prompted)) for task, _, number, prompted in further}
     these, values = one_of("annotation.task_id", list(asked))
     sql = f"""
-        SELECT annotation.task_id, annotation.id, person.username, annotation.value, annotation.skip_reason,
-            annotation.seconds, annotation.flagged, annotation.guidelines_version,
-            {moment("annotation.created_at")}
+        SELECT annotation.task_id, annotation.value, annotation.skip_reason, annotation.id, person.username,
+            {moment("annotation.created_at")}, {", ".join(f"annotation.{name}" for name in HOW)}
         FROM labeling_annotation annotation JOIN labeling_user person ON person.id = annotation.user_id
         WHERE annotation.undone_at IS NULL AND {these}
         ORDER BY annotation.created_at, annotation.id"""
-    for task, pk, annotator, value, reason, seconds, flagged, guidelines, created_at in rows(sql, values):
-        answers, (batch, prompted) = by_task[task], asked[task]
+    for task, value, reason, pk, annotator, created_at, *how in rows(sql, values):
+        answers = by_task[task]
         if value is None:
-            which, name, content = answers.skips, "reason", reason
+            which, names, content = answers.skips, SKIP, reason
         else:
-            which, name, content = answers.annotations, "value", show(value)
+            which, names, content = answers.annotations, ANSWER, show(value)
             answers.values.append(value)
-        which.append(
-            {
-                "id": as_uuid_text(pk),
-                "annotator": annotator,
-                name: content,
-                "seconds": seconds,
-                "flagged": flagged,
-                "guidelines_version": guidelines,
-                "created_at": as_moment(created_at),
-                "batch": batch,
-                "prompted": prompted,
-            }
-        )
+        fields = (as_uuid_text(pk), annotator, content, *how, as_moment(created_at), *asked[task])
+        which.append(dict(zip(names, fields, strict=True)))
     return by_task
 
 

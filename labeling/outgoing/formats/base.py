@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
-from operator import itemgetter
 from typing import Any, BinaryIO, NamedTuple
 
 import orjson
@@ -85,6 +84,8 @@ class Format:
         return f".{self.ending or self.name}"
 
 
-def columns(rows: Sequence[Row], names: Sequence[str]) -> Iterable[tuple[Any, ...]]:
-    """Return the values of the rows column by column, for the columns `names`."""
-    return zip(*map(itemgetter(*names), rows), strict=True)
+def columns(rows: Sequence[Row], names: Sequence[str]) -> Iterable[list[Any]]:
+    """Return the values of the rows column by column, for the columns `names`. A row of a dataset version that is older
+    than a column has None there.
+    """
+    return ([row.get(name) for row in rows] for name in names)

@@ -16,6 +16,7 @@ from labeling.models import Ability, Membership, Project
 from labeling.outgoing.exports import FILTERS, Choice, choose, count_rows, formats_of
 from labeling.outgoing.exports.choice import ExportFilter
 from labeling.outgoing.exports.chosen import count_certified
+from labeling.outgoing.exports.columns import COLUMNS
 from labeling.outgoing.formats import FORMATS, GROUPS
 from labeling.storage.db.replica import reads
 from labeling.web.shared.forms import filter_field, translated, translated_choices
@@ -109,46 +110,6 @@ def _batches_hint(numbers: list[int]) -> str:
     }
 
 
-MEANINGS = {
-    "item": "the item's id in Marginalia",
-    "external_id": "the id that it was imported with",
-    "source": "its position in the imported file",
-    "data": "the other fields of its imported row",
-    "media": "the file's name; empty for texts and vectors",
-    "proposed": "the proposed class, if the question is yes or no",
-    "label": "the class, the list of classes, or yes and no",
-    "agreement": "the share of its answers that agree with the label",
-    "label_probability": "the probability that the label is right, if several people answered",
-    "label_distribution": "the probability of each answer, if several are possible",
-    "annotations": "every answer: annotator, value, seconds, flag, time",
-    "skips": "who skipped it, and why",
-    "batch": "the batch that it was labeled in",
-    "rank": "its place in that batch",
-    "model_version": "the model version that picked the batch",
-    "learned_by": "the first version that learned from the label",
-    "is_control": "whether it is in the control slice",
-    "prompted": "whether its annotators could be shown a suggested answer",
-    "prompted_by": "the source of the suggested answer: the model, or the import",
-    "control_probability": "for control items, the probability that the batch drew any given item of the pool",
-    "control_weight": "how many items of the pool a labeled control item stands for",
-    "margin": "p(best class) − p(second class) when it was picked",
-    "cluster": "its cluster when it was picked",
-    "cluster_size": "candidates in that cluster",
-    "draw_pass": "the pass in which it was drawn",
-    "selection": "which selection of its batch picked it",
-    "imported": "whether the label was imported, without answers from this project",
-    "labeled_at": "when its label was last settled",
-    "corrected_by": "the manager whose correction is the label",
-    "corrected_at": "when the correction was made",
-    "propagated_from": "for near-copies, the item whose label it is",
-    "propagated_height": "for near-copies, the distance from that item",
-    "propagated_radius": "the largest distance allowed for them",
-    "origin": "where the label comes from: person, corrected, copy, imported or certified",
-    "certificate": "for certified labels, the number of the certificate",
-    "certified_probability": "for certified labels, the probability that the model gave",
-}
-
-
 # The page counts rows while the user types, up to this number.
 COUNTED = 100_000
 
@@ -173,7 +134,7 @@ def export(request: HttpRequest, membership: Membership) -> HttpResponse:
         "counted": _counted(rows),
         "files": {name: form.choice.file_name(project, fmt.suffix) for name, fmt in formats.items()},
         "groups": {title: [each for name, each in group.items() if name in formats] for title, group in GROUPS.items()},
-        "columns": MEANINGS,
+        "columns": {name: column.meaning for name, column in COLUMNS.items()},
         "address": request.build_absolute_uri(f"{url}?{_query(form, 'parquet')}"),
         "file": form.choice.file_name(project, FORMATS["parquet"].suffix),
     }

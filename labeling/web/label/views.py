@@ -18,10 +18,9 @@ from django.views.decorators.http import conditional_page
 
 from labeling import kinds
 from labeling.insight.pace import items_ready, own_seconds
-from labeling.insight.work import answers_here
 from labeling.labels import comments
 from labeling.labels.items.records import content_of
-from labeling.models import Ability, Item, LabelClass, Membership, Project
+from labeling.models import Ability, Annotation, Item, LabelClass, Membership, Project
 from labeling.projects.classes import examples, guidelines
 from labeling.queue.prompting import suggests
 from labeling.web.shared.forms import number_in
@@ -188,7 +187,7 @@ def label_today(request: HttpRequest, membership: Membership) -> JsonResponse:
         since = None
     if since is None:
         return JsonResponse({"code": "invalid", "detail": "since must be a time with its zone."}, status=400)
-    answers = answers_here().filter(
+    answers = Annotation.objects.by_people().filter(
         user=membership.user, task__batch__project=membership.project, created_at__gte=since
     )
     return JsonResponse({"answers": answers.count()})
