@@ -109,8 +109,8 @@ def _of_kinds() -> Iterator[str]:
 def _of_exports() -> Iterator[str]:
     from labeling.labels.resolving.origins import Origin
     from labeling.outgoing.exports.choice import FILTERS
+    from labeling.outgoing.exports.columns import COLUMNS
     from labeling.outgoing.formats import GROUPS
-    from labeling.web.export.views import MEANINGS
 
     for title, formats in GROUPS.items():
         yield title
@@ -119,7 +119,7 @@ def _of_exports() -> Iterator[str]:
     for filter_ in FILTERS.values():
         yield from (filter_.label, filter_.hint, filter_.unset, filter_.attrs.get("placeholder", ""))
         yield from (words for _, words in filter_.choices)
-    yield from (*MEANINGS.values(), *(origin.value for origin in Origin))
+    yield from (*(column.meaning for column in COLUMNS.values()), *(origin.value for origin in Origin))
 
 
 def _of_refusals() -> Iterator[str]:
