@@ -25,7 +25,7 @@ class Pace:
     """The pace of a project's annotators.
 
     `seconds`: the median time per answer over the newest `answers`; None with fewer than `ENOUGH` answers.
-    `annotators`: the members who may get tasks; `active`: those of them who have answered in the last seven days.
+    `annotators`: the members who may get tasks; `active`: the annotators with an answer in the last seven days.
     """
 
     seconds: float | None
