@@ -59,13 +59,13 @@ WAYS = (
     WayOut(
         name="again",
         state=Batch.State.SELECTING,
-        title=gettext_lazy("Retry"),
+        title=gettext_lazy("Try again"),
         meaning=gettext_lazy("Picks the batch again from the start, with the model version in use."),
     ),
     WayOut(
         name="cluster",
         state=Batch.State.SELECTING,
-        title=gettext_lazy("Cluster again and retry"),
+        title=gettext_lazy("Cluster again, then try again"),
         meaning=gettext_lazy("Also builds new clusters. Use this if clustering failed."),
         prepare=_cluster_again,
         applies=lambda batch: Clustering.objects.filter(project=batch.project).exists(),
@@ -81,7 +81,7 @@ WAYS = (
     WayOut(
         name="again",
         state=Batch.State.TRAINING,
-        title=gettext_lazy("Retry"),
+        title=gettext_lazy("Try again"),
         meaning=gettext_lazy("Trains on the batch again, with the current settings."),
     ),
     WayOut(

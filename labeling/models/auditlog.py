@@ -111,7 +111,7 @@ class LogKind(StrEnum):
     DATASET_CREATED = "dataset.created", "made a dataset version"
     DATASET_ERASED = "dataset.erased", "took erased items out of a dataset version, which changed its digest"
     SOURCE_CHANGED = "source.changed", "added, changed or removed a source"
-    SOURCE_LOOKED = "source.looked", "had a source looked at"
+    SOURCE_LOOKED = "source.looked", "had a source checked"
     WEBHOOK_CHANGED = "webhook.changed", "added, changed or removed a webhook"
     WEBHOOK_SENT = "webhook.sent", "had a webhook's message sent"
     # Labels, and files made of them, that left the server.

@@ -53,7 +53,7 @@ class Kind(StrEnum):
         "import",
         JobKind(phase="importing items", awaited_by="managers", fails="item_import", asks_outside="its source"),
     )
-    SOURCE = "source", JobKind(phase="looking at a source", awaited_by="managers", asks_outside="always")
+    SOURCE = "source", JobKind(phase="checking a source", awaited_by="managers", asks_outside="always")
     ENCODE = (
         "encode",
         JobKind(
@@ -86,7 +86,7 @@ class Kind(StrEnum):
             asks_outside="its server",
         ),
     )
-    EMBED = "embed", JobKind(phase="looking at the pool", awaited_by="batch", fails="batch")
+    EMBED = "embed", JobKind(phase="surveying the pool", awaited_by="batch", fails="batch")
     CLUSTER = "cluster", JobKind(phase="clustering the pool", awaited_by="batch", fails="batch")
     SELECT = "select", JobKind(phase="picking the next batch", awaited_by="batch", fails="batch", binds=True)
     REPICK = (

@@ -140,7 +140,7 @@ def _embeddings_of(step: Step, project: Project, version: ModelVersion, rows: in
     path = files.pool(version, "embeddings")
     if store().exists(path) and len(kept := files.read(version, "embeddings", load=load_checked)) >= rows:
         return kept[:rows], 0.0
-    _write_embeddings(path, project, version, slice(rows), step.progress("looking at the pool", end=EMBEDDING_SHARE))
+    _write_embeddings(path, project, version, slice(rows), step.progress("surveying the pool", end=EMBEDDING_SHARE))
     return load_mapped(path), EMBEDDING_SHARE
 
 
@@ -231,7 +231,7 @@ def _measure(step: Step, clustering: Clustering, version: ModelVersion, batch: i
     embedder, files = clustering.embedded_by, ProjectFiles(project)
     then = files.read(embedder, "embeddings", rows=clustering.rows, load=load_mapped)[pairs.rows]
     now = embed_rows(
-        project, version, pairs.rows, step.progress("looking whether the clustering still fits", start=JOINING_SHARE)
+        project, version, pairs.rows, step.progress("checking whether the clustering still fits", start=JOINING_SHARE)
     )
     return {
         "described_then": described(then, pairs),

@@ -50,7 +50,7 @@ def embed(step: Step) -> None:
         with step.finish():
             batches.advance(batch, BatchEvent.LOOKED)
         return
-    look = look_at_pool(project, used, project.strategy, progress=step.progress("looking at the pool"))
+    look = look_at_pool(project, used, project.strategy, progress=step.progress("surveying the pool"))
     with step.finish():
         Batch.objects.filter(pk=batch.pk).update(**look.facts)
         batches.advance(batch, BatchEvent.LOOKED_TO_CLUSTER if look.clustered else BatchEvent.LOOKED)

@@ -123,7 +123,7 @@ def rebuild_pool_array(version: ModelVersion, name: str, step: Step) -> None:
         return
     model, inputs = scorer_of(project, version)
     inputs = inputs[: rows_predicted(project, version) or None]
-    run_over_pool(project, version, model, inputs, [name], progress=step.progress("looking at the pool", of=name))
+    run_over_pool(project, version, model, inputs, [name], progress=step.progress("surveying the pool", of=name))
 
 
 def rebuild_clustering(step: Step) -> None:

@@ -70,7 +70,7 @@ def _replaceable(batch: Batch) -> TaskQuerySet:
 
 def _repick(step: Step, project: Project, batch: Batch, used: InUse, strategy: str) -> None:
     begun = timezone.now()
-    look = look_at_pool(project, used, strategy, progress=step.progress("looking at the pool", end=0.4))
+    look = look_at_pool(project, used, strategy, progress=step.progress("surveying the pool", end=0.4))
     if strategy in BY_CHANCE:
         return  # no model picks; the run over the pool is for the pages
     pool_rows = look.facts["pool_rows"]

@@ -117,7 +117,7 @@ def look_again(step: Step, batch: Batch) -> None:
     project, used = batch.project, in_use(batch.project)
     facts: dict[str, Any] = {"selected_by": None, "strategy": SEED}
     if used is not None and not used.version.damaged:
-        look = look_at_pool(project, used, project.strategy, progress=step.progress("looking at the pool"))
+        look = look_at_pool(project, used, project.strategy, progress=step.progress("surveying the pool"))
         facts = look.facts
         if look.clustered:
             clustered = Clustered(step, batch, used.version, facts["pool_rows"])

@@ -44,7 +44,7 @@ def test_from_a_new_project_to_people_who_label_it(
     # A project; its address follows its name.
     page.get_by_role("link", name="Create your first project").click()
     page.get_by_label("Name", exact=True).fill("Handwritten Zahlen – №1")
-    expect(page.get_by_label("Address")).to_have_value("handwritten-zahlen-no1")
+    expect(page.get_by_label("Short name")).to_have_value("handwritten-zahlen-no1")
     page.get_by_label("Classes", exact=True).fill("\n".join(str(digit) for digit in range(10)))
     page.get_by_label("Batch size").fill("20")
     page.get_by_role("button", name="Create the project").click()
@@ -142,8 +142,8 @@ def test_the_overview_follows_the_loop_by_itself(open_page: Any) -> None:
     expect(page.get_by_text("training the model · 42\u00a0%")).to_be_visible(timeout=BY_ITSELF)
     Batch.objects.filter(pk=batch.pk).update(state="failed", failed_in="training", reason="The disk is full.")
     expect(page.get_by_text("Batch 1 has failed. The disk is full.")).to_be_visible(timeout=BY_ITSELF)
-    page.get_by_role("button", name="Retry").click()
-    expect(page.get_by_text("Batch 1 goes on.")).to_be_visible(timeout=BY_ITSELF)
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_text("Batch 1 continues.")).to_be_visible(timeout=BY_ITSELF)
 
 
 def test_a_manager_watches_a_batch_and_how_it_goes(open_page: Any, screenshot: Any) -> None:

@@ -53,7 +53,7 @@ def first_account_and_project(page: Page, folder: Path) -> None:
     page.get_by_role("button", name="Create my account").click()
     expect(page.get_by_role("heading", name="New project")).to_be_visible()
     page.get_by_label("Name", exact=True).fill("Circles and squares")
-    expect(page.get_by_label("Address")).to_have_value("circles-and-squares")
+    expect(page.get_by_label("Short name")).to_have_value("circles-and-squares")
     page.get_by_label("Images").check()
     page.get_by_label("One class of many").check()
     page.get_by_label("Take the names of my folders").set_input_files(folder)

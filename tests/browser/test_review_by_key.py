@@ -58,7 +58,7 @@ def test_the_queue_by_keyboard(open_page: Any, screenshot: Any) -> None:
     page.go_back()
     expect(title(page)).to_contain_text("item-0008")
     page.get_by_role("link", name="Likely label errors").click()
-    expect(page.get_by_text("take it for 9")).to_be_visible()
+    expect(page.get_by_text("predict 9")).to_be_visible()
     assert said == []
     found = dict(Correction.objects.values_list("item__external_id", "value"))
     assert found == {"item-0002": 2, "item-0003": 3, "item-0010": 7}

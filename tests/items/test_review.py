@@ -60,7 +60,7 @@ def test_each_reason_has_its_items_and_the_order_is_that_of_the_reasons(project:
     page = client.get(f"/p/{project.slug}/review/?reason=error")
     words = text_of(page)
     assert shown(page) == item_of(project, 3)
-    assert "Models that have not learned this label take it for class 4, and give the label 10 %." in words
+    assert "Models trained without this label predict class 4, and give the label only 10 % probability." in words
     assert "annie skipped: Cannot be made out" in words
     assert "bert class 5" in words
 
@@ -78,10 +78,10 @@ def test_the_reasons_of_one_item_are_those_whose_queues_hold_it(project: Project
 @pytest.mark.parametrize(
     ("question", "label", "likely", "sentence"),
     [
-        ("multi", [1, 2], 2, "doubt that it should have 3, and give that 10 %."),
-        ("multi", [1], 2, "doubt that it should lack 3, and give that 10 %."),
-        ("score", 0, 2, "take it for 3, and give 10 % that the label is at most one point off."),
-        ("verify", True, 0, "take it for no, and give the label 10 %."),
+        ("multi", [1, 2], 2, "give only 10 % probability that it should have 3."),
+        ("multi", [1], 2, "give only 10 % probability that it should lack 3."),
+        ("score", 0, 2, "predict 3, and give 10 % probability that the label is at most one point off."),
+        ("verify", True, 0, "predict no, and give the label only 10 % probability."),
     ],
 )
 def test_a_doubt_is_said_in_words(question: str, label: object, likely: int, sentence: str) -> None:
@@ -89,7 +89,7 @@ def test_a_doubt_is_said_in_words(question: str, label: object, likely: int, sen
     [item] = make_items(project, 1, label=label, label_quality=0.1, likely_label=likely)
     record = ItemRecord(item, None, None, [], [], [], [], {})
     [said] = item_view.model_says(record)
-    assert said.replace("\xa0", " ") == f"Models that have not learned this label {sentence}"
+    assert said.replace("\xa0", " ") == f"Models trained without this label {sentence}"
 
 
 @pytest.mark.long

@@ -111,9 +111,9 @@ def test_pages_have_a_button_for_each_way() -> None:
     client: Client = manager_of(project)
     for address in (f"/p/{project.slug}/", f"/p/{project.slug}/batches/1/"):
         page = text_of(client.get(address))
-        assert "Retry Picks the batch again from the start" in page, page
+        assert "Try again Picks the batch again from the start" in page, page
         assert "Draw this batch at random" in page
         assert "Cluster again" not in page, "there is no clustering"
-    assert "Batch 1 goes on." in text_of(
+    assert "Batch 1 continues." in text_of(
         client.post(f"/p/{project.slug}/batches/1/retry/", {"way": "draw"}, follow=True)
     )

@@ -60,8 +60,8 @@ def test_a_source_is_added_tested_paused_and_removed(store: Store, images: Proje
     assert "paused" in text_of(mona.post(f"{page}pause/", {"paused": "yes"}, follow=True))
     assert "Resume it first" in text_of(mona.post(f"{page}look/", {}, follow=True))
     mona.post(f"{page}pause/", {"paused": "no"})
-    assert "A worker looks" in text_of(mona.post(f"{page}look/", {"full": "yes"}, follow=True))
-    assert "looking" in text_of(mona.get(PAGE))
+    assert "A worker is checking the source" in text_of(mona.post(f"{page}look/", {"full": "yes"}, follow=True))
+    assert "checking" in text_of(mona.get(PAGE))
     assert "Its items stay." in text_of(mona.post(f"{page}remove/", follow=True))
     assert images.items.count() == 2
 

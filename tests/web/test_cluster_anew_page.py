@@ -32,9 +32,9 @@ def test_all_is_well() -> None:
     for path in PAGES[:2]:
         assert ASK not in text_of(client.get(path))
     page = text_of(client.get(PAGES[2]))
-    assert "Built over 900 items, by version 1’s embeddings" in page
+    assert "Built from 900 items, by version 1’s embeddings" in page
     assert "Joined later 100 (10 %)" in page
-    assert "Clusters tell 94 % of their first separation, by version 2" in page
+    assert "Separation kept 94 % of their first separation, by version 2" in page
     assert ASK in page
 
 

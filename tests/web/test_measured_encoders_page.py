@@ -39,12 +39,12 @@ def test_the_results_stand_in_a_table_that_engineers_read() -> None:
     project = project_with_labels()
     measured(project)
     page = text_of(manager(project).get(PAGE))
-    assert "of 400 labels in all. Accuracy is of 200 items drawn at random" in page
+    assert "of 400 labels in all. Accuracy was measured on 200 items drawn at random" in page
     assert "pixels yours size 16 80.0 % 74.0 % to 85.0 % 0.4 s 12 s" in page
     assert "pixels 90.0 % 85.0 % to 93.0 % 1.4 s 1 h 7 min" in page
     assert "torn.pth cannot be read as weights." in page
     EncoderComparison.objects.update(drawn=False)
-    assert "Most items were picked, not drawn at random: no accuracy holds for the whole pool" in text_of(
+    assert "Most items were picked, not drawn at random: the accuracy does not hold for the whole pool" in text_of(
         manager(project).get(PAGE)
     )
     client = member(project, Role.ENGINEER)
@@ -56,7 +56,7 @@ def test_a_manager_asks_and_sees_how_far_it_is() -> None:
     project = project_with_labels()
     client = manager(project)
     page = client.post(MEASURE, follow=True)
-    assert "Measuring, asked" in text_of(page)
+    assert "Measuring, requested" in text_of(page)
     assert "0 of 3 encoders measured" in text_of(page)
     assert [job.kind for job in Job.objects.all()] == ["encoders"]
     Job.objects.update(state=Job.State.FAILED, reason="The disk is full.")

@@ -53,7 +53,7 @@ def test_a_kind_that_the_server_lacks_a_package_for_says_so(monkeypatch: pytest.
 
 def test_a_manager_gets_an_address_with_an_ending_whether_it_is_taken_or_not() -> None:
     client = manager(make_project("first"))
-    assert "“street-signs-k7f3” or the like" in text_of(client.get(NEW))
+    assert "“street-signs” becomes, for example, “street-signs-k7f3”" in text_of(client.get(NEW))
     for asked in ("first", "street-signs"):
         response = client.post(NEW, {**GOOD, "slug": asked}, follow=True)
         slug = Project.objects.latest("pk").slug
@@ -201,7 +201,7 @@ def test_a_project_without_items_leads_its_managers_to_the_import() -> None:
 def test_the_page_says_of_classes_what_holds(question: str) -> None:
     client = signed_in(make_user("otto", is_staff=True))
     page = text_of(client.get(NEW))
-    assert "Address, kind and question cannot be changed later. All else can, and classes can be added." in page
+    assert "Short name, kind and question cannot be changed later. All else can, and classes can be added." in page
     assert "More can be added later, except points of a scale." in page
     project = make_project("later", classes=["1", "2"], question=question)
     answer = manager(project).post("/api/v1/projects/later/classes/", {"name": "3"}, content_type="application/json")

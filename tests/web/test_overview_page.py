@@ -146,14 +146,14 @@ def test_a_failed_batch_shows_its_reason_and_is_retried_by_a_manager() -> None:
     page = text_of(member(project, Role.ANNOTATOR).get(address(project)))
     assert "A manager must check it." in page
     assert "disk" not in page
-    assert "Retry" not in page
+    assert "Try again" not in page
     client = manager(project)
     page = text_of(client.get(address(project)))
     assert page.count("The disk is full.") == 1
-    assert "Retry Trains on the batch again" in page
+    assert "Try again Trains on the batch again" in page
     assert "Continue without this training" in page
     retry = reverse("project-retry", args=[project.slug, 1])
-    assert "Batch 1 goes on." in text_of(client.post(retry, follow=True))
+    assert "Batch 1 continues." in text_of(client.post(retry, follow=True))
     batch.refresh_from_db()
     assert (batch.state, batch.jobs.get().state) == ("training", "waiting")
     assert "has not failed" in text_of(client.post(retry, follow=True))

@@ -75,7 +75,7 @@ def test_it_is_changed_paused_and_removed(mona: Client, project: Project) -> Non
     assert "A manager paused it." in text_of(mona.post(f"{page}pause/", {"paused": "yes"}, follow=True))
     assert "paused" in text_of(mona.get(PAGE))
     assert "Let the webhook go on first" not in text_of(mona.get(page))
-    assert "The webhook goes on." in text_of(mona.post(f"{page}pause/", {"paused": "no"}, follow=True))
+    assert "The webhook is resumed." in text_of(mona.post(f"{page}pause/", {"paused": "no"}, follow=True))
     assert "The webhook is removed." in text_of(mona.post(f"{page}remove/", follow=True))
     assert not Webhook.objects.exists()
 

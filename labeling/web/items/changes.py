@@ -155,7 +155,7 @@ def _stays(project: Project, ids: list[int]) -> list[str]:
         gettext("Earlier backups have them: delete these yourself, or erase the items again after a restore."),
         gettext("Exports and predictions that somebody downloaded have them."),
         gettext("Copies of the project keep their copies of the items: erase them there, too."),
-        gettext("Files at a source stay there, and a later look at the source can bring them in again."),
+        gettext("Files at a source stay there, and a later check of the source can import them again."),
     ]
 
 

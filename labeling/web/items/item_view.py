@@ -248,19 +248,21 @@ def _doubt(item: Item, likely: int, share: str) -> str:
     name = label_text(project.asks, answer, project.names_in([answer]))
     if project.asks.per_class and item.label is not None and likely in project.asks.classes_in(item.label):
         text = gettext(
-            "Models that have not learned this label doubt that it should have %(name)s, and give that %(share)s."
+            "Models trained without this label give only %(share)s probability that it should have %(name)s."
         )
     elif project.asks.per_class:
         text = gettext(
-            "Models that have not learned this label doubt that it should lack %(name)s, and give that %(share)s."
+            "Models trained without this label give only %(share)s probability that it should lack %(name)s."
         )
     elif project.asks.ordered and points_off(project.answer_count):
         text = gettext(
-            "Models that have not learned this label take it for %(name)s, and give %(share)s that the label is at "
-            "most one point off."
+            "Models trained without this label predict %(name)s, and give %(share)s probability that the label is "
+            "at most one point off."
         )
     else:
-        text = gettext("Models that have not learned this label take it for %(name)s, and give the label %(share)s.")
+        text = gettext(
+            "Models trained without this label predict %(name)s, and give the label only %(share)s probability."
+        )
     return text % {"name": name, "share": share}
 
 

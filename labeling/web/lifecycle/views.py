@@ -33,10 +33,12 @@ class DuplicateForm(forms.Form):
     )
     slug = forms.CharField(
         max_length=MAX_SLUG,
-        label=gettext_lazy("Its place in addresses"),
+        label=gettext_lazy("Short name"),
         validators=[slug_validator],
-        help_text=gettext_lazy("Lower-case letters, digits and hyphens. It cannot be changed later."),
-        error_messages={"required": gettext_lazy("Give it a place in addresses.")},
+        help_text=gettext_lazy(
+            "Used in URLs and commands: lower-case letters, digits and hyphens. It cannot be changed later."
+        ),
+        error_messages={"required": gettext_lazy("Enter a short name.")},
     )
     items = forms.BooleanField(
         required=False,

@@ -33,7 +33,8 @@ class ServerForm(forms.Form):
     """The address of a server, and what it asks for."""
 
     url = AddressField(
-        max_length=2000, help_text=gettext_lazy("Of an ML backend for Label Studio, such as https://ml.example.org.")
+        max_length=2000,
+        help_text=gettext_lazy("The URL of an ML backend for Label Studio, for example https://ml.example.org."),
     )
     username = forms.CharField(
         label=gettext_lazy("Name"),
@@ -46,7 +47,7 @@ class ServerForm(forms.Form):
         label=gettext_lazy("Password"),
         strip=False,
         help_text=gettext_lazy(
-            "It is stored encrypted. Empty: the present one stays, if the address and the name stay."
+            "Stored encrypted. Leave empty to keep the present one; the URL and the name must then stay the same."
         ),
     )
 

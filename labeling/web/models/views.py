@@ -179,7 +179,7 @@ CAME = {
 def _measured_on(version: ModelVersion) -> str:
     if version.origin == ModelVersion.Origin.TRAINED:
         return gettext("on the control items labeled when it was trained")
-    return gettext("on the control items labeled when it came")
+    return gettext("on the control items labeled when it was handed in")
 
 
 def _lineage(version: ModelVersion) -> dict[str, Any]:

@@ -245,4 +245,4 @@ def retry_batch(request: HttpRequest, membership: Membership, number: int) -> st
     """Take a way out of a failed batch."""
     batch = get_object_or_404(membership.project.batches, number=number)
     retrying.retry(batch=batch, way=request.POST.get("way", "again"))
-    return gettext("Batch %(number)s goes on.") % {"number": number}
+    return gettext("Batch %(number)s continues.") % {"number": number}

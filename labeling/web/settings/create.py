@@ -55,11 +55,11 @@ class NewProjectForm(forms.Form):
         error_messages={"required": gettext_lazy("Give the project a name.")},
     )
     slug = forms.CharField(
-        label=gettext_lazy("Address"),
+        label=gettext_lazy("Short name"),
         max_length=60,
         required=False,
         help_text=gettext_lazy(
-            "The project's place in addresses and commands, for example “street-signs”. Cannot be changed later."
+            "Names the project in URLs and commands, for example “street-signs”. It cannot be changed later."
         ),
     )
     kind = forms.ChoiceField(
@@ -125,8 +125,8 @@ class NewProjectForm(forms.Form):
         self.fields["kind"].help_text = " ".join(f"{capfirst(text)}." for text in lacks)
         if not access.is_operator(user):
             self.fields["slug"].help_text = gettext(
-                "The project's place in addresses and commands. It gets a short ending: “street-signs” becomes "
-                "“street-signs-k7f3” or the like. Cannot be changed later."
+                "Names the project in URLs and commands. It gets a short ending: “street-signs” becomes, for "
+                "example, “street-signs-k7f3”. It cannot be changed later."
             )
 
     def clean_slug(self) -> str:

@@ -31,7 +31,7 @@ class EmbeddingServerForm(forms.Form):
     )
     key = SecretField(
         label=gettext_lazy("API key"),
-        help_text=gettext_lazy("It is stored encrypted, and sent to this address alone. Empty: the present one stays."),
+        help_text=gettext_lazy("Stored encrypted, and sent to this URL only. Leave empty to keep the present one."),
     )
     price = forms.FloatField(
         label=gettext_lazy("Price of a million tokens"),
@@ -195,11 +195,11 @@ def _sample(comparison: EncoderComparison, results: list[Measured]) -> str:
     models = gettext("Each label was predicted by a model that had not learned it, of %(labels)s in all.")
     models %= {"labels": count(comparison.labels, "label")}
     if comparison.drawn:
-        sample = gettext("Accuracy is of %(items)s drawn at random, so it holds for the whole pool.")
+        sample = gettext("Accuracy was measured on %(items)s drawn at random, so it holds for the whole pool.")
         sample %= {"items": count(tested, "item")}
     else:
         sample = gettext(
-            "Most items were picked, not drawn at random: no accuracy holds for the whole pool, but they tell encoders "
-            "apart."
+            "Most items were picked, not drawn at random: the accuracy does not hold for the whole pool, but the "
+            "encoders can be compared."
         )
     return f"{models} {sample}"

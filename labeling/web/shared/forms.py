@@ -45,10 +45,10 @@ class AddressField(forms.CharField):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(
-            label=gettext_lazy("Address"),
+            label=gettext_lazy("URL"),
             widget=forms.TextInput(attrs={"type": "url", "autocomplete": "off", "spellcheck": "false"}),
             validators=[validate_address],
-            error_messages={"required": gettext_lazy("Enter an address.")},
+            error_messages={"required": gettext_lazy("Enter a URL.")},
             **settings,
         )
 

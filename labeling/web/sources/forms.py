@@ -66,19 +66,19 @@ class Schedules(forms.Form):
     """When a source is looked at."""
 
     schedule = forms.ChoiceField(
-        label=gettext_lazy("Look for new files"),
+        label=gettext_lazy("Check for new files"),
         choices=lambda: translated_choices(Source.Every.choices),
         initial=Source.Every.DAY,
         help_text=gettext_lazy(
-            "A quick look lists what follows the last file: it costs little, however many files there are."
+            "A quick check lists what follows the last file: it costs little, however many files there are."
         ),
     )
     full_schedule = forms.ChoiceField(
-        label=gettext_lazy("Look at all files"),
+        label=gettext_lazy("Check all files"),
         choices=lambda: translated_choices(Source.Every.choices),
         initial=Source.Every.WEEK,
         help_text=gettext_lazy(
-            "A full look also finds files whose names sort before the last one, and files with rows "
+            "A full check also finds files whose names sort before the last one, and files with rows "
             "that have changed. It lists every file: ten million of them take ten thousand requests."
         ),
     )
@@ -93,9 +93,7 @@ class SourceForm(OptionsForm, Schedules):
         help_text=gettext_lazy("For the people of this project."),
         widget=forms.TextInput(attrs=PLAIN),
     )
-    address = forms.CharField(
-        label=gettext_lazy("Address"), max_length=MAX_ADDRESS, widget=forms.TextInput(attrs=PLAIN)
-    )
+    address = forms.CharField(label=gettext_lazy("URL"), max_length=MAX_ADDRESS, widget=forms.TextInput(attrs=PLAIN))
     content = forms.ChoiceField(
         label=gettext_lazy("What is there?"),
         choices=lambda: translated_choices(Source.Content.choices),

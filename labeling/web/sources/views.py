@@ -40,7 +40,7 @@ def sources(request: HttpRequest, membership: Membership) -> HttpResponse:
         except (BadAddress, ValidationError, changing.SourceRefused) as error:
             _tell(form, error)
         else:
-            messages.success(request, gettext("The source is added. A worker looks at it now."))
+            messages.success(request, gettext("The source is added. A worker is checking it now."))
             return redirect("project-source", project.slug, source.pk)
     states = changing.states_of(project)
     context = {
@@ -159,7 +159,7 @@ def test(request: HttpRequest, membership: Membership, source_id: int) -> HttpRe
 def look(request: HttpRequest, membership: Membership, source_id: int) -> str:
     """Look at the source, with `full` at all of its files."""
     changing.look_now(source=_found(membership, source_id), full=request.POST.get("full") == "yes")
-    return gettext("A worker looks at the source now. Load this page again to see the result.")
+    return gettext("A worker is checking the source. Reload this page to see the result.")
 
 
 @action(Ability.SOURCES_CHANGE, "project-source", "source_id")
@@ -167,7 +167,9 @@ def pause(request: HttpRequest, membership: Membership, source_id: int) -> str:
     """Pause the source, or let it go on."""
     paused = request.POST.get("paused") == "yes"
     changing.change(source=_found(membership, source_id), paused=paused)
-    return gettext("The source is paused.") if paused else gettext("The source goes on. A worker looks at it now.")
+    return (
+        gettext("The source is paused.") if paused else gettext("The source is resumed. A worker is checking it now.")
+    )
 
 
 @action(Ability.SOURCES_CHANGE, "project-source", "source_id", refused=(changing.SourceRefused,))

@@ -30,9 +30,7 @@ class WebhookForm(forms.Form):
 
     url = AddressField(
         max_length=MAX_URL,
-        help_text=gettext_lazy(
-            "An HTTPS address of the system that gets the events, such as https://example.org/hooks."
-        ),
+        help_text=gettext_lazy("The HTTPS URL that receives the events, for example https://example.org/hooks."),
     )
     events = forms.MultipleChoiceField(
         label=gettext_lazy("Events"),
@@ -132,7 +130,7 @@ def pause(request: HttpRequest, membership: Membership, webhook_id: int) -> str:
     """Pause the webhook, or let it go on."""
     paused = request.POST.get("paused") == "yes"
     changing.change(webhook=_found(membership, webhook_id), paused=paused)
-    return gettext("The webhook is paused. Messages wait.") if paused else gettext("The webhook goes on.")
+    return gettext("The webhook is paused. Messages wait.") if paused else gettext("The webhook is resumed.")
 
 
 @action(Ability.WEBHOOKS_CHANGE, "project-webhooks")
