@@ -6,6 +6,7 @@ import { gettext, isolated, listed, ngettext, number, time } from "../words.js";
 export const ENDLESS = "endless";
 
 const OPENS = () => gettext("It opens here by itself.");
+const COMING = () => gettext("The next batch is on its way");
 const NEXT_OPENS = () => gettext("The next batch opens here by itself.");
 
 /** "The model is training, about 12 s left.", as long as it is known. */
@@ -32,12 +33,15 @@ const sentences = (...parts) => parts.filter(Boolean).join(" ");
 export function waiting(reason, progress = {}) {
   const { batch, loop, seconds_left: seconds, share, is_final: final } = progress;
   const last = loop === "stopped";
-  const complete = (number) => gettext("Batch {batch} is complete", { batch: number });
+  // Only those who labeled in the batch are told that it is complete: others would wonder which one.
+  const tookPart = Boolean(progress.own?.answered);
+  const complete = tookPart ? gettext("Batch {batch} is complete", { batch }) : COMING();
   switch (reason) {
     case "training":
-      if (final) return { ...STILL.finished(), title: complete(batch), text: sentences(STILL.finished().text, part(progress)) };
+      if (!tookPart && (final || last)) return final ? STILL.finished() : STILL.stopped();
+      if (final) return { ...STILL.finished(), title: complete, text: sentences(STILL.finished().text, part(progress)) };
       return {
-        title: complete(batch),
+        title: complete,
         text: last
           ? sentences(gettext("The model is training on it. No batch follows for now."), part(progress))
           : sentences(training(seconds), NEXT_OPENS(), part(progress)),
@@ -46,7 +50,7 @@ export function waiting(reason, progress = {}) {
       };
     case "selecting":
       return {
-        title: batch > 1 ? complete(batch - 1) : gettext("The first batch is on its way"),
+        title: batch > 1 ? COMING() : gettext("The first batch is on its way"),
         text: sentences(selecting(batch, seconds), OPENS()),
         bar: ENDLESS,
       };
