@@ -24,8 +24,8 @@ IN_WORDS = (
 )
 
 
-def sentence(progress: PoolProgress) -> str:
-    """Say how far the pool is from finished."""
+def sentence(progress: PoolProgress, *, with_work: bool = True) -> str:
+    """Say how far the pool is from finished, and people's work until then unless a forecast says it."""
     labeled = progress.labeled + progress.certified
     parts = [gettext("%(part)s of %(all)s labeled") % {"part": number(labeled), "all": number(progress.pool)}]
     if progress.wrong is not None:
@@ -41,15 +41,16 @@ def sentence(progress: PoolProgress) -> str:
             "%(n)s item added since the last audit", "%(n)s items added since the last audit", progress.later
         )
         parts.append(text % {"n": number(progress.later)})
-    if progress.seconds:
-        text = gettext("about %(time)s of %(people)s to the end")
-        each = progress.seconds / progress.people
-        parts.append(text % {"time": _time(each), "people": _people(progress.people)})
+    if progress.seconds and with_work:
+        work = _work(progress.seconds, progress.people)
+        parts.append(gettext("%(work)s to the end") % {"work": work})
     return gettext("; ").join(parts) + "."
 
 
-def _people(people: int) -> str:
-    return gettext(IN_WORDS[people]) if people < len(IN_WORDS) else count(people, "person", "people")
+def _work(seconds: float, people: int) -> str:
+    """Say how long so many people work who share these seconds."""
+    shown = gettext(IN_WORDS[people]) if people < len(IN_WORDS) else count(people, "person", "people")
+    return gettext("about %(time)s of %(people)s") % {"time": _time(seconds / people), "people": shown}
 
 
 def _time(seconds: float) -> str:
@@ -93,7 +94,11 @@ def figures(project: Project, forecast: Forecast, pace: Pace, *, with_cost: bool
             gettext("in ordinary tasks") if forecast.audit else "",
         ),
         (gettext("People look at"), _about_items(forecast.asked), gettext("in all, the audit included")),
-        (gettext("Work"), _about(_time(seconds)), _work(seconds / people, by_hand, people)),
+        (
+            gettext("Work"),
+            _work(seconds, people),
+            gettext("without the model %(amount)s") % {"amount": _work(by_hand, people)},
+        ),
     ]
     if with_cost and project.hourly_cost is not None:
         cost = [money(float(project.hourly_cost) * each / HOUR, project.currency) for each in (seconds, by_hand)]
@@ -107,16 +112,6 @@ def _about(amount: str) -> str:
 
 def _about_items(n: int) -> str:
     return gettext("about %(n)s items") % {"n": about(n)}
-
-
-def _work(each: float, by_hand: float, people: int) -> str:
-    if people == 1:
-        return gettext("without the model %(amount)s") % {"amount": _time(by_hand)}
-    return gettext("for each of %(people)s people %(time)s; without the model %(by_hand)s") % {
-        "people": number(people),
-        "time": _time(each),
-        "by_hand": _time(by_hand),
-    }
 
 
 def class_rows(project: Project, forecast: Forecast) -> list[tuple[str, str, str, str]]:
