@@ -75,9 +75,9 @@ def start(project: Project, user: User | None, goal: Goal) -> Finish:
     values: dict[str, Any] = asdict(goal)
     if finish is None or Goal.of(finish) != goal:
         _end_audits(project)
-        values["forecasts"] = []
+        values |= {"forecasts": [], "reached_at": None}
     if finish is None or not finish.running:
-        values |= {"running": True, "started_by": user, "started_at": timezone.now()}
+        values |= {"running": True, "reached_at": None, "started_by": user, "started_at": timezone.now()}
     finish, _ = Finish.objects.update_or_create(project=project, defaults=values)
     Job.objects.enqueue(Job.Kind.FINISH, project=project)
     after = {name: getattr(finish, name) for name in (*GOAL, "running")}

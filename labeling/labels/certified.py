@@ -10,7 +10,19 @@ from collections import Counter
 from django.db.models import F, Max, QuerySet
 from django.utils import timezone
 
-from labeling.models import Batch, Certificate, CertifiedLabel, Correction, Item, Job, LogKind, Project, Task
+from labeling.models import (
+    Batch,
+    Certificate,
+    CertifiedLabel,
+    Correction,
+    Item,
+    Job,
+    LogKind,
+    Notice,
+    NoticeKind,
+    Project,
+    Task,
+)
 from labeling.observing import auditlog
 
 NEEDS = "Its items are in the pool again; a new audit can prove their labels."
@@ -26,7 +38,10 @@ def suspend(certificates: QuerySet[Certificate], reason: str) -> bool:
     suspended = list(standing.select_related("project").select_for_update(no_key=True, of=("self",)).order_by("number"))
     if not standing.update(suspended_at=timezone.now(), suspended_for=f"{reason} {NEEDS}"[:500]):
         return False
-    Job.objects.enqueue(Job.Kind.FINISH, project=suspended[0].project)
+    project = suspended[0].project
+    Job.objects.enqueue(Job.Kind.FINISH, project=project)
+    for each in suspended:
+        Notice.objects.tell_members(NoticeKind.CERTIFICATE_SUSPENDED, project, number=each.number)
     with auditlog.in_its_own_right():
         for each in suspended:
             kind, subject = LogKind.CERTIFICATE_SUSPENDED, f"certificate {each.number}"

@@ -35,6 +35,7 @@ class Finish(models.Model):
     forecasts = models.JSONField(default=list, help_text="The forecast with each model version, the newest last.")
     started_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     started_at = models.DateTimeField(auto_now_add=True)
+    reached_at = models.DateTimeField(null=True, help_text="Since when all items have a label and no batch follows.")
 
     class Meta:
         verbose_name_plural = "finishes"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any
 
-from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
 from labeling.models.event_types import EventType
@@ -26,7 +25,8 @@ class NoticeKind(StrEnum):
     `topic` stands for all notices of the kind. `text` is the notice, and `address` the page of its subject; both may
     name the project's slug and a number.
     `ability` is that of the members who get it; None if it is for one person. `event`: the webhooks' event of the same
-    fact, which is announced with it. `mail`: when it is mailed unless the person chooses.
+    fact, which is announced with it. `replaces`: the kind whose notices of the same number it removes. The last three
+    may be left out.
     """
 
     topic: str
@@ -34,7 +34,7 @@ class NoticeKind(StrEnum):
     address: str
     ability: Ability | None
     event: EventType | None
-    mail: Mail
+    replaces: str | None
 
     BATCH_READY = (
         "batch.ready",
@@ -43,7 +43,6 @@ class NoticeKind(StrEnum):
         "/p/{project}/label/",
         Ability.TASKS_ANSWER,
         EventType.BATCH_OPENED,
-        Mail.AT_ONCE,
     )
     BATCH_DONE = (
         "batch.done",
@@ -52,7 +51,7 @@ class NoticeKind(StrEnum):
         "/p/{project}/batches/{number}/",
         Ability.BATCHES_READ,
         EventType.BATCH_DONE,
-        Mail.DAILY,
+        "batch.ready",
     )
     REVIEW_WAITING = (
         "review.waiting",
@@ -60,26 +59,18 @@ class NoticeKind(StrEnum):
         _("Items wait for a review."),
         "/p/{project}/review/",
         Ability.REVIEW_DO,
-        None,
-        Mail.DAILY,
     )
     COMMENT_ANSWERED = (
         "comment.answered",
         _("A comment of yours was answered"),
         _("A comment of yours was answered."),
         "/p/{project}/label/comments/",
-        None,
-        None,
-        Mail.DAILY,
     )
     MEMBER_PAUSED = (
         "member.paused",
         _("You are paused: you get no tasks until a manager decides"),
         _("You are paused: you get no tasks until a manager decides."),
         "/p/{project}/label/",
-        None,
-        None,
-        Mail.AT_ONCE,
     )
     MODEL_HELD_BACK = (
         "model.held_back",
@@ -88,7 +79,6 @@ class NoticeKind(StrEnum):
         "/p/{project}/models/{number}/",
         Ability.MODELS_READ,
         EventType.MODEL_HELD_BACK,
-        Mail.AT_ONCE,
     )
     BUDGET_NEARLY_SPENT = (
         "privacy.nearly_spent",
@@ -96,8 +86,6 @@ class NoticeKind(StrEnum):
         _("At least 90 % of the privacy budget is spent."),
         "/p/{project}/privacy/",
         Ability.MODELS_READ,
-        None,
-        Mail.AT_ONCE,
     )
     IMPORT_FAILED = (
         "import.failed",
@@ -105,19 +93,38 @@ class NoticeKind(StrEnum):
         _("An import failed, or was refused."),
         "/p/{project}/imports/{number}/",
         Ability.ITEMS_CHANGE,
-        None,
-        Mail.AT_ONCE,
+    )
+
+    CERTIFICATE_ISSUED = (
+        "certificate.issued",
+        _("A certificate was issued"),
+        _("Certificate {number} was issued."),
+        "/p/{project}/certificates/{number}/",
+        Ability.BATCHES_READ,
+        EventType.CERTIFICATE_ISSUED,
+    )
+    CERTIFICATE_SUSPENDED = (
+        "certificate.suspended",
+        _("A certificate was suspended"),
+        _("Certificate {number} was suspended: its labels count no longer."),
+        "/p/{project}/certificates/{number}/",
+        Ability.BATCHES_READ,
+    )
+    GOAL_REACHED = (
+        "goal.reached",
+        _("The goal is reached"),
+        _("The goal is reached: all items have a label."),
+        "/p/{project}/finish/",
+        Ability.BATCHES_READ,
     )
 
     def __new__(cls, name: str, *facts: Any) -> NoticeKind:
         kind = str.__new__(cls, name)
         kind._value_ = name
-        kind.topic, kind.text, kind.address, kind.ability, kind.event, kind.mail = facts
+        kind.topic, kind.text, kind.address, kind.ability, kind.event, kind.replaces = facts + (None,) * (
+            6 - len(facts)
+        )
         return kind
-
-    def sentence(self, number: int | None) -> str:
-        """Return the notice in the present language."""
-        return gettext(self.text).format(number=number)
 
 
 OF_EVENTS = {kind.event: kind for kind in NoticeKind if kind.event is not None}

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from labeling.models.accounts import User
 from labeling.models.notice_kinds import Mail, NoticeKind
@@ -32,16 +33,24 @@ class Choice:
 
 def choice_of(user: User, kind: NoticeKind) -> Choice:
     """Return the person's choice, or the default."""
-    page, mail = user.notice_choices.get(kind, [True, kind.mail])
+    page, mail = user.notice_choices.get(kind, [True, Mail.DAILY])
     return Choice(page, Mail(mail))
+
+
+def grouped(notices: Iterable[Notice]) -> list[list[Notice]]:
+    """Group notices of the same kind and project. The groups, and the notices in each, keep their order."""
+    groups: dict[tuple[int, str], list[Notice]] = {}
+    for each in notices:
+        groups.setdefault((each.project_id, each.kind), []).append(each)
+    return list(groups.values())
 
 
 class NoticeQuerySet(models.QuerySet["Notice"]):
     def tell_members(self, kind: NoticeKind, project: Project, *, number: int | None = None, about: str = "") -> None:
         """Store a notice for each member with the kind's ability. Call inside the transaction that causes it.
 
-        `number`: of the batch, model version or import. `about` tells this fact from others of the kind in the project;
-        without it the number does. Paused members get no notice of tasks, which they do not get either.
+        `number`: of the batch, model version, certificate or import. `about` tells this fact from others of the kind in
+        the project; without it the number does. Paused members get no notice of tasks, which they do not get either.
         """
         assert kind.ability is not None
         members = project.memberships.who_can(kind.ability).filter(user__is_active=True)
@@ -55,6 +64,8 @@ class NoticeQuerySet(models.QuerySet["Notice"]):
         self._store(kind, project, [user.pk], None, about)
 
     def _store(self, kind: NoticeKind, project: Project, users: Iterable[int], number: int | None, about: str) -> None:
+        if kind.replaces is not None:
+            self.filter(project=project, kind=kind.replaces, number=number).delete()
         facts = {"project": project, "kind": kind, "number": number, "created_at": timezone.now()}
         key = f"{kind} {project.pk} {about or number}"
         self.bulk_create((self.model(user_id=user, key=key, **facts) for user in users), ignore_conflicts=True)
@@ -98,7 +109,7 @@ class Notice(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notices")
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="notices")
     kind = models.CharField(max_length=40)
-    number = models.PositiveBigIntegerField(null=True, help_text="Of the batch, model version or import.")
+    number = models.PositiveBigIntegerField(null=True, help_text="Of the batch, model version, certificate or import.")
     key = models.CharField(max_length=120, help_text="The same for all who are told the same fact.")
     created_at = models.DateTimeField(db_index=True)
     read_at = models.DateTimeField(null=True)
@@ -113,6 +124,21 @@ class Notice(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} for {self.user}"
+
+    @property
+    def sentence(self) -> str:
+        """The notice in the present language."""
+        return gettext(NoticeKind(self.kind).text).format(number=self.number)
+
+    @property
+    def address(self) -> str:
+        """The path of the page of its subject."""
+        return address_of(self.kind, self.project.slug, self.number)
+
+
+def address_of(kind: str, slug: str, number: int | None) -> str:
+    """Return the path of the page of a notice's subject."""
+    return NoticeKind(kind).address.format(project=slug, number=number)
 
 
 class MailboxQuerySet(models.QuerySet["Mailbox"]):

@@ -29,6 +29,8 @@ from labeling.models import (
     Job,
     LogEntry,
     LogKind,
+    Notice,
+    NoticeKind,
     Project,
     Role,
 )
@@ -160,6 +162,7 @@ def test_more_corrections_than_may_be_wrong_suspend_a_certificate(project: Proje
         corrections.correct(item=item, user=manager, value=(item.truth + 5) % 10)
     certificate.refresh_from_db()
     assert f"{len(items)} of its labels were corrected" in certificate.suspended_for
+    assert Notice.objects.filter(kind=NoticeKind.CERTIFICATE_SUSPENDED).count() == 1
     assert "of its labels were corrected" in LogEntry.objects.get(kind=LogKind.CERTIFICATE_SUSPENDED).after
     assert (
         project.items.unlabeled().count()

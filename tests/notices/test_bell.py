@@ -35,14 +35,24 @@ def unread(name: str) -> int:
 def test_the_title_and_the_bell_count_unread_notices(project: Project) -> None:
     client = client_of("mona")
     assert title(client, "/") == "Your projects · Marginalia"
-    for number in (1, 2):
-        Event.objects.announce(EventType.BATCH_DONE, project, number=number)
+    Event.objects.announce(EventType.BATCH_DONE, project, number=1)
+    Event.objects.announce(EventType.CERTIFICATE_ISSUED, project, number=1)
     assert title(client, "/") == "(2) Your projects · Marginalia"
     assert "Notices, unread: 2" in text_of(client.get("/"))
     assert title(client_of("annie"), "/") == "Your projects · Marginalia"
-    for number in range(3, 103):
+    for number in range(2, 12):
         Event.objects.announce(EventType.BATCH_DONE, project, number=number)
-    assert title(client, "/") == "(99+) Your projects · Marginalia"
+    assert title(client, "/") == "(2) Your projects · Marginalia", "notices of a kind are one line"
+
+
+def test_notices_of_a_kind_are_one_line_a_day(project: Project) -> None:
+    client = client_of("mona")
+    for number in (1, 2, 3):
+        Event.objects.announce(EventType.BATCH_DONE, project, number=number)
+    text = text_of(client.get("/account/notices/"))
+    assert "Batch 3 is done. new Digits" in text
+    assert "and 2 earlier Batch 2 is done. Batch 1 is done." in text
+    assert text.count("new") == 1
 
 
 def test_the_page_lists_them_by_day_and_marks_all_as_read(project: Project) -> None:

@@ -34,7 +34,8 @@ def mona() -> User:
 
 @pytest.fixture
 def mailbox(mona: User) -> Mailbox:
-    """A confirmed address."""
+    """A confirmed address, to which notices of models are mailed at once."""
+    User.objects.filter(pk=mona.pk).update(notice_choices={"model.held_back": [True, "at once"]})
     addresses.ask(user=mona, address=ADDRESS)
     addresses.confirm(Mailbox.objects.get())
     return Mailbox.objects.get()
@@ -54,6 +55,7 @@ def test_an_address_gets_mail_once_its_owner_has_confirmed_it(mona: User, inbox:
     assert client.post(CHOICES, {"address": ADDRESS, "password": "mona-password"}).status_code == 302
     again = client.post(CHOICES, {"address": "x@example.org", "password": "mona-password"})
     assert again.status_code == 400  # nobody floods an address
+    User.objects.update(notice_choices={"model.held_back": [True, "at once"]})
     tell()
     for _ in range(2):
         delivering.deliver()
@@ -76,8 +78,8 @@ def test_all_that_is_due_comes_in_one_mail_once(mailbox: Mailbox, inbox: Inbox) 
     for _ in range(2):
         delivering.deliver()
     [mail] = inbox.mails
-    assert mail["Subject"] == "2 notices from Marginalia"
-    told = "Digits: Model version 2 was held back by the gate.\nhttps://labels.example.org/p/digits/models/2/"
+    assert mail["Subject"] == "A notice from Marginalia"
+    told = "Digits: Model version 2 was held back by the gate. (and 1 earlier)\nhttps://labels.example.org/p/digits/models/2/"
     assert told in inbox.text()
     assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     assert mail.get_content_type() == "text/plain"
@@ -93,8 +95,8 @@ def test_a_mail_is_in_the_language_that_the_person_chose(mailbox: Mailbox, inbox
 
 
 def test_daily_notices_wait_for_the_time_of_the_day(mailbox: Mailbox, inbox: Inbox) -> None:
-    for number in (1, 2):
-        tell(EventType.BATCH_DONE, number)
+    tell(EventType.BATCH_DONE)
+    tell(EventType.CERTIFICATE_ISSUED, 2)
     delivering.deliver()
     assert inbox.mails == []
     Mailbox.objects.update(confirmed_at=timezone.now() - datetime.timedelta(hours=23))
@@ -105,7 +107,7 @@ def test_daily_notices_wait_for_the_time_of_the_day(mailbox: Mailbox, inbox: Inb
     Notice.objects.update(created_at=timezone.now() - day / 2)
     delivering.deliver()
     assert "Batch 1 is done." in inbox.text()
-    assert "Batch 2 is done." in inbox.text()
+    assert "Certificate 2 was issued." in inbox.text()
 
 
 def test_what_was_read_or_is_not_wanted_is_not_mailed(mailbox: Mailbox, inbox: Inbox, mona: User) -> None:

@@ -82,6 +82,16 @@ def test_annotators_are_told_of_a_batch_that_opens(project: Project) -> None:
     assert {each.number for each in Notice.objects.all()} == {batch.number}
 
 
+def test_a_person_has_one_notice_of_a_batch(project: Project) -> None:
+    for event in (EventType.BATCH_OPENED, EventType.BATCH_DONE):
+        Event.objects.announce(event, project, number=3)
+    Event.objects.announce(EventType.BATCH_OPENED, project, number=4)
+    assert sorted(Notice.objects.filter(user__username="mona").values_list("kind", "number")) == [
+        (NoticeKind.BATCH_DONE, 3), (NoticeKind.BATCH_READY, 4),
+    ]  # fmt: skip
+    assert [each.number for each in Notice.objects.of(annie())] == [4], "a batch that is done is no longer ready"
+
+
 def test_an_event_is_told_once_though_its_step_runs_twice(project: Project) -> None:
     make_user("boss", is_staff=True, is_superuser=True)  # is told nothing: in no project
     with transaction.atomic():  # nor is anybody of what is rolled back
@@ -89,12 +99,16 @@ def test_an_event_is_told_once_though_its_step_runs_twice(project: Project) -> N
         transaction.set_rollback(True)
     Event.objects.announce(EventType.MODEL_PASSED, project, number=3)
     assert not Notice.objects.exists(), "there is no notice of this event"
-    events = {EventType.BATCH_DONE: NoticeKind.BATCH_DONE, EventType.MODEL_HELD_BACK: NoticeKind.MODEL_HELD_BACK}
+    events = {
+        EventType.BATCH_DONE: NoticeKind.BATCH_DONE,
+        EventType.MODEL_HELD_BACK: NoticeKind.MODEL_HELD_BACK,
+        EventType.CERTIFICATE_ISSUED: NoticeKind.CERTIFICATE_ISSUED,
+    }
     for event, kind in events.items():
         for _ in range(2):
             Event.objects.announce(event, project, number=3)
         assert told(kind) == READERS
-    assert Notice.objects.count() == 2 * len(READERS)
+    assert Notice.objects.count() == len(events) * len(READERS)
 
 
 def test_the_author_of_a_comment_is_told_of_an_answer(project: Project) -> None:

@@ -11,8 +11,9 @@ from factories import make_items, make_open_batch, make_project, recount
 from pages import errors_of, make_history, manager, member, text_of
 from pools import make_audit, make_certificate, pool_project
 
+from labeling.finishing import reaching
 from labeling.finishing.progress import PoolProgress
-from labeling.models import Finish, Job, Project, Role
+from labeling.models import Finish, Job, Notice, NoticeKind, Project, Role
 from labeling.web.finish.words import sentence, stage
 from tests.extent import some
 
@@ -54,12 +55,12 @@ def test_the_sentence() -> None:
 def test_the_forecast_is_shown_before_anything_is_done(pool: Project) -> None:
     client = manager(pool)
     usual, large = (text_of(client.get(PAGE, query)) for query in ({}, {"error": "5"}))
-    assert "4 of 3,208 labeled; about" in usual
+    assert "4 of 3,208 labeled. The model" in usual, "the forecast alone says the work"
     assert "For at most 2 % wrong in the whole pool, with 95 % confidence" in usual
     assert "For at most 5 % wrong" in large
     for text in (usual, large):
         assert "The model labels about" in text
-        assert "without the model 7 hours" in text
+        assert "of one person without the model about 7 hours of one person" in text
         assert "Cost about EUR" in text
         assert "from 200 control items" in text
     assert not Finish.objects.exists()
@@ -198,6 +199,22 @@ def test_a_reached_goal_is_done_with_a_date_and_a_number_and_cannot_be_stopped()
     assert "/stop/" not in answer.content.decode()
     for word in ("Under way", "running", "to the end", "waits for a manager"):
         assert word not in text
+
+
+def test_the_members_are_told_once_that_the_goal_is_reached() -> None:
+    project = ended_project(1)
+    manager(project)
+    for _ in range(2):
+        reaching.look(timezone.now())
+        assert not Notice.objects.exists(), "an item waits for a manager"
+    project.items.filter(label=None).update(label=1)
+    recount(project)
+    for _ in range(2):
+        reaching.look(timezone.now())
+        assert list(Notice.objects.values_list("kind", flat=True)) == [NoticeKind.GOAL_REACHED]
+    Project.objects.update(nothing_left_at=None)
+    reaching.look(timezone.now())
+    assert Finish.objects.get().reached_at is None, "items were added"
 
 
 def test_gold_items_that_no_batch_picked_keep_no_goal_from_its_end() -> None:

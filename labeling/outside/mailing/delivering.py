@@ -21,8 +21,8 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_noop as _
 
-from labeling.models import LogKind, Mailbox, Notice, NoticeKind
-from labeling.models.notices import DAY
+from labeling.models import LogKind, Mailbox, Notice
+from labeling.models.notices import DAY, grouped
 from labeling.observing import auditlog
 from labeling.outside.mailing import resets
 from labeling.outside.mailing.addresses import CONFIRM, STOP, token
@@ -108,14 +108,15 @@ def _message_of_notices(mailbox: Mailbox) -> EmailMessage | None:
         text = gettext(CONFIRM_TEXT).format(url=_url("notice-address", token(mailbox, CONFIRM)))
         return _message(mailbox, str(mailbox.mail), gettext("Confirm your email address for Marginalia"), text)
     own = Notice.objects.of(mailbox.user).filter(mail=mailbox.mail)
-    notices = list(own.select_related("project").order_by("pk"))
+    notices = list(own.select_related("project").order_by("project__name", "project", "pk"))
     if not notices:
         return None
     stop = _url("notice-stop", token(mailbox, STOP))
     # No subject has the name of a project, which people write: a name with a line break would add a header.
-    n = len(notices)
+    groups = grouped(notices)
+    n = len(groups)
     subject = ngettext("A notice from Marginalia", "{n} notices from Marginalia", n).format(n=n)
-    listed = "\n\n".join(map(_paragraph, notices))
+    listed = "\n\n".join(map(_paragraph, groups))
     text = gettext(NOTICES_TEXT).format(notices=listed, choices=_url("notice-choices"), stop=stop)
     one_click = {"List-Unsubscribe": f"<{stop}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
     return _message(mailbox, str(mailbox.mail), subject, text, **one_click)
@@ -136,11 +137,13 @@ def _message(mailbox: Mailbox, mail: str, subject: str, text: str, **headers: st
     return EmailMessage(subject, text, to=[mailbox.address], headers=own | headers)
 
 
-def _paragraph(notice: Notice) -> str:
-    kind = NoticeKind(notice.kind)
-    project = " ".join(notice.project.name.split())
-    address = kind.address.format(project=notice.project.slug, number=notice.number)
-    return f"{project}: {kind.sentence(notice.number)}\n{settings.SITE_URL}{address}"
+def _paragraph(notices: list[Notice]) -> str:
+    """Return the newest notice of a group, with its project and address, and the number of the earlier ones."""
+    newest, earlier = notices[-1], len(notices) - 1
+    project = " ".join(newest.project.name.split())
+    more = ngettext("(and %(n)s earlier)", "(and %(n)s earlier)", earlier) % {"n": earlier}
+    text = f"{newest.sentence} {more}" if earlier else newest.sentence
+    return f"{project}: {text}\n{settings.SITE_URL}{newest.address}"
 
 
 def _url(name: str, *parts: str) -> str:

@@ -1,5 +1,5 @@
 """Regular work of a worker beside its steps: recount counters once a day, refresh PostgreSQL's statistics, deliver the
-messages of webhooks, tell of waiting reviews, and remove old events and notices.
+messages of webhooks, tell of waiting reviews and reached goals, and remove old events and notices.
 """
 
 import datetime
@@ -9,6 +9,7 @@ from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
+from labeling.finishing import reaching
 from labeling.insight.review import Reason, waiting
 from labeling.labels import counting, label_counts
 from labeling.models import Batch, Delivery, Event, EventType, Job, Notice, NoticeKind, Project, Webhook, WorkLog
@@ -92,6 +93,7 @@ class Messenger:
             since = min(self._looked or now, now) - BACK
             self._looked = now
             tell_of_reviews(since=since)
+            reaching.look(now)
             remove_old(now)
         deliver()
 

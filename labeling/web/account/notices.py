@@ -21,7 +21,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from labeling.models import Mail, Mailbox, Membership, Notice, NoticeKind, User
-from labeling.models.notices import choice_of
+from labeling.models.notices import address_of, choice_of, grouped
 from labeling.models.roles import ROLES
 from labeling.outside.mailing import addresses
 from labeling.web.shared.forms import ErrorsInForm
@@ -29,7 +29,7 @@ from labeling.web.shared.pages import for_people
 
 A_PAGE = 50
 MOST = 100
-"""The bell counts up to as many unread notices."""
+"""The bell looks at as many unread notices."""
 
 
 class Bell:
@@ -40,7 +40,7 @@ class Bell:
 
     @cached_property
     def unread(self) -> int:
-        """The number of unread notices, at most `MOST`. Takes one query.
+        """The number of lines with unread notices on the page, of at most `MOST` notices. Takes one query.
 
         Notices whose subject is the page itself are marked as read, which takes a second query, and do not count.
         """
@@ -48,19 +48,17 @@ class Bell:
         if not isinstance(user, User):
             return 0
         notices = Notice.objects.shown_to(user).unread()
-        rows = list(notices.values_list("pk", "kind", "project__slug", "number")[:MOST])
-        seen = [pk for pk, kind, slug, number in rows if address_of(kind, slug, number) == self._request.path]
+        rows = list(notices.values_list("pk", "kind", "project__slug", "number", "created_at__date")[:MOST])
+        seen = {pk for pk, kind, slug, number, _day in rows if address_of(kind, slug, number) == self._request.path}
         if seen:
             with suppress(OperationalError):  # a disk that is full hides no page
                 Notice.objects.filter(pk__in=seen).mark_read()
-        return len(rows) - len(seen)
+        return len({(kind, slug, day) for pk, kind, slug, _number, day in rows if pk not in seen})
 
     @property
     def text(self) -> str:
         """The number as the page shows it; "" for none."""
-        if not self.unread:
-            return ""
-        return str(self.unread) if self.unread < MOST else f"{MOST - 1}+"
+        return str(self.unread) if self.unread else ""
 
 
 def bell(request: HttpRequest) -> dict[str, Any]:
@@ -68,31 +66,23 @@ def bell(request: HttpRequest) -> dict[str, Any]:
     return {"bell": Bell(request)}
 
 
-def address_of(kind: str, slug: str, number: int | None) -> str:
-    """Return the address of a notice's subject."""
-    return NoticeKind(kind).address.format(project=slug, number=number)
-
-
 @never_cache
 @for_people("GET", "HEAD", "POST")
 def notices(request: HttpRequest, user: User) -> HttpResponse:
-    """List the user's notices by day, the newest first. POST marks all as read."""
+    """List the user's notices by day, the newest first, those of a kind in one line. POST marks all as read."""
     own = Notice.objects.shown_to(user)
     if request.method == "POST":
         own.mark_read()
         return redirect("notices")
     page = Paginator(own.select_related("project"), A_PAGE).get_page(request.GET.get("page"))
     days = groupby(page, key=lambda each: each.created_at.date())
-    context = {"page": page, "days": [(day, [_shown(each) for each in some]) for day, some in days]}
+    context = {"page": page, "days": [(day, [_shown(each) for each in grouped(some)]) for day, some in days]}
     return render(request, "account/notices.html", context)
 
 
-def _shown(notice: Notice) -> dict[str, Any]:
-    return {
-        "row": notice,
-        "text": NoticeKind(notice.kind).sentence(notice.number),
-        "url": address_of(notice.kind, notice.project.slug, notice.number),
-    }
+def _shown(notices: list[Notice]) -> dict[str, Any]:
+    newest, *earlier = notices
+    return {"newest": newest, "earlier": earlier, "unread": any(each.read_at is None for each in notices)}
 
 
 class AddressForm(forms.Form):
@@ -162,8 +152,8 @@ def _kinds_of(user: User) -> list[NoticeKind]:
 
 
 def _posted(request: HttpRequest, kind: NoticeKind) -> list[bool | str]:
-    mail = request.POST.get(f"mail-{kind}", kind.mail)
-    return [f"page-{kind}" in request.POST, mail if mail in list(Mail) else kind.mail]
+    mail = request.POST.get(f"mail-{kind}")
+    return [f"page-{kind}" in request.POST, mail if mail in list(Mail) else Mail.DAILY]
 
 
 @never_cache

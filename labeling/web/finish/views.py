@@ -18,11 +18,11 @@ from labeling.finishing.forecasts import forecast_of
 from labeling.finishing.goal import FinishRefused, Goal, PeopleErr
 from labeling.finishing.people import PeopleErrors, errors_of
 from labeling.finishing.progress import PoolProgress, pool_progress
+from labeling.finishing.reaching import is_over
 from labeling.finishing.state import audits_of, certificates_of
 from labeling.insight.pace import Pace, pace_of
 from labeling.insight.status import items_of
-from labeling.loop.batches import final
-from labeling.models import Ability, Batch, Finish, Membership, Project
+from labeling.models import Ability, Finish, Membership, Project
 from labeling.web.charts.finish import error_curve
 from labeling.web.finish import words
 from labeling.web.shared.forms import ErrorsInForm, bounds_message, figure_input
@@ -174,16 +174,15 @@ def _state(
     """Return the started goal, its audits and the certificates, the newest first."""
     project = membership.project
     running, audits = started is not None and started.running, audits_of(project)
-    last = project.batches.current() if running else None
-    is_over = last is not None and last.state == Batch.State.DONE and final().filter(pk=last.pk).exists()
+    over = running and is_over(project)
     return {
         "running": running,
-        "is_over": is_over,
-        "done_at": last.done_at if last and is_over and not progress.left else None,
+        "is_over": over,
+        "done_at": ((started and started.reached_at) or now) if over and not progress.left else None,
         "labels": progress.labeled + progress.certified,
-        "line": words.sentence(progress),
+        "line": words.sentence(progress, with_work=running),
         "same": running and form.is_valid() and form.goal == Goal.of(started),
-        "stage": words.stage(audits, progress, is_over=is_over),
+        "stage": words.stage(audits, progress, is_over=over),
         "one_more": words.one_more(progress.one_more),
         "started": started
         and {
