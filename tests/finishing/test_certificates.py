@@ -121,7 +121,7 @@ def test_a_step_leaves_the_goal_to_another_that_runs(project: Project) -> None:
 @pytest.mark.long
 def test_a_batch_for_which_no_item_is_left_is_dissolved(project: Project) -> None:
     answer_until_proven(project)
-    project.items.filter(label=None, certified_label=None).update(excluded_at=timezone.now())
+    project.items.filter(label__isnull=True, certified_label__isnull=True).update(excluded_at=timezone.now())
     batch = Batch.objects.create(project=project, number=99, selected_by=project.versions.get(), strategy="margin")
     job = Job.objects.create(project=project, kind=Job.Kind.SELECT, batch=batch)
     assert Job.objects.take(job, "a worker", timezone.now())
@@ -148,7 +148,7 @@ def test_corrections_undo_and_exclusion_keep_the_counts(project: Project) -> Non
     counts_agree(project)
     assert CertifiedLabel.objects.standing().count() == certificate.labels - 3
     assert project.items.unlabeled().filter(pk=items[5].pk).exists()
-    assert not project.items.trainable().filter(pk__in=project.items.certified().filter(label=None)).exists()
+    assert not project.items.trainable().filter(pk__in=project.items.certified().filter(label__isnull=True)).exists()
 
 
 @pytest.mark.long

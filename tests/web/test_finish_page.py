@@ -207,7 +207,7 @@ def test_the_members_are_told_once_that_the_goal_is_reached() -> None:
     for _ in range(2):
         reaching.look(timezone.now())
         assert not Notice.objects.exists(), "an item waits for a manager"
-    project.items.filter(label=None).update(label=1)
+    project.items.filter(label__isnull=True).update(label=1)
     recount(project)
     for _ in range(2):
         reaching.look(timezone.now())
