@@ -10,7 +10,7 @@ from pools import OPEN, PEOPLE, make_audit, pool_project
 from labeling.finishing import forecasts
 from labeling.finishing.forecasts import Forecast, forecast_of
 from labeling.finishing.goal import FinishRefused, Goal
-from labeling.finishing.people import errors_of
+from labeling.finishing.people import PeopleErrors, errors_of
 from labeling.insight.pace import Pace
 from labeling.models import Audit, Project
 from labeling.storage.arrays.files import ProjectFiles, load_array, save_array
@@ -90,6 +90,16 @@ def test_classes_with_few_items_go_to_people() -> None:
     )
     assert sum(each.candidates for each in found.classes) == found.candidates
     assert found.labels <= sum(each.labels for each in found.classes) + 1
+
+
+def test_labels_with_one_answer_are_wrong_as_often_as_answers(project: Project) -> None:
+    project.batches.update(labeled=70, overlap=1, overlap_max=3)
+    project.batches.filter(number=1).update(labeled=30, overlap_max=None)
+    errors = PeopleErrors(answer=0.1, answer_at_most=0.1, label=0.01, coincidence=0.1)
+    later = 70 * (project.batches.count() - 1)
+    whole = forecasts._whole(project, errors, 5, 2.0, by_class=False)
+    assert whole.wrong == pytest.approx(2 + 3 + 0.01 * later)
+    assert whole.labeled == 30 + later + 5
 
 
 @pytest.mark.parametrize(

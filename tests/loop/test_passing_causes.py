@@ -77,6 +77,19 @@ def test_a_step_is_put_off_for_as_long_as_it_takes(cause: Exception) -> None:
     assert set(waits[8:]) == {256}
 
 
+def test_an_attempt_that_did_a_part_of_the_work_counts_as_the_first() -> None:
+    job = Job.objects.enqueue(Job.Kind.ENCODE, project=make_project())
+    Job.objects.update(attempts=5)
+
+    def step(step: Step) -> None:
+        raise ComputeAway("too many requests", moved_on=True)
+
+    Worker(step).run_next()
+    job.refresh_from_db()
+    assert job.attempts == 1
+    assert round((job.run_after - timezone.now()).total_seconds()) == 2
+
+
 def test_a_database_that_is_gone_costs_no_attempt() -> None:
     job = Job.objects.enqueue(Job.Kind.ENCODE, project=make_project())
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from labeling.labels.resolving import by_class, dawid_skene
 from labeling.labels.resolving.asking import asks_another, worth_asking
-from labeling.labels.resolving.one_coin import AnswerTable, weigh
+from labeling.labels.resolving.one_coin import AnswerTable, Resolved, weigh
 from labeling.labels.resolving.outlook import Rule, outlook
 from labeling.labels.resolving.posterior import CLIP, AnswerSpace, ModelVote, Vote, posterior
 from tests.extent import examples
@@ -51,6 +51,24 @@ def test_who_knows_far_less_than_the_median_is_not_asked_about_items_in_doubt() 
     assert worth_asking({"a": 0.9, "b": 0.85, "c": 0.5}, 2) == {"a", "b"}, "of two classes, half right is chance"
     # Where the question is hard for everybody, as sets of classes are, all go on.
     assert worth_asking({"a": 0.3, "b": 0.2, "c": 0.25}, 2**8) == {"a", "b", "c"}
+
+
+def test_values_that_nobody_gave_share_the_rest_evenly() -> None:
+    one = np.zeros(1, int)
+    start = Resolved(one, one + 1, np.array([0.7]), np.ones(1))
+    np.testing.assert_allclose(
+        dawid_skene._dense(start, AnswerTable(one, one, one + 1, 1, 1, 4)), [[0.1, 0.7, 0.1, 0.1]]
+    )
+
+
+def test_one_accuracy_a_person_where_confusions_do_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = np.zeros(1, int)
+    table = AnswerTable(one, one, one, 1, 1, 4)
+    for name, value in (("MOST_VALUES", 3), ("MOST_CELLS", 15)):
+        assert dawid_skene.fits(table)
+        with monkeypatch.context() as small:
+            small.setattr(dawid_skene, name, value)
+            assert not dawid_skene.fits(table)
 
 
 @given(st.dictionaries(st.integers(0, 20), st.floats(0, 1)), st.integers(1, 30))

@@ -224,6 +224,17 @@ def test_paused_project_gives_nothing_but_takes_what_was_under_way() -> None:
     assert answer(project, ann, task).accepted
 
 
+def test_without_a_batch_people_are_told_what_the_project_waits_for() -> None:
+    project = make_project(model={"name": "given"}, pick_ahead=None)
+    ann = make_member(project, "ann")
+    assert queue.claim(project=project, user=ann, count=1).reason == "no_items"
+    make_items(project, 2)
+    assert queue.claim(project=project, user=ann, count=1).reason == "selecting", "predictions from outside"
+    project.loop = Project.Loop.STOPPED
+    project.save()
+    assert queue.claim(project=project, user=ann, count=1).reason == "stopped"
+
+
 def test_claim_and_submit_take_a_fixed_number_of_queries(django_assert_max_num_queries) -> None:
     project, _, ann, bob = setup(n=60)
     claim(project, bob, 20)

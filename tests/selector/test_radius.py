@@ -56,6 +56,11 @@ def test_copies_that_are_all_wrong_have_no_reach():
     assert learn_radius([0.1, 0.2] * 20, [False] * 40, error=0.05) == Radius(None, 0.0)
 
 
+def test_the_reach_is_the_largest_radius_that_is_not_refuted():
+    heights = np.repeat([0.1, 0.2, 0.3], 40)
+    assert learn_radius(heights, heights < 0.3, error=0.1, radii=3) == Radius(0.2, 0.2)
+
+
 def test_few_checks_prove_nothing_and_refute_nothing():
     assert learn_radius([0.1, 0.2], [True, True], error=0.05) == Radius(None, None)
 
