@@ -1,8 +1,12 @@
-"""Check a record against the project's rules: the result is the draft of an item, or a rejection."""
+"""Check a record against the project's rules: the result is the draft of an item, whose values JSON and both databases
+can store, or a rejection.
+"""
 
 import hashlib
+import math
 import unicodedata
 from dataclasses import dataclass
+from datetime import date, datetime, time
 from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
@@ -12,7 +16,6 @@ import numpy as np
 from labeling import kinds
 from labeling.intake import answer_cells, row_labels
 from labeling.intake.readers.base import Record, Source
-from labeling.intake.readers.values import json_safe
 from labeling.intake.row_labels import Labels
 from labeling.intake.rules import Rules
 from labeling.kinds import BadFile, BadValue, KeptAtSource, Surroundings
@@ -220,3 +223,55 @@ def _excerpt(fields: dict[str, Any]) -> str:
 
 def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}."
+
+
+_DEPTH = 32
+_LARGE = 2**63  # larger numbers are stored as text: few programs read them without loss
+
+
+def json_safe(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return `fields` with None for NaN and infinities, text for huge numbers and dates, and a note for bytes.
+
+    Raises BadValue for text that PostgreSQL cannot store (NUL, half of a surrogate pair) and for deep nesting.
+    """
+    return {
+        _text(name, name): _text(value, name) if type(value) is str else _safe(value, name, 0)
+        for name, value in fields.items()
+    }
+
+
+def _safe(value: Any, column: str, depth: int) -> Any:
+    if depth > _DEPTH:
+        raise BadValue(f'column "{printable(column)}" is nested more than {_DEPTH} levels deep')
+    match value:
+        case None | bool():
+            return value
+        case int():
+            return value if -_LARGE <= value < _LARGE else hex(value) if value.bit_length() > 4096 else str(value)
+        case str():
+            return _text(value, column)
+        case float():
+            # PostgreSQL writes 1e30 out in full, which then reads as a whole number.
+            return (value if abs(value) < _LARGE else repr(value)) if math.isfinite(value) else None
+        case np.ndarray() | np.generic():
+            return _safe(value.tolist(), column, depth)
+        case list() | tuple():
+            return [_safe(item, column, depth + 1) for item in value]
+        case dict():
+            return {_text(str(key), column): _safe(item, column, depth + 1) for key, item in value.items()}
+        case bytes():
+            return f"<{len(value)} bytes>"
+        case datetime() | date() | time():
+            return value.isoformat()
+    return _text(str(value), column)
+
+
+def _text(text: str, column: str) -> str:
+    if "\0" in text:
+        raise BadValue(f'column "{printable(column)}" holds a NUL character, which no database stores as text')
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise BadValue(f'column "{printable(column)}" holds half of a character (a lone surrogate)') from None
+    return text

@@ -5,12 +5,18 @@ from labeling.models.annotations import Annotation, Assignment, Correction, Work
 from labeling.models.auditlog import LogChain, LogEntry, LogKind
 from labeling.models.batches import Batch, BatchPart, LabelCounts, Selection
 from labeling.models.certificates import Audit, AuditDraw, Certificate, CertifiedLabel, Finish
-from labeling.models.classes import ClassChange, ClassExample, ClassProposal, LabelClass
+from labeling.models.classes import (
+    ClassChange,
+    ClassExample,
+    ClassProposal,
+    GuidelinesImage,
+    GuidelinesVersion,
+    LabelClass,
+)
 from labeling.models.datasets import DatasetFile, DatasetVersion
 from labeling.models.encoders import EmbeddingServer, EncoderChange, EncoderComparison
 from labeling.models.event_types import EventType
 from labeling.models.files import DamagedFile, FeatureSum, ProjectStorage, Upload
-from labeling.models.guidelines import GuidelinesImage, GuidelinesVersion
 from labeling.models.imports import ItemImport, RejectedRow
 from labeling.models.items import Item, ItemIndex
 from labeling.models.jobs import Job, WorkerSign

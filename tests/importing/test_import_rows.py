@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from import_files import CLASSES, rules, write
 
 from labeling.intake.checking import check_record
-from labeling.intake.drafts import Draft, Rejection
+from labeling.intake.drafts import BadValue, Draft, Rejection, json_safe
 from labeling.intake.readers import Record, open_source
-from labeling.intake.readers.values import BadValue, json_safe
 from tests.extent import examples
 
 

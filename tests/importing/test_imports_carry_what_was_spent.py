@@ -17,7 +17,7 @@ from factories import make_member, make_project
 from import_files import picture
 from pages import signed_in
 
-from labeling.intake import origins
+from labeling.intake import label_writing
 from labeling.intake.run import import_items
 from labeling.loop.step import Step
 from labeling.models import Batch, Item, Job, PrivateTraining, Project, Role, User
@@ -323,7 +323,7 @@ def test_files_and_vectors_are_known_by_what_they_hold(kind: str, tmp_path: Path
 
 
 def test_content_that_is_very_common_is_not_looked_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(origins, "MOST_ALIKE", 1)
+    monkeypatch.setattr(label_writing, "MOST_ALIKE", 1)
     alike = [{"id": f"t{number}", "text": "One and the same long text.", "label": "cat"} for number in range(4)]
     one, two = project_of("one"), project_of("two")
     bring(one, alike, tmp_path)

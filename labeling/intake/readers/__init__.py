@@ -8,6 +8,7 @@ with open_source(path, kind="text") as source:
 from pathlib import Path
 
 from labeling import kinds
+from labeling.intake.readers.file_tree import ShardsSource, shards_in
 from labeling.kinds import Kind
 
 from .base import DEFAULT_LIMITS, PLAIN, Limits, Record, Source, SourceFile, UnreadableFile
@@ -15,7 +16,6 @@ from .file_tree import FileTreeSource
 from .forms import FORMS, Form, form_of_suffix
 from .layout import Layout
 from .lines import PACKED, form_suffix
-from .shards import ShardsSource, shards_in
 from .trees import FolderTree, Tree, ZipTree
 
 __all__ = [

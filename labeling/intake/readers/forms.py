@@ -6,7 +6,8 @@ To add a form, write its reader, a function from a `SourceFile` to a `Source`, a
 from collections.abc import Callable
 from typing import NamedTuple
 
-from .arrow_file import ArrowSource
+from labeling.intake.readers.parquet_file import ArrowSource
+
 from .base import Source, SourceFile
 from .csv_file import CsvSource
 from .json_file import JsonLinesSource, open_json
