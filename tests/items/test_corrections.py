@@ -154,6 +154,16 @@ def test_a_batch_that_ends_early_keeps_a_correction_whose_answer_was_undone() ->
     assert fresh(item)[0] == 5
 
 
+def test_a_batch_that_ends_early_drops_a_task_whose_correction_was_withdrawn() -> None:
+    project, item, mona = settled(3)
+    given = Annotation.objects.get()
+    correct(item=item, user=mona, value=5)
+    queue.undo(project=project, user=given.user, annotation_id=given.pk)
+    withdraw(item=item, user=mona)
+    dropped, closed = close_tasks(project.batches.get().tasks.filter(item=item))
+    assert ([task.item for task in dropped], closed) == ([item], [])
+
+
 def test_answers_that_come_behind_a_correction_do_not_change_the_label_also_of_a_control_item() -> None:
     project, item, mona = settled(3)
     Item.objects.filter(pk=item.pk).update(reserved=True)

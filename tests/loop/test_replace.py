@@ -212,7 +212,9 @@ def test_a_selection_that_is_under_way_goes_first() -> None:
     )
     Worker(run_step).run_next()
     assert figures(batch)[0] == 20
-    assert Job.objects.get(kind=Job.Kind.REPLACE).state == Job.State.WAITING
+    job = Job.objects.get(kind=Job.Kind.REPLACE)
+    assert job.state == Job.State.WAITING
+    assert job.run_after > timezone.now()
     picking.delete()
     Job.objects.update(run_after=timezone.now())
     drain()

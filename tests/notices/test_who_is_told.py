@@ -33,8 +33,10 @@ from labeling.models.jobs import worker_name
 from labeling.projects import lifecycle
 from labeling.projects.people import members
 from labeling.projects.privacy import ledger
+from labeling.projects.privacy.budgets import Budget
 from labeling.queue import gold
 from labeling.steps.running import sweeps as looking
+from models_store.privacy.accounting import Phase, epsilons
 
 pytestmark = pytest.mark.django_db
 
@@ -185,6 +187,15 @@ def test_a_budget_that_is_nearly_spent_is_told_once(project: Project) -> None:
     Project.objects.update(privacy_epsilon=8.0, privacy_trainings=3)
     ledger.start(project=project, batch=batch, labels=1000)
     assert Notice.objects.filter(kind=NoticeKind.BUDGET_NEARLY_SPENT).count() == 2 * len(READERS)
+
+
+def test_a_budget_by_a_plan_is_nearly_spent_by_the_lower_of_two_bounds(project: Project) -> None:
+    budget, phases = Budget(epsilon=4.0, delta=1e-5, trainings=2), [Phase(1.0, 0.1, 1000)]
+    bound = epsilons([[], phases], budget.delta)[-1]
+    assert bound > budget.epsilon
+    for cost, readers in ((0.1, set()), (3.9, READERS)):
+        ledger.tell_if_nearly_spent(project, budget, [], phases, cost)
+        assert told(NoticeKind.BUDGET_NEARLY_SPENT) == readers
 
 
 def test_notices_go_with_the_membership_the_project_and_the_account(project: Project) -> None:
