@@ -101,7 +101,7 @@ class TrainConfig:
         1.0,
         1.0,
         1000.0,
-        meaning="How many times as many labels a step has at the end as at the start. The number grows evenly.",
+        meaning="Labels per step at the end of training, as a multiple of those at the start. The number grows evenly.",
     )
     soft_labels: bool = _setting(
         False,
@@ -128,7 +128,7 @@ class TrainConfig:
         "less. `all`: every layer, for many thousands of labels.",
     )
     warm_start: bool = _setting(
-        False, 0, 1, meaning="Begin with the last version's weights, made smaller, instead of new ones."
+        False, 0, 1, meaning="Start from the last version's weights, scaled down, instead of new ones."
     )
     augment: bool = _setting(True, 0, 1, meaning="Shift images by a few pixels, anew in every pass.")
 

@@ -147,7 +147,7 @@ def look_into(
     Parameters
     ----------
     guessing: if the layout has no options, take the guessed one.
-    unknown: what becomes of labels that are no classes where the layout does not say it, so that no row is set aside
+    unknown: what becomes of labels that are no classes where the layout does not say it, so that no row is rejected
         for its label; "" to leave it so. The layout is then guessed, too, if it does not fit.
     at_source: returns the rules for rows that name files at the file's source.
 

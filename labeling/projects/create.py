@@ -159,7 +159,7 @@ def create_project(
         with transaction.atomic():
             project.save()
     except IntegrityError:  # another request took the slug after the check
-        raise ValidationError({"slug": gettext("This slug is already in use.")}) from None
+        raise ValidationError({"slug": gettext("This short name is already in use.")}) from None
     LabelClass.objects.bulk_create(
         [
             LabelClass(project=project, index=index, position=index, name=name, key=key)

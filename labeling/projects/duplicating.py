@@ -50,7 +50,7 @@ def duplicate(
     if labels and not items:
         raise ValidationError({"labels": gettext("Labels belong to items. Copy the items, too.")})
     if Project.objects.filter(slug=slug).exists():
-        raise ValidationError({"slug": gettext("This slug is already in use.")})
+        raise ValidationError({"slug": gettext("This short name is already in use.")})
     every = project.classes.select_related("parent")
     classes = list(every.order_by("index") if items else every.offered().order_by("position", "index"))
     copy = create_project(

@@ -51,7 +51,7 @@ def restore(*, project: Project) -> None:
     """Restore a project that was deleted in the last 30 days. Raises `ValidationError` for any other project."""
     earliest = timezone.now() - KEPT
     if not Project.objects.filter(pk=project.pk, deleted_at__gt=earliest).update(deleted_at=None, deleted_by=None):
-        raise ValidationError(gettext("The project is not deleted any more, or was deleted more than 30 days ago."))
+        raise ValidationError(gettext("The project is no longer deleted, or was deleted more than 30 days ago."))
     auditlog.record(LogKind.PROJECT_RESTORED, project=project)
 
 

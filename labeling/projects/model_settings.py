@@ -66,7 +66,7 @@ def check_model(value: Any, *, question: str, private: bool) -> dict[str, Any]:
         )
     if private and "private" not in learner.abilities:
         raise ValidationError(
-            gettext("%(name)s cannot be trained within a privacy budget. Take the network, or give up the budget.")
+            gettext("%(name)s cannot be trained within a privacy budget. Choose the network, or remove the budget.")
             % {"name": learner.name}
         )
     return value

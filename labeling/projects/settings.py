@@ -108,34 +108,35 @@ SECTIONS = (
                 "pool once for each item picked: with large batches, people wait for them. Only uniform picks are a "
                 "fair sample of the pool."),
         Setting("candidate_factor", "Candidate factor",
-                "For Cluster-Margin: the batch is drawn from this many times as many items, those that the model is "
-                "least sure of. With larger values the batch is more varied and less uncertain. Empty: as many as "
-                "needed to take each item from a different cluster, which suits most pools."),
+                "For Cluster-Margin: the candidates are the items that the model is least sure of, this many times "
+                "the batch size. With larger values the batch is more varied and less uncertain. If empty, there "
+                "are as many candidates as it takes to pick each item from a different cluster, which suits most "
+                "pools."),
         Setting("mean_cluster_size", "Mean cluster size",
                 "For Cluster-Margin: items that look alike to the model form clusters of about this size. Larger "
                 "clusters keep near-duplicates further apart."),
         Setting("class_guard", "Class guard",
                 "The most of a batch that one predicted class may fill, as a multiple of its even share. With 10 "
-                "classes, 3 allows 30 of 100 items. Empty: no limit."),
+                "classes, 3 allows 30 of 100 items. If empty, there is no limit."),
         Setting("pick_ahead", "Share given out before the next batch is picked",
-                "Once this share of a batch is handed out, 0.9 for nine of ten, the next batch is picked, so that no "
-                "annotator waits for a training. Items that no annotator has yet are picked again with the newer "
-                "model. Empty: people wait for the newest model.",
+                "Once this share of a batch is handed out, 0.9 for nine of ten, the next batch is picked, so that "
+                "no annotator waits for a training. Items that no annotator has yet are picked again with the "
+                "newer model. If empty, people wait for the newest model.",
                 has_consequence=False),
         Setting("replace_skips", "Replace items that all annotators skip",
                 "A similar item joins the open batch for each item that all annotators skip, for up to a fifth of "
                 "the batch. The batch does not wait for it.",
                 has_consequence=False),
         Setting("deadline_hours", "Deadline, in hours",
-                "Hours after opening at which a batch may end before its last answer. Unanswered items go back to the "
-                "pool. Empty: no deadline."),
+                "Hours after opening at which a batch may end before its last answer. Unanswered items go back to "
+                "the pool. If empty, there is no deadline."),
         Setting("complete_share", "Share that must be answered",
                 "The deadline ends the batch only if this share of the answers is in, 0.9 for nine of ten."),
     ), leads_to=("candidates", "highest-margin", "mean-margin", "clusters", "largest", "first-pass", "deadline")),
     Section("answers", "Checking answers", (
         Setting("overlap_max", "Maximum answers per item",
                 "One more person is asked, up to this many, while an item's label is in doubt. Reliable people are "
-                "asked alone. Empty: every item gets the same number of answers."),
+                "asked alone. If empty, every item gets the same number of answers."),
         Setting("label_confidence", "Required probability",
                 "A label is settled once it is right with this probability, by how often each person agrees with "
                 "others. Nearer to 1, more people are asked."),
@@ -150,8 +151,8 @@ SECTIONS = (
                 "Gold items have a known answer and measure how often each person is right. 0.05 adds one for every "
                 "twenty tasks. Choose them in the list of items, or import them with a column “gold”."),
         Setting("gold_threshold", "Pause people who are right less often than",
-                "Pauses people whose answers to gold items are almost certainly right less often than this, 0.8 for "
-                "four of five, until a manager has looked. Empty: no person is paused.",
+                "Pauses people whose answers to gold items are almost certainly right less often than this, 0.8 "
+                "for four of five, until a manager has looked. If empty, no person is paused.",
                 has_consequence=False),
         Setting("review_share", "Share of answers to review",
                 "This share of every person's answers, 0.05 for one in twenty, is drawn at random for reviewers. With "
@@ -166,16 +167,16 @@ SECTIONS = (
                 "network. A person then holds at most this many or a tenth of the batch. The page keeps fewer ready "
                 "if the person could not answer them within the lease, so lengthen the lease too. Others who have no "
                 "items left get a share of those that a person holds and does not answer."),
-        Setting("max_seconds_per_item", "Longest time with one item, in seconds",
-                "After this time an item goes to others who have none left, even if its holder goes on answering "
-                "other items. Empty: no limit."),
-        Setting("daily_limit", "Answers a day and person",
+        Setting("max_seconds_per_item", "Maximum time per item, in seconds",
+                "After this time an item goes to others who have none left, even if its holder is still answering "
+                "other items. If empty, there is no limit."),
+        Setting("daily_limit", "Daily answers per person",
                 "People who reach this number of answers get no more items until midnight, UTC. A member can have "
-                "another limit: see Members. Empty: no limit.",
+                "another limit: see Members. If empty, there is no limit.",
                 has_consequence=False),
     ), leads_to=("ready", "hold")),
     Section("near-copies", "Near-copies", (
-        Setting("near_copies", "Most near-copies of an item",
+        Setting("near_copies", "Maximum near-copies per item",
                 "Annotators see up to this many near-copies beside each item and take out those that differ. The "
                 "others get the same label. There are none in the first batch, nor with strategies that do not use "
                 "clusters. 0: none.",
@@ -188,7 +189,7 @@ SECTIONS = (
                 "People are asked about this many near-copies for each task of a batch, 0.1 for one in ten. With 0.1 "
                 "above, at least 33 checks must agree before any near-copy gets a label.",
                 offered=_copies_can_be_shown),
-        Setting("copy_weight", "What a near-copy counts in training",
+        Setting("copy_weight", "Weight of a near-copy in training",
                 "An answered item counts 1. Labels of near-copies add little that is new. 0: models do not train on "
                 "them.",
                 offered=_copies_can_be_shown, has_consequence=False),
@@ -196,16 +197,16 @@ SECTIONS = (
     Section("privacy", "Privacy", (
         Setting("privacy_epsilon", "Privacy budget ε",
                 "With a budget, noise in every training hides the answer to any one item from those who see the "
-                "models. 1 hides a lot and needs thousands of labels, 8 hides some and needs many hundreds. Trainings "
-                "stop when it is spent. Empty: not private."),
+                "models. 1 hides a lot and needs thousands of labels, 8 hides some and needs many hundreds. "
+                "Trainings stop when it is spent. If empty, trainings are not private."),
         Setting("privacy_delta", "Chance of failure δ",
                 "The chance that the guarantee fails: keep it well below one in the number of labels."),
         Setting("privacy_trainings", "Trainings that share it",
                 "The budget is divided among this many trainings, one for each batch. With fewer, each learns more "
                 "from larger batches."),
         Setting("privacy_noise", "Noise of each training",
-                "On each sum of gradients, in clipping norms. Trainings go on while the budget lasts. Empty: as much "
-                "noise as dividing the budget needs."),
+                "Noise added to each sum of gradients, in clipping norms. Trainings continue while the budget "
+                "lasts. If empty, the noise is what dividing the budget needs."),
     ), leads_to=("privacy",)),
     Section("steps", "Training steps", trainer=(
         "epochs", "batch_size", "batch_growth", "min_steps", "max_steps", "max_seconds", "learning_rate",

@@ -131,8 +131,8 @@ ACTIONS: Mapping[str, Action] = {
     ERASE: Action(
         "Erase now",
         "erased in the next minutes",
-        "A worker erases them for good in the next minutes, with their files, annotations and comments, also from all "
-        "dataset versions, which get new digests. Nobody can restore them.",
+        "A worker erases them for good in the next minutes, with their files, annotations and comments, also from "
+        "all dataset versions, which get new digests. They cannot be restored.",
         ItemQuerySet.not_being_erased,
     ),
 }

@@ -42,7 +42,7 @@ def calibrate(step: Step) -> None:
             _calibrate(step, version, batch)
         usable = not version.damaged and not is_outdated(version.project, version)
         if version.calibrating == ModelVersion.Calibrating.DONE and usable:
-            watch = step.patient_progress("telling how sure the model is", start=0.9)
+            watch = step.patient_progress("calibrating the model's confidence", start=0.9)
             rewrite_confidence(version.project, version, progress=watch)
     except _NotAnyMore as over:
         with step.finish():

@@ -40,8 +40,8 @@ class Backbone(Encoder):
     name: ClassVar[str] = "backbone"
     kind: ClassVar[str] = "image"
     meaning: ClassVar[str] = (
-        "What a network sees that was trained on other images before: shapes and textures that small pictures lack. "
-        "Slower than pixels."
+        "Features from a network trained on other images: shapes and textures that small pictures lack. Slower "
+        "than pixels."
     )
     options: ClassVar[Mapping[str, Option]] = {
         "architecture": Option(
@@ -57,7 +57,7 @@ class Backbone(Encoder):
             digests={LITE0: "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"},
         ),
         "size": Option(
-            "Height and width to which images are brought, in pixels; 0: what the network was trained on.",
+            "Height and width to which images are resized, in pixels; 0: the size that the network was trained on.",
             default=0,
             high=512,
         ),

@@ -50,8 +50,8 @@ class Endpoint(Encoder):
     name: ClassVar[str] = "endpoint"
     kind: ClassVar[str] = "text"
     meaning: ClassVar[str] = (
-        "What a server with an embeddings endpoint in OpenAI’s form makes of a text: one of a provider, or your own. "
-        "Any language that its model knows. Each text is sent to that server, once."
+        "Embeddings from a server with an OpenAI-compatible endpoint, a provider’s or your own. Any language that "
+        "its model knows. Each text is sent to that server once."
     )
     options: ClassVar[Mapping[str, Option]] = {
         "address": Option(
@@ -59,13 +59,13 @@ class Endpoint(Encoder):
         ),
         "model": Option("The model’s name on that server, for example text-embedding-3-small.", pattern=r".*\S.*"),
         "dimensions": Option(
-            "How many numbers a text gets, if the model can be asked for fewer; 0: as many as it has.",
+            "The length of an embedding, if the model can shorten it; 0: its full length.",
             default=0,
             high=MOST_NUMBERS,
         ),
-        "prompt": Option("What some models want in front of each text, for example “query: ”.", default=""),
+        "prompt": Option("A prefix that some models expect before each text, for example “query: ”.", default=""),
         "characters": Option(
-            "How many characters of a text are sent, from its beginning.", default=8000, low=100, high=100_000
+            "The number of characters that are sent from the beginning of a text.", default=8000, low=100, high=100_000
         ),
     }
     sends_items: ClassVar[bool] = True

@@ -27,8 +27,8 @@ class FineTuned(Backbone):
 
     name: ClassVar[str] = "fine-tuned"
     meaning: ClassVar[str] = (
-        "Pictures, and a network trained on other images before, all of which learns from the labels. The best where "
-        "labels are many and pictures unusual; by far the slowest, best on a GPU."
+        "A network trained on other images, all of which is fine-tuned on the labels. The best with many labels "
+        "and unusual pictures; by far the slowest, so use a GPU."
     )
     options: ClassVar[Mapping[str, Option]] = {
         **Backbone.options,

@@ -32,10 +32,11 @@ class LogMel(Encoder):
 
     name: ClassVar[str] = "log-mel"
     kind: ClassVar[str] = "audio"
-    meaning: ClassVar[str] = "How loud each band of pitch is, and how that changes: quick, for sounds as a whole."
+    meaning: ClassVar[str] = "The loudness of each band of pitch, and how it changes. Quick; suits sounds as a whole."
     options: ClassVar[Mapping[str, Option]] = {
         "bands": Option(
-            "Bands that the pitches up to 8 kHz are divided into. More tell finer pitches apart and need more labels.",
+            "The number of bands into which pitches up to 8 kHz are divided. More bands tell finer pitches apart "
+            "and need more labels.",
             default=40,
             low=16,
             high=128,

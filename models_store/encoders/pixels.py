@@ -19,10 +19,11 @@ class Pixels(Encoder):
 
     name: ClassVar[str] = "pixels"
     kind: ClassVar[str] = "image"
-    meaning: ClassVar[str] = "Small pictures, which a network learns to see from the labels alone."
+    meaning: ClassVar[str] = "Small pictures, from which a network learns with the labels alone."
     options: ClassVar[Mapping[str, Option]] = {
         "size": Option(
-            "Height and width of the picture, in pixels. Twice as many show finer things and take four times the room.",
+            "Height and width of the picture, in pixels. Twice as many show finer detail and take four times the "
+            "space.",
             default=32,
             low=16,
             high=128,

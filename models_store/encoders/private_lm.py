@@ -48,8 +48,8 @@ class PrivateLm(Encoder):
     kind: ClassVar[str] = "text"
     is_private: ClassVar[bool] = True
     meaning: ClassVar[str] = (
-        "What a small language model makes of a text that learned the pool's own texts within the privacy budget: its "
-        "weights hide each text. For pools of many thousands of texts."
+        "Embeddings by a small language model that is pre-trained on the pool's own texts within the privacy "
+        "budget, so that its weights hide each text. For pools of many thousands of texts."
     )
     options: ClassVar[Mapping[str, Option]] = {
         "vocabulary": Option(
@@ -59,7 +59,8 @@ class PrivateLm(Encoder):
         ),
         "share": Option("The percentage of the privacy budget's ε that it may take.", default=50, low=1, high=95),
         "unit": Option(
-            "A column, such as author: all texts with the same value are hidden together. Empty: each text by itself.",
+            "A column, such as author: all texts with the same value are hidden together. If empty, each text is "
+            "hidden by itself.",
             default="",
         ),
         "size": Option("tiny (1.5 million weights) or mini (5 million).", default="tiny", pattern="tiny|mini"),

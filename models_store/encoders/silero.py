@@ -44,8 +44,8 @@ class Silero(LogMel):
 
     name: ClassVar[str] = "silero"
     meaning: ClassVar[str] = (
-        "How loud each band of pitch is, and what a network hears that was trained on speech in 6,000 languages among "
-        "noises: voices, animals and machines differ in it."
+        "The loudness of each band of pitch, and features from a network trained on speech in 6,000 languages "
+        "among noises. It tells voices, animals and machines apart."
     )
     options: ClassVar[Mapping[str, Option]] = {
         "weights": Option(

@@ -32,7 +32,7 @@ class TfidfSvd(Encoder):
 
     name: ClassVar[str] = "tfidf-svd"
     kind: ClassVar[str] = "text"
-    meaning: ClassVar[str] = "Which words a text uses, weighed by how rare they are here. Quick, in any language."
+    meaning: ClassVar[str] = "The words of a text, weighted by how rare they are in the pool. Quick, in any language."
     fit_samples: ClassVar[int] = 20_000
     dtype: ClassVar[np.dtype[Any]] = np.dtype(np.float32)
 

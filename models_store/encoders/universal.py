@@ -30,8 +30,9 @@ class UniversalSentences(Encoder):
     name: ClassVar[str] = "universal-sentence-encoder"
     kind: ClassVar[str] = "text"
     meaning: ClassVar[str] = (
-        "What a language model makes of a text in Arabic, Chinese, Dutch, English, French, German, Italian, Japanese, "
-        "Korean, Polish, Portuguese, Russian, Spanish, Thai or Turkish. Nearly as quick as words."
+        "Embeddings by a language model for texts in Arabic, Chinese, Dutch, English, French, German, Italian, "
+        "Japanese, Korean, Polish, Portuguese, Russian, Spanish, Thai or Turkish. Nearly as quick as counting "
+        "words."
     )
     for_new: ClassVar[bool] = True
     dtype: ClassVar[np.dtype[Any]] = np.dtype(np.float32)

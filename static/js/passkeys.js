@@ -22,12 +22,12 @@ ask.addEventListener("click", async () => {
     form.elements.credential.value = JSON.stringify(credential.toJSON());
     form.submit();
   } catch {
-    told.textContent = gettext("The browser gave no passkey. Try again, or use another way.");
+    told.textContent = gettext("The browser did not return a passkey. Try again, or use another way.");
   }
 });
 
 if (window.PublicKeyCredential?.parseCreationOptionsFromJSON) {
   ask.disabled = false; // until here a click would do nothing
 } else {
-  told.textContent = gettext("This browser has no passkeys here. They need HTTPS and a recent browser.");
+  told.textContent = gettext("Passkeys are not available here. They need HTTPS and a recent browser.");
 }

@@ -127,7 +127,7 @@ def test_an_image_is_uploaded_named_in_the_text_and_seen_by_annotators(
     page.get_by_label("Image").set_input_files({"name": "Stop sign.png", "mimeType": "image/png", "buffer": drawing()})
     page.get_by_role("button", name="Upload").click()
     screenshot(page, f"guidelines-images-error-{scheme}", full=True)
-    expect(page.get_by_role("alert")).to_contain_text("Say what the image shows")
+    expect(page.get_by_role("alert")).to_contain_text("Describe the image")
     page.get_by_label("Image").set_input_files({"name": "Stop sign.png", "mimeType": "image/png", "buffer": drawing()})
     page.get_by_label("What it shows").fill("A stop sign, half hidden by a tree")
     page.get_by_role("button", name="Upload").click()

@@ -104,7 +104,7 @@ def test_folders_ask_what_they_say(open_page: Any, screenshot: Any, tmp_path: Pa
         path = tmp_path / "photos" / ("Versand" if number % 2 else "Rechnung") / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(digit_png(number))
-    expect(page.get_by_text("What do the folders say?")).to_be_hidden()
+    expect(page.get_by_text("What do the folder names mean?")).to_be_hidden()
     page.get_by_label("Choose a folder").set_input_files(tmp_path / "photos")
     expect(page.get_by_text("12 labels: the model trains on them immediately.")).to_be_visible()
     expect(page.get_by_text("No items would be left to label.").first).to_be_visible()

@@ -44,7 +44,7 @@ def test_a_folder_is_packed_and_sent(open_page: Any, tmp_path: Path) -> None:
     expect(chosen).to_contain_text("1 photo in HEIC or AVIF left out")
     expect(chosen).to_contain_text("1 file skipped, not image: notes.txt.")
     expect(chosen).to_contain_text("2 hidden files skipped, such as .DS_Store.")
-    expect(chosen).to_contain_text("15 images in a folder that bears the name of a class (3)")
+    expect(chosen).to_contain_text("15 images in folders named after a class (3)")
     page.get_by_label("Hide them, for simulation").check()
     page.get_by_role("button", name="Import", exact=True).click()
     expect(page.get_by_text("30 items imported from photos.zip.")).to_be_visible(timeout=SENT)

@@ -58,7 +58,7 @@ def test_from_a_new_project_to_people_who_label_it(
     expect(page.get_by_label("Choose a folder")).to_be_visible()  # the script is there
     page.get_by_label("Choose a file").set_input_files(zip_of_digits(tmp_path / "digits.zip", 60))
     page.get_by_role("button", name="Import", exact=True).click()
-    expect(page.get_by_text("60 items imported from digits.zip. 1 row set aside")).to_be_visible()
+    expect(page.get_by_text("60 items imported from digits.zip. 1 row rejected")).to_be_visible()
     page.get_by_role("link", name="1 rows of digits.zip").click()
     with page.expect_download() as download:
         page.get_by_role("link", name="Download as CSV").click()
@@ -212,7 +212,7 @@ def test_projects_are_made_by_keyboard_alone(open_page: Any) -> None:
     expect(page.get_by_label("Any number of classes")).to_be_checked()
     page.get_by_label("Batch size").focus()
     keys.press("Enter")
-    expect(page.get_by_text("Signs is there, at the address signs, and you are its manager.")).to_be_visible()
+    expect(page.get_by_text("Signs is created, with the short name signs. You are its manager.")).to_be_visible()
     assert Project.objects.get().question == "multi"
 
 

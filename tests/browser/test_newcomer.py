@@ -56,7 +56,7 @@ def first_account_and_project(page: Page, folder: Path) -> None:
     expect(page.get_by_label("Short name")).to_have_value("circles-and-squares")
     page.get_by_label("Images").check()
     page.get_by_label("One class of many").check()
-    page.get_by_label("Take the names of my folders").set_input_files(folder)
+    page.get_by_label("Use the names of my folders").set_input_files(folder)
     expect(page.get_by_label("Classes", exact=True)).to_have_value("circle\nsquare")
     page.get_by_label("Batch size").fill("10")
     page.get_by_role("button", name="Create the project").click()

@@ -62,7 +62,7 @@ def test_a_passkey_is_added_used_and_is_its_owners_alone(open_page: Any, live_se
             cdp.send("WebAuthn.removeCredential", {"authenticatorId": mine, "credentialId": each["credentialId"]})
     give_password(page, "mona")
     page.get_by_role("button", name="Use a passkey").click()
-    expect(page.get_by_text("The browser gave no passkey")).to_be_visible()
+    expect(page.get_by_text("The browser did not return a passkey")).to_be_visible()
     page.goto("/account/")
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 

@@ -113,7 +113,7 @@ def test_a_comment_by_keyboard_and_its_answer(open_page: Any, screenshot: Any) -
     page.get_by_label("Comment", exact=True).fill("A 0: it is closed.")
     screenshot(page, "review-comments", full=True)
     page.get_by_role("button", name="Send the comment").click()
-    expect(page.locator(".notice", has_text="Your comment is there.")).to_be_visible()
+    expect(page.locator(".notice", has_text="Your comment is saved.")).to_be_visible()
     assert list(Comment.objects.order_by("pk").values_list("user__username", "text", "to__username")) == [
         ("annie", "0 or 6?", None),
         ("annie", "Cut off.", None),

@@ -143,13 +143,13 @@ def test_versions_are_compared(project: Project, client: Client, monkeypatch: py
 def test_the_pages_make_and_show_versions(project: Project, client: Client) -> None:
     version = train(project.batches.get(), dataset=make_dataset(project))
     made = client.post("/p/birds/datasets/", {"name": "spring", "control": "without"}, follow=True)
-    assert "A worker writes spring." in text_of(made)
+    assert "A worker is writing spring," in text_of(made)
     written(project)
     listed = text_of(client.get("/p/birds/datasets/"))
     assert "spring 6" in listed
     shown = text_of(client.get("/p/birds/datasets/v1/", {"verify": "1"}))
     assert f"version {version.number}" in shown
-    assert "All files are what was written" in shown
+    assert "No file has changed" in shown
     refused = client.post("/p/birds/datasets/", {"name": "spring"})
     assert (refused.status_code, "already has a dataset version spring" in text_of(refused)) == (400, True)
     assert "v1" in text_of(client.get(f"/p/birds/models/{version.number}/"))

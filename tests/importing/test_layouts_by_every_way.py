@@ -60,7 +60,7 @@ def test_by_the_command(project, tmp_path: Path, capsys):
     (tmp_path / "a.csv").write_bytes(GERMAN)
     options = {**OPTIONS, "labels_as": "truth"}
     call_command("import_items", "pets", str(tmp_path / "a.csv"), **options)
-    assert "2 items imported, 0 rows set aside" in capsys.readouterr().out
+    assert "2 items imported, 0 rows rejected" in capsys.readouterr().out
     assert list(project.items.order_by("external_id").values_list("truth", flat=True)) == [0, 1]
     assert project.imports.get().layout == {**options, "encoding": "iso8859-1"}
 
@@ -176,7 +176,7 @@ def test_by_the_page_which_says_what_follows(project):
     looked_at = reverse("project-import-detail", args=["pets", project.imports.get().pk])
     asked = {"do": "import", "labels_as": "trusted", "unknown_labels": "unlabeled"}
     page = client.post(looked_at, asked, follow=True).content.decode()
-    assert "1 label came in. The model trains on them once all items are encoded." in page
+    assert "1 label imported. The model trains on them once all items are encoded." in page
     assert label(project).user.username == "a-manager"
     detail = client.get(reverse("project-import-detail", args=["pets", project.imports.get().pk])).content.decode()
     assert "1 label came in" in detail

@@ -145,6 +145,6 @@ def test_the_command_tells_the_reasons(tmp_path: Path, capsys: pytest.CaptureFix
     (tmp_path / "a.jsonl").write_text("\n".join([*["0"] * 1200, text(1)]))
     call_command("import_items", "digits", str(tmp_path / "a.jsonl"))
     told = capsys.readouterr().out
-    assert "1 items imported, 1200 rows set aside" in told
+    assert "1 items imported, 1200 rows rejected" in told
     assert "`--rejected FILE` writes the first 1,000 of them" in told
     assert f"1,200 times: {NO_OBJECT}" in told

@@ -245,7 +245,7 @@ def test_the_first_texts_take_the_encoder_that_reads_their_language(tmp_path: Pa
         choice = default_choice("text", [text] * 5)
         assert choice["name"] == name
         reason = reason_for_encoder("text", {**choice, "by": "items"})
-        assert reason.startswith("It was taken because most of the first texts are in ")
+        assert reason.startswith("It was chosen because most of the first texts are in ")
     rows = [{"id": str(number), "text": TEXTS["tfidf-svd"]} for number in range(5)]
     project = encode(start(tmp_path, "text", rows, encoder=default_choice("text")))
     assert (project.encoder["name"], project.encoder["by"]) == ("tfidf-svd", "items")

@@ -84,7 +84,7 @@ def test_refusals_say_why(monkeypatch: pytest.MonkeyPatch) -> None:
         encoder_comparison.ask(project=private)
     few = make_project("few", features_generation=1, kind="image")
     make_items(few, 10, label=1)
-    with pytest.raises(ComparisonRefused, match="at least 50 labels, besides those of control items; there are 10"):
+    with pytest.raises(ComparisonRefused, match="at least 50 labels of items that are not control items; there are 10"):
         encoder_comparison.ask(project=few)
     monkeypatch.setattr(encoder_comparison, "FEWEST", 10)
     monkeypatch.setattr(Option, "packaged", lambda self: {})

@@ -108,7 +108,7 @@ def test_the_button_registers_a_version_once(project: Project, uri: str, setting
     assert "Register in MLflow" not in text_of(member(project, Role.ENGINEER).get("/p/digits/models/2/"))
     for number in (2, 1, 2):
         page = client.post(f"/p/digits/models/{number}/mlflow/", follow=True)
-        assert "A worker registers it in MLflow." in text_of(page)
+        assert "A worker is registering it in MLflow." in text_of(page)
         assert client.post(f"/p/digits/models/{number}/mlflow/", follow=True).status_code == 200  # it waits
         drain()
     assert "In MLflow: version 1 of digits" in text_of(client.get("/p/digits/models/2/"))

@@ -132,7 +132,7 @@ def test_command_reports_and_writes_what_was_set_aside_and_says_what_is_wrong(tm
     path.write_text("\n".join(json.dumps(row) for row in [{"text": "one"}, {"text": ""}, {"text": "three"}]))
     out = io.StringIO()
     call_command("import_items", "digits", str(path), f"--rejected={rejected}", stdout=out)
-    assert "2 items imported, 1 rows set aside" in out.getvalue()
+    assert "2 items imported, 1 rows rejected" in out.getvalue()
     assert "line 2" in rejected.read_text()
     for arguments, says in ((["nothing", "x.csv"], "no project"), (["digits", "missing.csv"], "does not exist")):
         with pytest.raises(CommandError, match=says):

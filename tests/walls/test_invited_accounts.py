@@ -78,7 +78,7 @@ def test_the_reply_and_the_queries_are_the_same_with_and_without_an_account() ->
         replies.append((page, len(queries), len(link)))
         Invitation.objects.all().delete()
     assert len(set(replies)) == 1
-    assert "If this account exists, it also finds the invitation on its home page." in replies[0][0]
+    assert "If this account exists, the invitation also appears on its home page." in replies[0][0]
 
 
 def test_the_api_gives_the_same_answer_with_and_without_an_account() -> None:

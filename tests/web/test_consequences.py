@@ -149,7 +149,7 @@ def test_what_is_saved() -> None:
         "candidates": "400 that the model is least sure of",
         "share": "5.6 % of 1,797 unlabeled items",
         "answers": "1 of people",
-        "wrong": "about 8.6 % if people are right 90 % of the time, without the model's word",
+        "wrong": "about 8.6 % assuming that people are right 90 % of the time, without predictions",
         "hours": "6 min of labeling",
         "cost": "– no cost of an hour is set",
         "done": "3 min if 2 people label at once",
@@ -270,7 +270,7 @@ def test_more_people_where_it_is_worth_it_cost_less_than_everybody_three_times()
     three, adaptive = rows["answers"].split(" → ")
     assert three == "3"
     assert float(adaptive.split()[0]) < 0.55 * 3
-    assert "by how people agree" in rows["wrong"]
+    assert "estimated from how people agree" in rows["wrong"]
 
 
 def test_a_warning_says_why_gold_is_not_asked() -> None:

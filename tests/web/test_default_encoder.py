@@ -80,7 +80,7 @@ def test_the_pages_say_what_the_first_items_decided() -> None:
     project = make_project(
         kind="image", encoder={"name": "pixels", "options": {}, "by": "items"}, features_generation=1
     )
-    why = "It was taken because most of the first images are grey and have less than 64 pixels on a side"
+    why = "It was chosen because most of the first images are grey and have less than 64 pixels on a side"
     assert all(why in page for page in said(project, "project-encoder", "project-models"))
     assert manager(project).get("/api/v1/projects/digits/encoder/").json()["why"].startswith(why)
 

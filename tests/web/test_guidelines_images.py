@@ -130,8 +130,8 @@ def test_an_image_that_any_version_names_stays(project: Project) -> None:
     guidelines.save(project=project, user=None, text="None.")
     assert client.delete(f"{API}kept.png/").status_code == 409
     page = client.post(f"{PAGE}kept.png/remove/", follow=True)
-    assert "it stays with that version" in text_of(page)
-    assert "Shown in an earlier version" in text_of(page)
+    assert "so it cannot be removed" in text_of(page)
+    assert "Used in an earlier version" in text_of(page)
     assert "other.png is removed" in text_of(client.post(f"{PAGE}other.png/remove/", follow=True))
     assert [each.name for each in project.guidelines_images.all()] == ["kept.png"]
     assert not media.path_of(other.media).exists()

@@ -67,10 +67,10 @@ def test_a_large_file_that_the_project_cannot_take_is_refused_at_once(monkeypatc
 def test_bad_rows_are_set_aside_and_can_be_downloaded() -> None:
     project = make_project()
     page = upload(project, file=csv_file("id,text", "a,hello", "a,again", "b,"))
-    assert "1 item imported from texts.csv. 2 rows set aside" in text_of(page)
+    assert "1 item imported from texts.csv. 2 rows rejected" in text_of(page)
     pk = project.imports.get().pk
     detail = reverse("project-import-detail", args=[project.slug, pk])
-    assert f'2 rows set aside: <a href="{detail}">see the list</a>.' in page.content.decode()
+    assert f'2 rows rejected: <a href="{detail}">see the list</a>.' in page.content.decode()
     listed = manager(project).get(detail)
     assert "This id occurs twice in the file." in text_of(listed)
     assert f'href="{reverse("api:rejected-rows", args=[project.slug, pk])}"' in listed.content.decode()

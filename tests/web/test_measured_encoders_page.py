@@ -75,7 +75,7 @@ def test_another_encoder_is_measured_too_or_its_error_stands_beside_the_field() 
 
 def test_without_enough_labels_the_page_says_so() -> None:
     page = text_of(manager(project_with_labels(20)).get(PAGE))
-    assert "takes at least 50 labels, besides those of control items; there are 20." in page
+    assert "needs at least 50 labels of items that are not control items; there are 20." in page
     assert "Measure another encoder" not in page
 
 

@@ -242,10 +242,10 @@ def test_names_that_cannot_be_invited_make_no_link_and_stay_in_the_form() -> Non
     client = manager(project)
     invitations.invite(project=project, user=User.objects.get(username="mona"), role="annotator", name="Carla")
     for names, problem in {
-        "ann\n---\nbo": "“---” is neither a name nor an address. Correct or remove it.",
-        "ann, b\u202eo": "“b<U+202E>o” is neither a name nor an address. Correct or remove it.",
-        "ann\nbo@\n": "“bo@” is not a valid address. Correct or remove it.",
-        "Bo <bo@example>": "“Bo <bo@example>” is not a valid address. Correct or remove it.",
+        "ann\n---\nbo": "“---” is neither a username nor an e-mail address. Correct or remove it.",
+        "ann, b\u202eo": "“b<U+202E>o” is neither a username nor an e-mail address. Correct or remove it.",
+        "ann\nbo@\n": "“bo@” is not a valid e-mail address. Correct or remove it.",
+        "Bo <bo@example>": "“Bo <bo@example>” is not a valid e-mail address. Correct or remove it.",
         "ann@example.org\nbo\nAnn@Example.org": "“Ann@Example.org” is listed twice. Remove one of them.",
         "x" * 300: "is longer than 254 characters.",
         "\n".join(f"person {number}" for number in range(100)): "Invite at most 99 now",

@@ -39,7 +39,7 @@ def test_it_makes_the_project_and_goes_on_to_its_import() -> None:
     assert list(project.classes.values_list("name", flat=True)) == ["stop", "yield", "give way"]
     assert project.memberships.get().role == Role.MANAGER
     page = text_of(client.get(response["Location"]))
-    assert "at the address street-signs, and you are its manager. Now bring in its items" in page
+    assert "with the short name street-signs. You are its manager. Now bring in its items" in page
 
 
 def test_a_kind_that_the_server_lacks_a_package_for_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,7 +59,7 @@ def test_a_manager_gets_an_address_with_an_ending_whether_it_is_taken_or_not() -
         slug = Project.objects.latest("pk").slug
         assert response.redirect_chain == [(reverse("project-import", args=[slug]), 302)]
         assert re.fullmatch(asked + "-[a-z2-9]{4}", slug)
-        assert f"at the address {slug}, and you are its manager" in text_of(response)
+        assert f"with the short name {slug}. You are its manager" in text_of(response)
 
 
 def test_staff_are_told_that_an_address_is_taken() -> None:
@@ -77,9 +77,9 @@ def test_without_an_address_one_is_made_of_the_name() -> None:
 @pytest.mark.parametrize(
     ("change", "field", "says"),
     [
-        ({"name": ""}, "name", "Give the project a name."),
+        ({"name": ""}, "name", "Enter a name for the project."),
         ({"name": "x" * 201}, "name", "200"),
-        ({"name": "標識", "slug": ""}, "slug", "enter one"),
+        ({"name": "標識", "slug": ""}, "slug", "enter a short name"),
         ({"slug": "Not A Slug"}, "slug", "lower-case letters"),
         ({"slug": "x" * 61}, "slug", "60"),
         ({"kind": ""}, "kind", "Choose"),
@@ -210,4 +210,4 @@ def test_the_page_says_of_classes_what_holds(question: str) -> None:
 
 def test_the_page_says_what_it_is_for() -> None:
     page = text_of(signed_in(make_user("otto", is_staff=True)).get(NEW))
-    assert "whole images, texts, recordings or vectors into classes. It marks no boxes" in page
+    assert "whole images, texts, recordings or vectors into classes. It does not mark boxes" in page

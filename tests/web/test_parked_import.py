@@ -112,7 +112,7 @@ def test_encoding_and_delimiter_are_those_of_each_file() -> None:
     page = send(client, GERMAN.replace("\nT", "\nU").replace(";", ","), "b.csv").content.decode()
     assert (chosen(page)["encoding"], chosen(page)["delimiter"]) == ("cp1252", ",")
     assert (chosen(page)["label_column"], chosen(page)["labels_as"]) == ("Land", "ignore")
-    assert "would be set aside" not in page
+    assert "would be rejected" not in page
     go(client)
     assert project.items.count() == 24
 
@@ -199,7 +199,7 @@ def test_labels_that_are_no_classes_yet_are_added_by_default() -> None:
     client, project = start()
     page = send(client, GERMAN.replace("dog", "Vogel"))
     assert "4 rows with a label that is no class yet: Vogel" in text_of(page)
-    assert "would be set aside" not in page.content.decode()
+    assert "would be rejected" not in page.content.decode()
     assert chosen(page.content.decode())["unknown_labels"] == "add"
     assert "12 labels: the model trains on them immediately." in page.content.decode()
     assert "1 class added: Vogel." in text_of(go(client))
@@ -302,8 +302,8 @@ def test_of_texts_as_labels_a_person_is_asked() -> None:
     page = send(client, texts)
     assert "These are many different labels. Is it the right column?" in text_of(page)
     assert "unknown_labels" not in chosen(page.content.decode())
-    assert "would be set aside" not in page.content.decode()
-    assert "Choose what becomes of the labels that are no classes." in text_of(go(client))
+    assert "would be rejected" not in page.content.decode()
+    assert "Choose what to do with labels that are not classes." in text_of(go(client))
     assert not project.items.exists()
     go(client, unknown_labels="unlabeled")
     assert (project.classes.count(), project.items.count(), project.items.labeled().count()) == (2, 20, 0)
@@ -321,7 +321,7 @@ def test_a_choice_for_one_column_is_none_for_another() -> None:
 def test_points_that_a_scale_lacks_come_in_without_a_label() -> None:
     client, project = start(question="score", classes=["1", "2"])
     page = send(client, "text,label\n" + "".join(f"text {n},{2 if n else 7}\n" for n in range(5)))
-    assert "They come in without a label." in text_of(page)
+    assert "They are imported without a label." in text_of(page)
     go(client)
     assert (project.classes.count(), project.items.count(), project.items.labeled().count()) == (2, 5, 4)
 
@@ -345,7 +345,7 @@ def test_folders_become_classes_by_default_but_those_of_unsorted_files() -> None
 
 def test_a_file_that_came_in_before_is_recognised() -> None:
     client, project = start()
-    there = "These rows are in the project already. What is there is not imported again."
+    there = "These rows are already in the project. They are not imported again."
     assert there not in text_of(send(client, GERMAN))
     go(client)
     assert there in text_of(send(client, GERMAN, "again.csv"))
@@ -461,9 +461,9 @@ def test_an_export_says_what_comes_in_and_waits_for_a_choice() -> None:
     ]
     page = send(client, "\n".join(map(json.dumps, rows)), "labels.jsonl")
     words = text_of(page)
-    assert "This export has 2 answers. Trusted labels come in with their authors and times." in words
-    assert "This export has 1 certified label. No person gave them: they come in as suggestions." in words
-    assert "This export has 1 near-copy. Near-copies come in without a label." in words
+    assert "This export has 2 answers. Trusted labels are imported with their authors and times." in words
+    assert "1 certified label. No person gave these labels, so they are imported as suggestions." in words
+    assert "This export has 1 near-copy. Near-copies are imported without a label." in words
     assert "1 label: the model trains on them immediately." in words
     assert "Leave out" not in words
     assert chosen(page.content.decode()) == {"labels_as": "trusted"}

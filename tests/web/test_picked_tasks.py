@@ -201,4 +201,4 @@ def test_managers_see_which_tasks_are_of_an_audit() -> None:
     for task in batch.tasks.all():
         AuditDraw.objects.create(audit=audit, place=task.rank, task=task, value=1, is_decoy=task.rank == 1)
     page = text_of(manager(project).get(address(project, 2)))
-    assert page.count("An audit asks about it") == page.count("It keeps an audit unrecognised") == 1
+    assert page.count("An audit asks about it") == page.count("It keeps audit tasks from being recognized") == 1

@@ -45,7 +45,7 @@ def test_where_the_newest_picks_there_is_nothing_to_tell_and_a_batch_names_who_c
     client.post("/p/digits/models/1/use/")
     choice = VersionChoice.objects.get()
     Batch.objects.filter(number=4).update(selected_by=choice.version, choice=choice, newest_version=3)
-    assert "Version 1 picked it, for mona had chosen that version." in text_of(client.get(BATCH))
+    assert "Version 1 picked it, because mona had chosen that version." in text_of(client.get(BATCH))
     told = client.get("/api/v1/projects/digits/batches/4/").json()
     assert (told["selected_by"], told["newest_version"], told["chosen_by"]) == (1, 3, "mona")
 

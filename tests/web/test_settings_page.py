@@ -123,7 +123,7 @@ def test_near_copies_are_not_for_private_projects_and_say_what_they_cost() -> No
     assert Project.objects.get().near_copies == 6
     refused = client.post(address(project, "privacy"), values_of("privacy"))
     assert (refused.status_code, Project.objects.get().privacy_epsilon) == (400, None)
-    assert "Most near-copies of an item: Near-copies are for images and texts where" in text_of(refused)
+    assert "Maximum near-copies per item: Near-copies are for images and texts where" in text_of(refused)
     page = text_of(client.get(path))
     assert "One answer counts for items that look the same." in page
     assert "Near-copies up to" in page
@@ -212,7 +212,7 @@ def test_a_setting_emptied_goes_back_to_the_trainers_default() -> None:
 
 
 WRONG = {
-    ("name", "Give the project a name."): [""],
+    ("name", "Enter a name for the project."): [""],
     ("batch_size", "Enter a whole number from 1 to 1,000,000."): ["0", "-1", "1.5", ""],
     ("control_share", "Enter a number from 0 to 0.9."): ["0.95", "nan"],
     ("candidate_factor", "Enter a number from 1 to 1,000, or nothing."): ["0.5", "inf"],
@@ -341,7 +341,7 @@ def test_the_pace_is_that_of_the_newest_answers() -> None:
 
 def test_an_empty_pool_says_so() -> None:
     page = text_of(manager(make_project()).get("/p/digits/settings/"))
-    assert "No item is left to label. The settings hold for items that come later." in page
+    assert "No item is left to label. The settings apply to items that are imported later." in page
 
 
 def test_the_pool_is_counted_as_the_selection_sees_it() -> None:
@@ -361,7 +361,8 @@ def test_consequences_are_told_where_some_settings_have_no_field(kind: str, ques
     project = make_project(kind=kind, question=question)
     answer = manager(project).get(f"/p/{project.slug}/settings/consequence/", {"batch_size": "123"})
     assert answer.status_code == 200
-    assert answer.json()["warnings"] == ["No item is left to label. The settings hold for items that come later."]
+    [warning] = answer.json()["warnings"]
+    assert warning == "No item is left to label. The settings apply to items that are imported later."
 
 
 @pytest.mark.parametrize(("typed", "saved"), [("25,50", "25.50"), (" 7,5 ", "7.50"), ("12.25", "12.25")])

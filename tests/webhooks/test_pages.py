@@ -34,7 +34,7 @@ def test_a_webhook_is_added_tested_and_its_secret_shown_once(mona: Client, serve
     assert webhook.events == ["batch.done", "review.waiting"]
     page = f"{PAGE}{webhook.pk}/"
     assert secret not in mona.get(page).content.decode()
-    assert "A worker sends the test event now" in text_of(mona.post(f"{page}test/", follow=True))
+    assert "A worker is sending the test event" in text_of(mona.post(f"{page}test/", follow=True))
     delivering.deliver()
     [request] = server.got
     assert Verifier(secret).verify(request.body, request.headers)["type"] == "webhook.test"
@@ -59,7 +59,7 @@ def test_a_dead_letter_is_shown_with_its_error_and_sent_again(mona: Client, proj
     assert "Internal Server Error Internal" in shown
     assert "Next try in 5 min" in shown
     dead = webhook.deliveries.get(state=Delivery.State.DEAD)
-    assert "A worker sends the message now" in text_of(mona.post(f"{page}deliveries/{dead.pk}/again/", follow=True))
+    assert "A worker is sending the message" in text_of(mona.post(f"{page}deliveries/{dead.pk}/again/", follow=True))
     dead.refresh_from_db()
     assert (dead.state, dead.tries_left) == (Delivery.State.WAITING, 1)
     assert "is already queued" in text_of(mona.post(f"{page}deliveries/{dead.pk}/again/", follow=True))

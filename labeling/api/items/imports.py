@@ -64,7 +64,7 @@ class UploadOptions(fields.Shape):
 
 
 class PreviewRow(fields.Shape):
-    """One of the first rows: the item that it becomes, or the reason why it is set aside."""
+    """One of the first rows: the item that it becomes, or the reason why it is rejected."""
 
     where = fields.Text()
     external_id = fields.Text(allow_blank=True)
@@ -97,7 +97,7 @@ class ImportSerializer(serializers.ModelSerializer[ItemImport]):
 
     existing = fields.Computed("Those of the rejected rows whose id the project, or an earlier row, has already.")
     rejected_by_reason = fields.Object(
-        "The number of rows set aside for each reason; null for imports of earlier versions.",
+        "The number of rows rejected for each reason; null for imports of earlier versions.",
         child=fields.Integer(),
         allow_null=True,
         read_only=True,

@@ -34,7 +34,7 @@ class MemberSerializer(fields.Shape):
     )
     pause_reason = fields.Text(read_only=True)
     group = fields.Text(
-        "Parts of a batch can be kept for a group.", required=False, allow_blank=True, max_length=MAX_GROUP
+        "Parts of a batch can be assigned to a group.", required=False, allow_blank=True, max_length=MAX_GROUP
     )
     daily_limit = fields.Integer(
         "Answers a day; null for the project's `daily_limit`.",

@@ -35,7 +35,7 @@ TABLES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
 
 
 class FileTreeSource(Source):
-    """Files of a folder or zip file, each a record with its `file_name`; everything else is set aside.
+    """Files of a folder or zip file, each a record with its `file_name`; everything else is rejected.
 
     If a folder has a `metadata.jsonl` or `metadata.csv`, its rows are the records, in its order, and files that no
     metadata file names are rejected. Otherwise each file is a record, and its folder may be its class.

@@ -99,7 +99,7 @@ OPTIONS = {
     "labels_as": f"What the labels of the file, or the classes that its folders name, are: {', '.join(LABELS_AS)}. "
     "Default: the column's labels are trusted, folders are truth.",
     "unknown_labels": "What becomes of labels that are no classes: add, for new classes, or unlabeled, for items "
-    "without a label. Default: their rows are set aside.",
+    "without a label. Default: their rows are rejected.",
     "leave_out": "Columns to leave out, separated by commas. All other columns are shown beside the item.",
     "encoding": f"The encoding of a text file, such as {', '.join(list(ENCODINGS.values())[1:4])}. Default: UTF-8.",
     "delimiter": 'The delimiter of a CSV file: one character, or "tab". Default: found in the header.',

@@ -44,7 +44,7 @@ class Command(BaseCommand):
     requires_system_checks = ()  # they load the pages, which takes a second
     help = (
         "Import items from CSV, TSV, JSONL, JSON, Parquet, Arrow, .xlsx, .npy vectors, .tar samples, or a folder or "
-        "zip of files or shards. Bad rows are set aside with the reason; the rest goes in. A worker, or the same "
+        "zip of files or shards. Bad rows are rejected with the reason; the rest goes in. A worker, or the same "
         "command again, continues an import that was killed."
     )
 
@@ -57,7 +57,7 @@ class Command(BaseCommand):
         parser.add_argument("--truth", type=Path, help="Known answers of a .npy file: .npy, .csv or .txt, a row each.")
         for name, text in OPTIONS.items():
             parser.add_argument(f"--{name.replace('_', '-')}", default="", help=text.replace("%", "%%"))
-        parser.add_argument("--rejected", type=Path, help=f"Write the first {KEPT:,} rows set aside to this CSV file.")
+        parser.add_argument("--rejected", type=Path, help=f"Write the first {KEPT:,} rejected rows to this CSV file.")
 
     def handle(
         self,
@@ -125,7 +125,7 @@ class Command(BaseCommand):
         job.refresh_from_db()
         if job.state == Job.State.FAILED:
             raise CommandError(f"{path.name}: {job.reason}")
-        self.stdout.write(f"{path.name}: {item_import.accepted} items imported, {item_import.rejected} rows set aside")
+        self.stdout.write(f"{path.name}: {item_import.accepted} items imported, {item_import.rejected} rows rejected")
         names = project.classes.order_by("index").values_list("name", flat=True)
         if added := [name for name in names if name not in classes]:
             self.stdout.write(f"  added {', '.join(added)}")

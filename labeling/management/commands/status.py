@@ -122,7 +122,7 @@ def _files(use: dict[str, int]) -> str:
 
 
 def _import(each: dict[str, Any]) -> str:
-    text = f"{each['name']}, {each['state']}: {each['accepted']:,} imported, {each['rejected']:,} set aside"
+    text = f"{each['name']}, {each['state']}: {each['accepted']:,} imported, {each['rejected']:,} rejected"
     return f"{text}. {each['reason']}" if each["reason"] else text
 
 

@@ -338,7 +338,7 @@ _DECLARED = (
         file_part=lambda text, value: "",
     ),
     ExportFilter(
-        "delimiter", "Cells of the CSV end with a",
+        "delimiter", "CSV delimiter",
         "`comma` or `semicolon`: a CSV for Excel, which begins with a byte order mark and quotes all texts; Excel in "
         "German, French and other languages needs the semicolon. Left out: a comma, and the mark and the quotes only "
         "with `columns=short`.",

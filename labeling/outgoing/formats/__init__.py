@@ -82,12 +82,12 @@ ARCHIVES = _named(
 TOOLS = _named(
     Format(
         "label-studio", "Label Studio tasks",
-        "tasks with every answer and the labeling configuration, to go on in Label Studio",
+        "tasks with every answer and the labeling configuration, to continue in Label Studio",
         ending="label-studio.zip", write=jsonl.write_lists,
         takes=lambda kind: not kind.takes_number_columns, holds="files or texts",
     ),
     Format(
-        "doccano", "doccano texts", "texts with their labels, to go on in doccano",
+        "doccano", "doccano texts", "texts with their labels, to continue in doccano",
         ending="doccano.jsonl", content_type="application/x-ndjson", write=jsonl.write_jsonl, is_text=True,
         takes=lambda kind: kind.can_be_typed, holds="texts",
     ),

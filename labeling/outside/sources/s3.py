@@ -49,7 +49,7 @@ class S3(StoreRemote):
             secret=True,
         ),
         Option("token", "Session token", "Only for temporary credentials.", secret=True),
-        Option("region", "Region", "For example eu-central-1. If empty: the store's default.", secret=False),
+        Option("region", "Region", "For example eu-central-1. If empty, the store's default is used.", secret=False),
         Option(
             "endpoint", "Endpoint", "For stores other than Amazon S3, for example https://s3.example.org", secret=False
         ),

@@ -80,7 +80,7 @@ def remove_image(*, image: GuidelinesImage) -> None:
     project = Project.objects.locked(image.project_id)
     if in_use(project, image.name):
         raise GuidelinesError(
-            gettext("A version of the guidelines shows %(name)s: it stays with that version.") % {"name": image.name}
+            gettext("A version of the guidelines uses %(name)s, so it cannot be removed.") % {"name": image.name}
         )
     # No error if another request removes the image at the same time.
     media.remove_content(image.media)
@@ -127,7 +127,7 @@ def copy(*, project: Project, into: Project) -> None:
 def _checked(alt_text: str) -> str:
     text = re.sub(r"\s+", " ", alt_text).strip()
     if not text:
-        raise ValidationError({"alt_text": gettext("Say what the image shows, for people who cannot see it.")})
+        raise ValidationError({"alt_text": gettext("Describe the image for people who cannot see it.")})
     if len(text) > MOST_ALT_TEXT:
         raise ValidationError({"alt_text": gettext("Enter at most %(most)s characters.") % {"most": MOST_ALT_TEXT}})
     if first_invisible(text) is not None:

@@ -59,7 +59,7 @@ def ask(*, project: Project, choice: Mapping[str, Any], user: User | None) -> En
     if not project.features_generation:
         raise ChangeRefused(gettext("No item is encoded yet: choose the encoder itself."))
     if choice == own_choice(project):
-        raise ChangeRefused(gettext("The items are encoded with this %(choice)s already.") % {"choice": choice["name"]})
+        raise ChangeRefused(gettext("The items are already encoded with this %(choice)s.") % {"choice": choice["name"]})
     change = change_of(project)
     if change is None or change.choice != choice:
         with auditlog.part_of_one():

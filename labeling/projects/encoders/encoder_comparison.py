@@ -70,7 +70,7 @@ def refusal(project: Project) -> str:
     labels = project.items.trainable().order_by()[:FEWEST].count()
     if labels < FEWEST:
         return gettext(
-            "Measuring takes at least %(n)s labels, besides those of control items; there are %(labels)s."
+            "Measuring needs at least %(n)s labels of items that are not control items; there are %(labels)s."
         ) % {"n": FEWEST, "labels": labels}
     return ""
 

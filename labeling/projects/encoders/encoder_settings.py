@@ -24,22 +24,24 @@ BY_DEFAULT, BY_ITEMS = "default", "items"
 choice has none."""
 _BY_ITEMS = {
     "backbone": _(
-        "It was taken because most of the first images are in colour, or have 64 pixels or more on each side: "
-        "%(weights)s was trained on a million photos before."
+        "It was chosen because most of the first images are in colour, or have 64 pixels or more on each side: "
+        "%(weights)s was trained on a million photos."
     ),
     "pixels": _(
-        "It was taken because most of the first images are grey and have less than 64 pixels on a side: a small "
+        "It was chosen because most of the first images are grey and have less than 64 pixels on a side: a small "
         "network learns them from the labels alone."
     ),
-    "sentence-transformers": _("It was taken because most of the first texts are in English, which %(weights)s reads."),
+    "sentence-transformers": _(
+        "It was chosen because most of the first texts are in English, which %(weights)s reads."
+    ),
     "universal-sentence-encoder": _(
-        "It was taken because most of the first texts are in its languages, and no other model on this server reads "
-        "them better."
+        "It was chosen because most of the first texts are in its languages, and no other model on this server "
+        "reads them better."
     ),
     "tfidf-svd": _(
-        "It was taken because most of the first texts are in a language that no language model on this server reads, "
-        "so words are counted. A model of that language needs fewer labels: put its folder on the server and choose "
-        "sentence-transformers, or choose endpoint."
+        "It was chosen because most of the first texts are in a language that no language model on this server "
+        "reads, so words are counted. A model of that language needs fewer labels: put its folder on the server "
+        "and choose sentence-transformers, or choose endpoint."
     ),
 }
 """Why the first items took an encoder, by its name."""

@@ -78,7 +78,7 @@ def _problem(name: str, *, accounts: bool) -> str:
     longest = 150 if accounts else Invitation.MAX_NAME
     if len(name) > longest:
         text = gettext(
-            "“%(name)s” is longer than {longest} characters. Write a name or an address on a line of its own."
+            "“%(name)s” is longer than {longest} characters. Write each name or e-mail address on a line of its own."
         )
         return text.format(longest=longest)
     try:
@@ -88,11 +88,11 @@ def _problem(name: str, *, accounts: bool) -> str:
             address = _ADDRESS.search(name)
             validate_email(address[1] if address else name)
         elif first_invisible(name) is not None or not any(map(str.isalnum, name)):
-            return gettext("“%(name)s” is neither a name nor an address. Correct or remove it.")
+            return gettext("“%(name)s” is neither a username nor an e-mail address. Correct or remove it.")
     except ValidationError:
         if accounts:
             return gettext("“%(name)s” is not a valid username. Correct or remove it.")
-        return gettext("“%(name)s” is not a valid address. Correct or remove it.")
+        return gettext("“%(name)s” is not a valid e-mail address. Correct or remove it.")
     return ""
 
 

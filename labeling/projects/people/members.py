@@ -95,10 +95,10 @@ def transfer(*, project: Project, user: User, successor: User, role: str) -> Non
     """
     people = Membership.objects.filter(project=project, user__in=[user, successor])
     if user == successor or people.count() < 2:
-        raise ValidationError(gettext("Choose another member of the project, and be one yourself."))
+        raise ValidationError(gettext("Choose another member of the project. You must be a member, too."))
     if role not in roles_without(Ability.MEMBERS_CHANGE):
         raise ValidationError(
-            gettext("Choose your new role: %(people)s.") % {"people": either(roles_without(Ability.MEMBERS_CHANGE))}
+            gettext("Your new role must be %(people)s.") % {"people": either(roles_without(Ability.MEMBERS_CHANGE))}
         )
     with auditlog.part_of_one():
         set_role(project=project, user=successor, role=Role.MANAGER)

@@ -106,7 +106,7 @@ class AddressForm(forms.Form):
         password = self.cleaned_data["password"]
         # With `authenticate`, so that the limit on failed sign-ins also holds here.
         if authenticate(self.request, username=self.user.get_username(), password=password) != self.user:
-            raise ValidationError(gettext("This is not your password."))
+            raise ValidationError(gettext("This password is wrong."))
         return password
 
 

@@ -265,7 +265,7 @@ def setup(request: HttpRequest) -> HttpResponse:
             )
             return redirect("login")
         login(request, user, backend="django.contrib.auth.backends.ModelBackend")
-        sentence = gettext("Your account %(name)s is there. Now create your first project.")
+        sentence = gettext("Your account %(name)s is created. Now create your first project.")
         messages.success(request, sentence % {"name": user.username})
         response = redirect("project-new")
         devices.remember(request, response, user)

@@ -24,7 +24,8 @@ def reason(batch: Batch, task: Task) -> str:
     if hasattr(task, "audit_draw"):
         if task.audit_draw.is_decoy:
             return gettext(
-                "It keeps an audit unrecognised: annotators see its prediction, so its answer proves nothing."
+                "It keeps audit tasks from being recognized: annotators see its prediction, so its answer is not "
+                "part of the proof."
             )
         return gettext("An audit asks about it, to prove labels of the model.")
     if task.asked and task.shown.queued_at:

@@ -181,4 +181,4 @@ def lift_part(request: HttpRequest, membership: Membership, number: int, part_id
     batch = get_object_or_404(membership.project.batches, number=number)
     part = get_object_or_404(batch.parts.select_related("user"), pk=part_id)
     parts.unassign_part(batch=batch, part_id=part_id)
-    return gettext("The tasks of %(name)s are for everybody.") % {"name": isolated(part.name)}
+    return gettext("The tasks of %(name)s are open to everyone again.") % {"name": isolated(part.name)}

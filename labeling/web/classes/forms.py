@@ -72,7 +72,7 @@ class ClassForm(forms.Form):
         label=gettext_lazy("Key"),
         required=False,
         max_length=1,
-        help_text=gettext_lazy("The digit key that chooses it. Empty: no key."),
+        help_text=gettext_lazy("The digit key that chooses it. If empty, it has no key."),
     )
     colour = forms.CharField(
         label=gettext_lazy("Colour"),
@@ -82,7 +82,10 @@ class ClassForm(forms.Form):
         widget=forms.TextInput(attrs={"class": "figure", "spellcheck": "false", "autocomplete": "off"}),
     )
     place = forms.IntegerField(
-        label=gettext_lazy("Place"), required=False, min_value=1, help_text=gettext_lazy("Its place among the classes.")
+        label=gettext_lazy("Place"),
+        required=False,
+        min_value=1,
+        help_text=gettext_lazy("Its position in the list of classes."),
     )
     parent = ClassField(
         required=False,
@@ -129,7 +132,7 @@ class SplitForm(forms.Form):
         label=gettext_lazy("Split it into"),
         max_length=MOST_PARTS * (MAX_NAME + 2),
         widget=forms.Textarea(attrs={"rows": 4}),
-        help_text=gettext_lazy("The name of a class on each line. Those that are not there yet are added."),
+        help_text=gettext_lazy("One class per line. Classes that do not exist yet are added."),
         error_messages={"required": gettext_lazy("Name the classes to split it into, one on each line.")},
     )
 

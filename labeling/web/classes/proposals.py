@@ -52,7 +52,7 @@ def accept(request: HttpRequest, membership: Membership) -> str:
     project = membership.project
     form = ProposalForm(request.POST)
     if not form.is_valid():
-        raise ClassError(gettext("Give the class a name, of at most 200 characters."))
+        raise ClassError(gettext("Enter a name for the class, of at most 200 characters."))
     name, into = form.cleaned_data["name"], form.cleaned_data["into"]
     index = None
     if into:

@@ -34,7 +34,7 @@ class DatasetForm(ExportForm):
         required=False,
         max_length=100,
         label=gettext_lazy("Name"),
-        help_text=gettext_lazy("Left out: v and its number."),
+        help_text=gettext_lazy("If empty, the name is v and its number."),
     )
     note = forms.CharField(required=False, max_length=1000, label=gettext_lazy("Note"))
 
@@ -48,7 +48,7 @@ def datasets(request: HttpRequest, membership: Membership) -> HttpResponse:
     if request.method == "POST" and form.is_valid() and (made := _make(form, membership)):
         messages.success(
             request,
-            gettext("A worker writes %(name)s. It has the labels of this moment or a little later.")
+            gettext("A worker is writing %(name)s, with the labels as they are now or a moment later.")
             % {"name": made.name},
         )
         return redirect("project-datasets", project.slug)

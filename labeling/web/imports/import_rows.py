@@ -78,14 +78,16 @@ def label_notice(item_import: ItemImport) -> str:
         return ""
     labels, batch = {"labels": count(item_import.labeled, "label")}, item_import.batch
     if batch is None or batch.state == Batch.State.DONE:
-        return gettext("%(labels)s came in, and the model has trained on them.") % labels
+        return gettext("%(labels)s imported. The model has trained on them.") % labels
     if batch.state == Batch.State.TRAINING:
-        text = gettext("%(labels)s came in. The model trains on them now; the next batch is picked by what it learns.")
+        text = gettext(
+            "%(labels)s imported. The model is training on them, and picks the next batch by what it learns."
+        )
         return text % labels
     if batch.state == Batch.State.FAILED:
-        text = gettext("%(labels)s came in. Training on them has failed: see batch %(n)s.")
+        text = gettext("%(labels)s imported. Training on them failed: see batch %(n)s.")
         return text % {**labels, "n": batch.number}
-    return gettext("%(labels)s came in. The model trains on them once all items are encoded.") % labels
+    return gettext("%(labels)s imported. The model trains on them once all items are encoded.") % labels
 
 
 def next_step(project: Project) -> str:
@@ -120,7 +122,7 @@ def _step(item_import: ItemImport, job: Job | None) -> StepRow:
 
 def _advice(item_import: ItemImport) -> str:
     if item_import.state == ItemImport.State.FAILED:
-        retry = gettext("A retry continues after the last record. Nothing is imported twice.")
+        retry = gettext("Trying again continues after the last record. Nothing is imported twice.")
         if not item_import.accepted:
             return retry
         return f"{gettext('%(n)s items are in.') % {'n': number(item_import.accepted)}} {retry}"

@@ -49,7 +49,7 @@ class Select:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One of the first rows as annotators will see it. `problem` is the reason why it would be set aside."""
+    """One of the first rows as annotators will see it. `problem` is the reason why it would be rejected."""
 
     where: str
     label: str
@@ -100,7 +100,7 @@ def _posted(request: HttpRequest, membership: Membership, item_import: ItemImpor
             seen = parked.look(item_import, person=membership.user.pk)
             layout = replace(layout, unknown_labels=seen.layout.unknown_labels)
         if layout.labels_as != "ignore" and not layout.unknown_labels:
-            raise ValidationError(gettext("Choose what becomes of the labels that are no classes."))
+            raise ValidationError(gettext("Choose what to do with labels that are not classes."))
         if layout.adds_classes:
             access.require(membership, Ability.SETTINGS_CHANGE)
         known = set(project.classes.values_list("name", flat=True))
@@ -134,7 +134,7 @@ def answer(request: HttpRequest, received: ItemImport, added: Sequence[str] = ()
         if received.rejected:
             address = reverse("project-import-detail", args=[slug, received.pk])
             aside = count(received.rejected, "row")
-            link = format_html(gettext('{} set aside: <a href="{}">see the list</a>.'), aside, address)
+            link = format_html(gettext('{} rejected: <a href="{}">see the list</a>.'), aside, address)
             messages.warning(request, format_html("{} {} {}", brought, link, step))
         else:
             messages.success(request, format_html("{} {}", brought, step))
@@ -236,13 +236,13 @@ def _at_least(found: LabelCounts, sentence: str, **counted: str) -> str:
 def _exported(found: LabelCounts) -> list[str]:
     """Return what comes in of an export, in sentences."""
     parts = (
-        (found.answers, count(found.answers, "answer"), _("Trusted labels come in with their authors and times.")),
+        (found.answers, count(found.answers, "answer"), _("Trusted labels are imported with their authors and times.")),
         (
             found.certified,
             count(found.certified, "certified label"),
-            _("No person gave them: they come in as suggestions."),
+            _("No person gave these labels, so they are imported as suggestions."),
         ),
-        (found.copies, count(found.copies, "near-copy", "near-copies"), _("Near-copies come in without a label.")),
+        (found.copies, count(found.copies, "near-copy", "near-copies"), _("Near-copies are imported without a label.")),
     )
     has = gettext("This export has %(amount)s.") if found.whole else gettext("This export has at least %(amount)s.")
     return [f"{has % {'amount': amount}} {gettext(meaning)}" for n, amount, meaning in parts if n]

@@ -40,7 +40,7 @@ class ErasureForm(ReasonForm):
 
     note = forms.CharField(
         label=gettext_lazy("Reason"),
-        help_text=gettext_lazy("It stays in the audit log: write nothing there that is to be erased."),
+        help_text=gettext_lazy("It stays in the audit log, so do not write anything that is to be erased."),
         max_length=300,
         error_messages={"required": gettext_lazy("Give a reason, such as the number of a request.")},
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
@@ -152,8 +152,8 @@ def _stays(project: Project, ids: list[int]) -> list[str]:
         sentences.append(text % {"numbers": gettext(", ").join(map(words.number, certificates))})
     return [
         *sentences,
-        gettext("Earlier backups have them: delete these yourself, or erase the items again after a restore."),
-        gettext("Exports and predictions that somebody downloaded have them."),
+        gettext("Earlier backups contain them: delete these yourself, or erase the items again after a restore."),
+        gettext("Downloaded exports and predictions still contain them."),
         gettext("Copies of the project keep their copies of the items: erase them there, too."),
         gettext("Files at a source stay there, and a later check of the source can import them again."),
     ]

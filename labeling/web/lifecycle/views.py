@@ -189,7 +189,7 @@ def deleted(request: HttpRequest, user: User) -> HttpResponse:
 def _restore(request: HttpRequest, projects: list[Project]) -> HttpResponse:
     project = next((each for each in projects if each.slug == request.POST.get("slug")), None)
     if project is None:
-        raise Http404(gettext("You cannot restore a project with this slug."))
+        raise Http404(gettext("You cannot restore a project with this short name."))
     try:
         lifecycle.restore(project=project)
     except ValidationError as error:

@@ -32,15 +32,15 @@ class NamesForm(forms.Form):
         required=False,
         widget=forms.Textarea(attrs={"rows": 4, "autocomplete": "off", "spellcheck": "false"}),
         help_text=gettext_lazy(
-            "One a line, or with commas. Each gets a link. Without a name you get one link for one person."
+            "One name per line, or separated by commas. Each gets a link. If empty, you get one link for one person."
         ),
     )
     to_accounts = forms.BooleanField(
         label=gettext_lazy("These are usernames on this server"),
         required=False,
         help_text=gettext_lazy(
-            "Write them exactly, capitals included. The account of each name, if it exists, also finds the "
-            "invitation on its home page."
+            "Enter them exactly, including capitals. If an account with the name exists, the invitation also "
+            "appears on its home page."
         ),
     )
     role = forms.ChoiceField(label=gettext_lazy("Role"), choices=lambda: offered(list(Role)), initial=Role.ANNOTATOR)
@@ -66,7 +66,7 @@ class SharedForm(forms.Form):
         min_value=1,
         max_value=invitations.MOST_BY_LINK,
         widget=figure_input(is_whole=True),
-        help_text=gettext_lazy("When so many have joined, the link no longer works."),
+        help_text=gettext_lazy("The link stops working once this many people have joined."),
         error_messages=dict.fromkeys(
             ("required", "invalid", "min_value", "max_value"),
             format_lazy(
@@ -78,7 +78,7 @@ class SharedForm(forms.Form):
         label=gettext_lazy("Last day"),
         initial=lambda: (timezone.now() + invitations.LIFETIME).date(),
         widget=forms.DateInput(attrs={"type": "date", "class": "figure"}, format="%Y-%m-%d"),
-        help_text=gettext_lazy("Includes this day, in UTC."),
+        help_text=gettext_lazy("The last day on which the link works (UTC)."),
         error_messages=dict.fromkeys(("required", "invalid"), gettext_lazy("Enter a day, such as 2026-03-09.")),
     )
 

@@ -121,7 +121,7 @@ def pause_member(request: HttpRequest, membership: Membership, username: str) ->
         gold.let_go_on(member)
         text = gettext("%(username)s gets items again. Gold items are counted afresh from now on.")
     elif gold.pause(member, f"Paused by {membership.user.username}.", by=membership.user):
-        text = gettext("%(username)s gets no more items until a manager lets them go on.")
+        text = gettext("%(username)s gets no more items until a manager ends the pause.")
     else:
         return ""
     return text % {"username": username}

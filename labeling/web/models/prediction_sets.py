@@ -57,7 +57,7 @@ class PredictionsForm(FileForm):
 
     part = forms.BooleanField(
         required=False,
-        label=gettext_lazy("Take predictions for a part of the pool"),
+        label=gettext_lazy("Accept predictions for a part of the pool"),
         help_text=gettext_lazy(
             "Without this, a file that leaves items out is refused. With it, the newest items may be left out: no "
             "batch takes them until newer predictions come, or all others are labeled."
@@ -74,7 +74,7 @@ def prediction_sets(request: HttpRequest, membership: Membership) -> HttpRespons
         strict, project = not form.cleaned_data["part"], membership.project
         with ErrorsInForm(form, ValidationError, handing.PredictionsRefused, field="file"):
             handing.receive(project=project, user=membership.user, strict=strict, **form.upload)
-            text = gettext("A worker reads the predictions now. Load this page again to see the result.")
+            text = gettext("A worker is reading the predictions. Reload this page to see the result.")
             messages.success(request, text)
             return redirect("project-prediction-sets", project.slug)
     return _page(request, membership, form=form)
@@ -124,7 +124,7 @@ def server(request: HttpRequest, membership: Membership) -> HttpResponse | str:
 def ask(request: HttpRequest, membership: Membership) -> str:
     """Have a worker ask the server for predictions of all items."""
     handing.ask(project=membership.project, user=membership.user)
-    return gettext("A worker asks the server now. Load this page again to see the result.")
+    return gettext("A worker is asking the server for predictions. Reload this page to see the result.")
 
 
 @action(Ability.MODELS_CHANGE, "project-prediction-sets")

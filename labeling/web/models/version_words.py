@@ -195,7 +195,7 @@ def passed_over(batch: Batch) -> str:
     if picked_by is None or newest is None or picked_by.number == newest:
         return ""
     if batch.choice is not None:
-        return gettext("Version %(number)s picked it, for %(username)s had chosen that version.") % {
+        return gettext("Version %(number)s picked it, because %(username)s had chosen that version.") % {
             "number": picked_by.number,
             "username": batch.choice.user.username,
         }

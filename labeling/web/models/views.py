@@ -116,7 +116,7 @@ def track(request: HttpRequest, membership: Membership, number: int) -> str:
     """Register this version in MLflow."""
     version = get_object_or_404(membership.project.versions.select_related("project"), number=number)
     tracking.ask(version=version, user=membership.user)
-    return gettext("A worker registers version %(number)s in MLflow.") % {"number": number}
+    return gettext("A worker is registering version %(number)s in MLflow.") % {"number": number}
 
 
 def _back(request: HttpRequest, membership: Membership) -> HttpResponse:

@@ -22,11 +22,11 @@ from labeling.web.shared.words import TOO_FEW, count, figure, interval, localize
 # The most rows of a list, and the most classes or people in a matrix.
 ROWS, SIDE = 50, 12
 MEANINGS = [
-    (_("Agreement"), "percent", _("of two answers to an item that are the same")),
+    (_("Agreement"), "percent", _("how often two answers to an item are the same")),
     (_("Cohen’s κ"), "cohen", _("beyond chance, the mean of all pairs of people")),
     (_("Fleiss’ κ"), "fleiss", _("beyond chance, of all people together")),
     (_("Krippendorff’s α"), "alpha", _("beyond chance, with any number of answers an item")),
-    (_("Krippendorff’s α, ordinal"), "ordinal", _("likewise, where a near miss weighs less than a far one")),
+    (_("Krippendorff’s α, ordinal"), "ordinal", _("the same, but near misses count less than far ones")),
 ]
 
 

@@ -66,7 +66,7 @@ def _advice(payoff: Payoff, asks: Question) -> str:
     worth = _share(WORTH)
     match payoff.advice:
         case Advice.GO_ON:
-            return gettext("Go on: the next batch probably brings %(worth)s or more.") % {"worth": worth}
+            return gettext("Continue: the next batch probably brings %(worth)s or more.") % {"worth": worth}
         case Advice.STOP:
             return gettext("Consider stopping: the next batch brings less than %(worth)s, almost certainly.") % {
                 "worth": worth
@@ -84,7 +84,7 @@ def _advice(payoff: Payoff, asks: Question) -> str:
         case Advice.DONE:
             return gettext("No item is left to label.")
     if payoff.missing == NoFigure.QUESTION:
-        return gettext("Nothing is suggested where %(why)s.") % {"why": gettext(asks.best_is_no_answer)}
+        return gettext("No suggestion is made where %(why)s.") % {"why": gettext(asks.best_is_no_answer)}
     if payoff.more_control:
         return gettext("Too early for a suggestion: it needs %(more_control_answers)s.") % {
             "more_control_answers": count(payoff.more_control, "more control answer")

@@ -64,7 +64,7 @@ LOOP_ACTIONS: dict[str, list[dict[str, Any]]] = {
         {
             "loop": Project.Loop.STOPPED,
             "title": gettext_lazy("Stop"),
-            "meaning": gettext_lazy("Labeling goes on to the end of the current batch. No batch follows."),
+            "meaning": gettext_lazy("Labeling continues until the current batch ends. No batch follows."),
         },
     ],
     Project.Loop.STOPPED: [

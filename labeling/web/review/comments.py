@@ -23,7 +23,7 @@ def comment_item(request: HttpRequest, membership: Membership, item_id: int) -> 
         comments.write_reviewers_comment(
             item=item, user=membership.user, text=request.POST.get("text", ""), to=request.POST.get("to", "")
         )
-        messages.success(request, gettext("Your comment is there."))
+        messages.success(request, gettext("Your comment is saved."))
     if request.POST.get("back") == "review":
         response = redirect("project-review", project.slug)
         response["Location"] += f"?item={item.pk}"

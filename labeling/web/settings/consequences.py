@@ -83,7 +83,7 @@ NAMES = {
     "done": _("Done in"),
     "certainty": _("Accuracy known to"),
     "ready": _("Kept ready for a person"),
-    "hold": _("Longest time with one item"),
+    "hold": _("Maximum time per item"),
     "deadline": _("Deadline"),
     "privacy": _("Privacy"),
     **forecast.NAMES,
@@ -155,9 +155,9 @@ def _asked(standing: Standing, settings: ProjectSettings) -> Outlook:
 
 def _wrong(standing: Standing, asked: Outlook) -> tuple[str, str]:
     if standing.accuracies:
-        known = gettext("by how people agree, without the model's word")
+        known = gettext("estimated from how people agree, not from predictions")
     else:
-        known = gettext("if people are right %(share)s of the time, without the model's word")
+        known = gettext("assuming that people are right %(share)s of the time, without predictions")
         known %= {"share": percent(ACCURACY)}
     if asked.undecided:
         known += gettext("; %(share)s undecided") % {"share": percent(asked.undecided)}
@@ -169,9 +169,9 @@ def _copies(batch: NextBatch, settings: ProjectSettings) -> tuple[str, str]:
         return gettext("no items beside"), ""
     checks = round(settings.copy_checks * batch.size)
     if checks:
-        detail = gettext("items with the label of another; %(tasks)s of the next batch to check them")
+        detail = gettext("items labeled as near-copies; %(tasks)s of the next batch check them")
     else:
-        detail = gettext("items with the label of another; none is checked, so none counts")
+        detail = gettext("items labeled as near-copies; none is checked, so none counts")
     most = gettext("up to %(n)s") % {"n": number(settings.near_copies * batch.picked)}
     return most, detail % {"tasks": count(checks, "task")}
 
@@ -297,7 +297,7 @@ def _warnings(standing: Standing, settings: ProjectSettings) -> Iterator[tuple[s
     """Yield each warning, with the key of the consequence that it is about."""
     pace, pool = standing.pace, standing.pool
     if not pool.unlabeled:
-        yield ANY, gettext("No item is left to label. The settings hold for items that come later.")
+        yield ANY, gettext("No item is left to label. The settings apply to items that are imported later.")
         return
     batch = next_batch(standing, settings)
     if settings.overlap > pace.annotators:

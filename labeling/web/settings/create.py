@@ -52,7 +52,7 @@ class NewProjectForm(forms.Form):
     name = forms.CharField(
         label=gettext_lazy("Name"),
         max_length=200,
-        error_messages={"required": gettext_lazy("Give the project a name.")},
+        error_messages={"required": gettext_lazy("Enter a name for the project.")},
     )
     slug = forms.CharField(
         label=gettext_lazy("Short name"),
@@ -133,10 +133,12 @@ class NewProjectForm(forms.Form):
         """Return the typed slug, or one made from the name; with a random ending, except for operators."""
         slug = str(self.cleaned_data["slug"]) or slugify(self.cleaned_data.get("name", ""))[:60].strip("-")
         if not slug and self.cleaned_data.get("name"):
-            raise ValidationError(gettext("The name has no Latin letters to make an address of: enter one."))
+            raise ValidationError(
+                gettext("The name has no Latin letters to make a short name from: enter a short name.")
+            )
         slug = slug_for(self.user, slug) if slug else ""
         if Project.objects.filter(slug=slug).exists():
-            raise ValidationError(gettext("“%(slug)s” is taken. Choose another address.") % {"slug": slug})
+            raise ValidationError(gettext("“%(slug)s” is taken. Choose another short name.") % {"slug": slug})
         return slug
 
     def clean_classes_file(self) -> str:
@@ -195,7 +197,7 @@ def new_project(request: HttpRequest, user: User) -> HttpResponse:
     form = NewProjectForm(user, request.POST, request.FILES)
     if form.is_valid() and (received := _create(form, user, proposal)):
         project = received.project if isinstance(received, ItemImport) else received
-        text = gettext("%(name)s is there, at the address %(slug)s, and you are its manager.")
+        text = gettext("%(name)s is created, with the short name %(slug)s. You are its manager.")
         text %= {"name": isolated(project.name), "slug": project.slug}
         if isinstance(received, ItemImport):
             messages.success(request, text)

@@ -192,7 +192,7 @@ def _sample(comparison: EncoderComparison, results: list[Measured]) -> str:
     tested = next((each.tested for each in results if each.tested), 0)
     if not tested:
         return ""
-    models = gettext("Each label was predicted by a model that had not learned it, of %(labels)s in all.")
+    models = gettext("Each of %(labels)s was predicted by a model trained without it.")
     models %= {"labels": count(comparison.labels, "label")}
     if comparison.drawn:
         sample = gettext("Accuracy was measured on %(items)s drawn at random, so it holds for the whole pool.")

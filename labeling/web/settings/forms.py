@@ -37,7 +37,7 @@ class SettingsForm(forms.ModelForm):
         fields = (*OF_USUAL, *ON_PAGE)
         labels = {name: setting.label for name, setting in ON_PAGE.items()}
         help_texts = {
-            "prompt": _("What annotators read above each item. Empty: a default that fits the question."),
+            "prompt": _("What annotators read above each item. If empty, a default that fits the question."),
             **{name: setting.help for name, setting in ON_PAGE.items()},
         }
         widgets = {
@@ -57,7 +57,7 @@ class SettingsForm(forms.ModelForm):
             if isinstance(field, forms.ChoiceField):
                 field.choices = translated_choices(cast("Any", field.choices))
             if name == "name":
-                field.error_messages["required"] = gettext("Give the project a name.")
+                field.error_messages["required"] = gettext("Enter a name for the project.")
         # The form shows 5 for 5.0.
         for name, value in self.initial.items():
             if isinstance(value, float) and value.is_integer():

@@ -105,7 +105,7 @@ class ImageForm(FileForm):
         label=gettext_lazy("What it shows"),
         max_length=guidelines_images.MOST_ALT_TEXT,
         help_text=gettext_lazy("Read out to people who cannot see it: “A stop sign, half hidden by a tree”."),
-        error_messages={"required": gettext_lazy("Say what the image shows, for people who cannot see it.")},
+        error_messages={"required": gettext_lazy("Describe the image for people who cannot see it.")},
     )
 
     def clean_file(self) -> Any:

@@ -70,7 +70,7 @@ class Schedules(forms.Form):
         choices=lambda: translated_choices(Source.Every.choices),
         initial=Source.Every.DAY,
         help_text=gettext_lazy(
-            "A quick check lists what follows the last file: it costs little, however many files there are."
+            "A quick check lists only files that sort after the last one, so it costs little even with many files."
         ),
     )
     full_schedule = forms.ChoiceField(
@@ -90,7 +90,7 @@ class SourceForm(OptionsForm, Schedules):
     name = forms.CharField(
         label=gettext_lazy("Name"),
         max_length=100,
-        help_text=gettext_lazy("For the people of this project."),
+        help_text=gettext_lazy("Shown to the members of this project."),
         widget=forms.TextInput(attrs=PLAIN),
     )
     address = forms.CharField(label=gettext_lazy("URL"), max_length=MAX_ADDRESS, widget=forms.TextInput(attrs=PLAIN))
@@ -103,15 +103,16 @@ class SourceForm(OptionsForm, Schedules):
         label=gettext_lazy("The files stay there"),
         required=False,
         help_text=gettext_lazy(
-            "Also files that rows name. They are not copied: the server reads each when it is "
-            "needed, and passes it on to people. An item whose file changes or vanishes there can no "
-            "longer be shown."
+            "This includes files that rows name. They are not copied: the server fetches each file when it is "
+            "needed. An item whose file changes or disappears there can no longer be shown."
         ),
     )
     folders = forms.ChoiceField(
         label=gettext_lazy("The names of its folders are"),
         choices=list(FOLDERS.items()),
-        help_text=gettext_lazy("Of files that are an item each. A folder that no class is named after says nothing."),
+        help_text=gettext_lazy(
+            "For files that are an item each. Folders that are not named after a class are ignored."
+        ),
     )
 
     def __init__(self, place: type[Remote], kind: Kind, *args: Any, **more: Any) -> None:

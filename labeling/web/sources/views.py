@@ -132,7 +132,7 @@ def credentials(request: HttpRequest, membership: Membership, source_id: int) ->
         except (BadAddress, ValidationError) as error:
             _tell(form, error)
         else:
-            messages.success(request, gettext("The credentials are replaced. Imports that failed go on."))
+            messages.success(request, gettext("The credentials are replaced. Failed imports continue."))
             return _back(found)
     return _page(request, membership, found, credentials=form)
 

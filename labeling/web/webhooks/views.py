@@ -122,7 +122,7 @@ def new_secret(request: HttpRequest, membership: Membership, webhook_id: int) ->
 def send_test(request: HttpRequest, membership: Membership, webhook_id: int) -> str:
     """Send a test event."""
     changing.send_test(webhook=_found(membership, webhook_id))
-    return gettext("A worker sends the test event now. Load this page again to see the result.")
+    return gettext("A worker is sending the test event. Reload this page to see the result.")
 
 
 @action(Ability.WEBHOOKS_CHANGE, "project-webhook", "webhook_id")
@@ -145,4 +145,4 @@ def send_again(request: HttpRequest, membership: Membership, webhook_id: int, de
     """Send a message once more."""
     delivery = get_object_or_404(_found(membership, webhook_id).deliveries, pk=delivery_id)
     changing.send_again(delivery=delivery)
-    return gettext("A worker sends the message now. Load this page again to see the result.")
+    return gettext("A worker is sending the message. Reload this page to see the result.")

@@ -189,7 +189,7 @@ export class Grids {
       if (this.on) localStorage.setItem(this.#mode, "1");
       else localStorage.removeItem(this.#mode);
     } catch {
-      this.#view.tell(gettext("This browser keeps no settings."));
+      this.#view.tell(gettext("This browser does not save settings."));
       return;
     }
     this.#alone.clear();

@@ -94,7 +94,7 @@ const STILL = {
   }),
   paused: () => ({
     title: gettext("Paused by a manager"),
-    text: gettext("Items are not given out for now. This page continues by itself when labeling does."),
+    text: gettext("Labeling is paused. This page continues by itself when it resumes."),
   }),
   kept_for_others: () => ({
     title: gettext("Nothing for you at the moment"),

@@ -169,7 +169,7 @@ function folders(items, classes, noun) {
   const classNames = [...inner].filter(isClass).sort();
   const some = classNames.slice(0, NAMED).join(", ") + (classNames.length > NAMED ? ", …" : "");
   const values = { items: count(answered, noun), names: some };
-  return { labeled: answered, line: gettext("{items} in a folder that bears the name of a class ({names}).", values) };
+  return { labeled: answered, line: gettext("{items} in folders named after a class ({names}).", values) };
 }
 
 /** The one folder that holds all files, or "". */

@@ -269,7 +269,7 @@ function pathLine(path) {
 }
 
 function sentence(found, all, query) {
-  if (query && !found) return gettext("No class is called that. Esc clears the search.");
+  if (query && !found) return gettext("No class matches. Esc clears the search.");
   const n = query ? found : all;
   if (found <= SHOWN) return ngettext("{n} class", "{n} classes", n);
   return ngettext("{n} class, the first {shown} shown", "{n} classes, the first {shown} shown", n, { shown: SHOWN });
