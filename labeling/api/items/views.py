@@ -136,7 +136,7 @@ class ItemChanges(ProjectView):
         """Exclude, include, delete, restore or erase items, queue them for the next batch, or correct their labels.
 
         Deleted items can be restored for 30 days. `erase` needs `items` and a `reason`: a worker erases them for good
-        in the next minutes, also from all dataset versions, and nobody can restore them. A repeated request has no
+        in the next minutes, also from all dataset versions, and they cannot be restored. A repeated request has no
         further effect. Items that the change does not fit stay as they are.
         """
         body = self.body
