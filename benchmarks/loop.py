@@ -7,7 +7,7 @@
 Vectors of 64 numbers in ten classes are imported, encoded, and picked from at random; the batch is answered by plain
 SQL, a version is trained on it, and the next batch is picked by that; all labels are exported. The product's own steps
 run in this process, one after the other. Beside it another process labels in a small project of the same database: the
-longest claim or answer during each step is how long anybody else was made to wait.
+longest claim or answer during each step is how long other people had to wait.
 """
 
 import argparse

@@ -148,7 +148,7 @@ def _or_infinite(value: float | None) -> float:
 
 
 def _true_curve(data: Data, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return sizes, and the mean accuracy of models that learned from so many random labels, made non-decreasing."""
+    """Return numbers of random labels, and the mean accuracy of models trained on them, made non-decreasing."""
     n = len(data.labels)
     sizes = np.unique(np.geomspace(30, n, 12).astype(np.int64))
     shares = []

@@ -1,4 +1,4 @@
-"""How many labels the queue takes in a second, and how long whoever labels waits for it.
+"""How many labels the queue takes in a second, and how long annotators wait for it.
 
     python -m benchmarks.queue                                  # SQLite
     scripts/with-postgres.sh python -m benchmarks.queue         # PostgreSQL

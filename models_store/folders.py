@@ -58,7 +58,7 @@ class Folder(ABC):
         """Remove the folder with its files, if it exists. Raises `FolderError`."""
 
     def add(self, name: str, content: bytes) -> None:
-        """Add a file, or replace one, whole or not at all. Raises `FolderError`."""
+        """Add or replace a file atomically. Raises `FolderError`."""
         if not PLAIN_NAME.fullmatch(name):
             raise FolderError(f"{self}: {name[:100]!r} is no name for a file in it")
         self._add(name, content)

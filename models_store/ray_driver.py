@@ -76,7 +76,7 @@ class Driver:
         return [self._store(each) for each in (returned if pieces else [returned])]
 
     def result(self, call: Kept, seconds: float = LOOK_SECONDS) -> Outcome | BaseException | None:
-        """Return the outcome of a call, or its exception; None if it still runs after so many seconds."""
+        """Return the outcome of a call, or its exception; None if it still runs after `seconds`."""
         errors = self._ray.exceptions
         try:
             outcome: Outcome = self._ray.get(self._kept[call], timeout=seconds)

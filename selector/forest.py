@@ -266,7 +266,7 @@ def _subtract_mean(points: _Points, rows: NDArray[np.int32], mean: _Points) -> _
 
 @compiled
 def insert_neighbour(ids: NDArray[np.int32], gaps: _Points, other: int, gap: np.float32) -> bool:
-    """Put a neighbour at its place in a list (k,) whose last it is nearer than; False if it stands there already."""
+    """Insert a neighbour that is nearer than the last of a sorted list (k,); False if the list has it already."""
     for known in ids:
         if known == other:
             return False

@@ -212,7 +212,7 @@ def right_guesses(scores: NDArray[np.float64], members: NDArray[np.bool_], guess
 
 
 def p_value(canaries: int, guesses: int, right: int, epsilon: float, delta: float) -> float:
-    """Return the largest probability of at least so many right guesses under (ε, δ): corollary 5.4 of the paper.
+    """Return the largest probability of at least `right` right guesses under (ε, δ): corollary 5.4 of the paper.
 
     Parameters
     ----------

@@ -159,7 +159,7 @@ class ProjectFinish(ProjectView):
 
     @answers(FinishSerializer, needs=Ability.BATCHES_CHANGE, takes=GoalBody)
     def post(self) -> dict[str, Any]:
-        """Start the goal, or go on with a stopped one. Audits that were planned for another goal end."""
+        """Start the goal, or resume a stopped one. Audits that were planned for another goal end."""
         goals.start(self.project, self.user, replace(Goal(), **self.body))
         return self.shown()
 
@@ -171,7 +171,7 @@ class ProjectFinish(ProjectView):
 
 
 class CertificateSerializer(serializers.ModelSerializer[Certificate]):
-    """The proof that at most `most_wrong` of `labels` labels of a model are wrong, and whether it stands."""
+    """The proof that at most `most_wrong` of `labels` labels of a model are wrong, and whether it is valid."""
 
     attempt = fields.Integer("Of the audit.", source="audit.attempt")
     version = fields.Integer("The model version that gave them.", source="audit.version.number")

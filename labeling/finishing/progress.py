@@ -106,8 +106,8 @@ def _answers_left(project: Project, goal: Finish | None, left: int) -> float:
 
 
 def need_one_more(project: Project) -> int:
-    """Return the number of items that only a further person can settle: everybody who may be asked now has answered
-    them, and these answers give no label, do not settle a draw of an audit, or are fewer than the batch asks for.
+    """Return the number of items that only a further person can settle: all people who may be asked have answered them,
+    and these answers give no label, do not settle a draw of an audit, or are fewer than the batch asks for.
 
     Takes one query, over the few items that are undecided or asked again, and over the tasks of open batches that ask
     for more answers than there are people.

@@ -94,7 +94,7 @@ def unattended(project: Project, now: datetime.datetime) -> Unattended | None:
 
     It is a running step without heartbeats, or a step that has been due for `UNATTENDED_AFTER` while no step runs. If a
     worker gives signs of life, it takes over the former soon, and the latter counts from `NOT_BEGUN_AFTER` on, without
-    steps that nobody waits for.
+    steps that no one waits for.
     """
     jobs = list(Job.objects.unfinished().order_by("-urgent", "run_after", "pk"))
     own = [job for job in jobs if job.project_id == project.pk]

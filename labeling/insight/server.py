@@ -104,7 +104,7 @@ def _stored(project: Project) -> int:
 
 
 def failed_steps() -> list[Job]:
-    """Return the newest steps that failed and that nobody has repeated, in all projects."""
+    """Return the newest failed steps that were not tried again, in all projects."""
     failed = Job.objects.filter(state=Job.State.FAILED, project__deleted_at=None)
     return list(failed.select_related("project", "batch").order_by("-finished_at", "-pk")[:LISTED])
 

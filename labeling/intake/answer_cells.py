@@ -11,7 +11,7 @@ from labeling.questions.verify import YES_OR_NO
 
 
 class Verdict(NamedTuple):
-    """What a person said of one proposed class: whether it applies; None if nobody has said so. To a question that
+    """What a person said of one proposed class: whether it applies; None if no one has said. To a question that
     proposes no class, one that does not apply is no answer.
     """
 

@@ -57,7 +57,7 @@ def keep(*, user: User, name: str, **upload: Any) -> StartFile:
 
 
 def kept(user: User, token: str) -> StartFile | None:
-    """Return the file that the token names; None if it is gone or somebody else's."""
+    """Return the file that the token names; None if it no longer exists or belongs to another user."""
     try:
         file_name, name, person = signing.loads(token, salt=SALT, max_age=uploads.ORPHAN_SECONDS)
     except signing.BadSignature:

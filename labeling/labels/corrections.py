@@ -30,7 +30,7 @@ def correct(*, item: Item, user: User, value: Stored, note: str = "") -> Correct
 
     A `value` equal to the label confirms it. An earlier correction is withdrawn and kept; the same correction by the
     same user changes nothing. Raises `CorrectionError` if no batch has taken the item and it has no certified label, or
-    if its task lacks answers and no correction stands.
+    if its task lacks answers and it has no correction.
     """
     task = _lock_settled_task(item)
     standing = Correction.objects.standing().filter(item=item).first()
@@ -85,7 +85,7 @@ def withdraw(*, item: Item, user: User) -> None:
 def _lock_settled_task(item: Item) -> Task:
     """Return the item's task, locked against answers and undos until the transaction ends.
 
-    Raises `CorrectionError` if no batch has taken the item, or its task lacks answers and no correction stands.
+    Raises `CorrectionError` if no batch has taken the item, or its task lacks answers and it has no correction.
     """
     tasks = Task.objects.of_items([item.pk]).deciding().select_related("batch__project")
     task = tasks.select_for_update(no_key=True, of=("self",)).first() or certified.task_to_correct(item)

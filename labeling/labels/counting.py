@@ -76,7 +76,7 @@ def start_of(at: datetime.datetime) -> datetime.datetime:
 
 
 def start_of_day(at: datetime.datetime) -> datetime.datetime:
-    """Return the midnight before this moment, in UTC: days begin there for everybody."""
+    """Return the midnight before this moment, in UTC: days begin there for all people."""
     return at.astimezone(datetime.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
@@ -159,7 +159,7 @@ def certified_labels(project: Project) -> int:
 
 
 def _if_any(project: Project, counts: Any) -> Case:
-    """Return these counts, or 0 if no certificate stands: then no database reads the rows that they count.
+    """Return these counts, or 0 if no certificate is valid: then no database reads the rows that they count.
 
     As a condition within the counts, SQLite would test it for each labeled item of the project.
     """

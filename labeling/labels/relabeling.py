@@ -91,7 +91,7 @@ def _settle_corrections(project: Project, items: ItemQuerySet) -> list[int]:
 
 
 def restore_corrections(split: ClassChange) -> None:
-    """Make the corrections that this split withdrew stand again, after its undo, unless a newer correction stands."""
+    """Restore the corrections that this split withdrew, after its undo, unless the item has a newer correction."""
     ended = Correction.objects.filter(item__project=split.project, withdrawn_at=split.created_at)
     standing = Correction.objects.standing().values("item")
     ended.exclude(item__in=standing).update(withdrawn_at=None, withdrawn_by=None)

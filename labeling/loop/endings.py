@@ -47,8 +47,8 @@ def fail(job: Job, reason: str) -> str:
 
 
 def put_off(job: Job, reason: str, *, seconds: float = 0.0, moved_on: bool = False) -> str:
-    """Let the job wait, longer after each attempt, and at least so many seconds. It is for causes that pass by
-    themselves, so there is no last attempt. `moved_on`: this attempt did a part of the work, so it counts as the first.
+    """Let the job wait, longer after each attempt and at least `seconds`. Use it for transient causes: there is no last
+    attempt. `moved_on`: this attempt did a part of the work, so it counts as the first.
     """
     doublings = 1 if moved_on else min(job.attempts, MOST_DOUBLINGS)
     _wait(job, reason, attempts=doublings, seconds=max(2.0**doublings, min(seconds, MOST_SECONDS)))

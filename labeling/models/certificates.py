@@ -198,11 +198,11 @@ class Certificate(FileOwner):
 
 class CertifiedLabelQuerySet(models.QuerySet["CertifiedLabel"]):
     def standing(self) -> CertifiedLabelQuerySet:
-        """Return the labels of certificates that stand, of items that have no label by people and are kept."""
+        """Return the labels of valid certificates, of items that have no label by people and are kept."""
         return self.certifying().filter(item__label__isnull=True, item__excluded_at__isnull=True)
 
     def certifying(self) -> CertifiedLabelQuerySet:
-        """Return the labels of certificates that stand."""
+        """Return the labels of valid certificates."""
         return self.filter(certificate__in=Certificate.objects.standing().order_by())
 
 

@@ -23,7 +23,7 @@ class SourceQuerySet(models.QuerySet["Source"]):
 
 
 class Source(models.Model):
-    """A place outside, how its files become items, when it is looked at, and how far the looks have come."""
+    """A place outside, how its files become items, when it is checked, and the progress of the checks."""
 
     class Content(models.TextChoices):
         FILE = "file", "one file with a row for each item"

@@ -1,7 +1,7 @@
 """Documents that are written once: canonical JSON, with the SHA-256 of its bytes.
 
 Certificates and the manifests of dataset versions and model versions are such documents. They list the SHA-256 of
-further files. Whoever knows a digest can verify its document without this server.
+further files. A document can be verified by its digest without this server.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""Erase items: remove deleted items for good after 30 days, or at once if somebody asked for that.
+"""Erase items: remove deleted items for good after 30 days, or at once on request.
 
 What happens to each thing is declared once, where the thing is:
 

@@ -117,7 +117,7 @@ def _clear_circular_keys(project: Project) -> None:
 def tables() -> dict[type[models.Model], str]:
     """Return every table with rows of projects, with the lookup from its rows to the project, in the order of removal.
 
-    A table stands before the tables that it refers to. Raises `CycleError` if `CIRCLES` lacks a key.
+    A table comes before the tables that it refers to. Raises `CycleError` if `CIRCLES` lacks a key.
     """
     order: TopologicalSorter[type[models.Model]] = TopologicalSorter()
     for model in apps.get_app_config("labeling").get_models(include_auto_created=True):

@@ -99,7 +99,7 @@ def use_gate(*, project: Project, user: User) -> None:
 
 
 def _choose(project: Project, version: ModelVersion | None, user: User) -> None:
-    """Store the choice of a version, None for the gate's, unless it stands already."""
+    """Store the chosen version, None for the automatic choice, unless it is chosen already."""
     # The lock serialises the choices of two managers.
     Project.objects.locked(project.pk)
     standing = choices(project).first()

@@ -1,6 +1,6 @@
 """Gold tasks: tasks with a known answer that annotators answer like any other task.
 
-An annotator with too many wrong answers is paused until a manager lets the annotator go on. The worker checks this
+An annotator with too many wrong answers is paused until a manager ends the pause. The worker checks this
 every few seconds (`Watch`), not the request that stores an answer: a slower reply would identify gold tasks.
 """
 
@@ -43,8 +43,8 @@ class GoldAnswer:
 def answers_of(project: Project, *, user: User | None = None) -> list[GoldAnswer]:
     """Return the answers that annotators are judged by, by time; of one `user`, or of all.
 
-    They are each annotator's first answer to a gold item, without a prediction on the screen, since a manager last let
-    the annotator go on. Two queries.
+    They are each annotator's first answer to a gold item, without a prediction on the screen, since a manager last
+    ended a pause of the annotator. Two queries.
     """
     answers = Annotation.objects.by_people().filter(
         task__batch__project=project, task__is_gold=True, task__prompted=False, task__repeats__gold__isnull=False

@@ -1,5 +1,5 @@
-"""Ask one more person about tasks that have all their answers and whose label is still in doubt; and close tasks whose
-further answer nobody can give, so that they do not hold up their batch.
+"""Ask one more person about tasks that have all their answers and whose label is still in doubt; and close tasks for
+whose further answer no person is left, so that they do not hold up their batch.
 
 `labels.resolving.posterior` decides. This module reads the votes for it and counts the further answer on the task. It
 applies only to batches with `overlap_max`. What annotators may learn:

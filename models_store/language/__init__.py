@@ -1,4 +1,4 @@
-"""A small masked language model, pre-trained on texts that nobody may learn from its weights.
+"""A small masked language model, pre-trained on texts that its weights must not reveal.
 
 config.py       shape of the network, settings of the training, and their checks; does not import torch
 wordpieces.py   texts -> word pieces of a public vocabulary

@@ -123,8 +123,8 @@ def _check_delta(delta: float) -> None:
 
 
 def best_guess(epsilon: float, delta: float) -> float:
-    """Return the largest chance with which anybody guesses rightly whether a record was among the others, if a fair
-    coin decided it: Humphries et al. 2023 (2010.12112). 1/2 at ε = δ = 0.
+    """Return the largest probability of guessing rightly whether a record was among the others, if a fair coin decided:
+    Humphries et al. 2023 (2010.12112). 1/2 at ε = δ = 0.
     """
     told = math.exp(-epsilon)
     return min(1.0, (1 + delta * told) / (1 + told))

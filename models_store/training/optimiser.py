@@ -24,7 +24,7 @@ def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, 
 
 
 def average_over(steps: int) -> Callable[[Any, Any, Any], None]:
-    """Return an exponential average over about so many steps; over fewer at first, so that the initial weights fade."""
+    """Return an exponential average over about `steps` steps; over fewer at first, so that the initial weights fade."""
 
     @torch.no_grad()
     def update(averages: list[Tensor], weights: list[Tensor], averaged: Tensor | int) -> None:

@@ -221,7 +221,7 @@ class Run:
         return loss / len(self.validation), errors / len(self.validation)
 
     def keep_in(self, path: Path, seconds: float) -> None:
-        """Save to the file every so many seconds; continue from it if it is a checkpoint of this training."""
+        """Save to the file every `seconds`; continue from it if it is a checkpoint of this training."""
         labels = self.training_set
         recipe = (labels.question, labels.input_shape, self.config, self.seed, torch.__version__, self.device.type)
         weights = self.network.state_dict()

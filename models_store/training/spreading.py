@@ -93,8 +93,8 @@ def log_shares(scores: np.ndarray) -> np.ndarray:
 
 
 def directions(features: np.ndarray) -> torch.Tensor:
-    """Return the standardised features, (n, d) float32, centred. More items and columns than DIRECTIONS are projected
-    to so many principal directions.
+    """Return the standardised features, (n, d) float32, centred. If both items and columns exceed DIRECTIONS, they are
+    projected to that many principal directions.
 
     Draws on torch's global generator if there are more. Errors as for `standardisation`.
     """

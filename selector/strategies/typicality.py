@@ -60,7 +60,7 @@ def most_typical(
     rng: np.random.Generator,
     progress: Callable[[float], None] | None = None,
 ) -> NDArray[np.int64]:
-    """Return the picks, in order, from rows (n, d) in clusters (n,) that have so many labels each: labels (c,)."""
+    """Return the picks, in order, from rows (n, d) in clusters (n,); `labels` (c,) counts each cluster's labels."""
     order = np.argsort(clusters, kind="stable")
     sizes = np.bincount(clusters, minlength=len(labels))
     starts = np.cumsum(sizes) - sizes

@@ -155,7 +155,7 @@ class SourceDetail(_Sources):
 
     @answers(SourceSerializer, needs=Ability.SOURCES_CHANGE, takes=SourceChange)
     def patch(self, source_id: int) -> Source:
-        """Change a source, pause it or let it go on. After new credentials, imports that failed continue."""
+        """Change, pause or resume a source. After new credentials, imports that failed continue."""
         source = self.find(source_id)
         changing.change(source=source, **_given(self.body, source.address))
         return self.find(source_id)

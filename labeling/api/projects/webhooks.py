@@ -94,7 +94,7 @@ class WebhookDetail(_OneWebhook):
 
     @answers(WebhookSerializer, needs=Ability.WEBHOOKS_CHANGE, takes=WebhookChange)
     def patch(self, webhook_id: int) -> Webhook:
-        """Change the address or the events, pause the webhook, or let it go on. Waiting messages go to the new
+        """Change the URL or the events, or pause or resume the webhook. Waiting messages go to the new
         address.
         """
         webhook = self.find(webhook_id)

@@ -66,7 +66,7 @@ class Endpoint(APIView):
 
     @property
     def user(self) -> User:
-        """The caller; nobody else than who is signed in gets to a method."""
+        """The signed-in caller. Methods run only for callers who are signed in."""
         user = self.request.user
         assert isinstance(user, User)
         return user
@@ -189,7 +189,7 @@ def find_or_404(rows: QuerySet[AnyModel], missing: str, **lookup: Any) -> AnyMod
 
 
 def private_file(name: str) -> dict[str, str]:
-    """Return the headers of a file that the browser saves by this name, and that nobody caches."""
+    """Return the headers of a file that the browser saves by this name and that no cache stores."""
     return {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
 
 

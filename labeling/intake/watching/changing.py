@@ -253,7 +253,7 @@ def look_now(*, source: Source, full: bool = False) -> None:
 
 
 def enqueue(source: Source, *, full: bool = False) -> None:
-    """Enqueue a look. Call inside a transaction. A full look that was begun goes on where it is."""
+    """Enqueue a look. Call inside a transaction. A full look that has begun continues where it is."""
     if full:
         Source.objects.filter(pk=source.pk).update(in_full=True)
     Job.objects.enqueue(Job.Kind.SOURCE, project=source.project, occasion=str(source.pk))

@@ -1,8 +1,8 @@
 """Look at a source, and make imports of what is new there.
 
 A quick look lists what follows the last key that was listed, so it costs as much as there is new. A full look lists all
-files, and finds those whose keys sort before it, and files with rows that have changed. Both store how far they have
-come together with the imports that they make, so a look that was killed continues there, and nothing comes in twice.
+files, and finds those whose keys sort before it, and files with rows that have changed. Both store their progress
+together with the imports that they make, so a killed look continues there, and nothing is imported twice.
 """
 
 import datetime

@@ -29,7 +29,7 @@ a test of three items in a thousand, stay in unused parts of pages until other r
 
 
 class Leftovers:
-    """Overwrites leftovers at each call if somebody asked to erase rows at once, else at most once an hour."""
+    """Overwrites leftovers at each call if rows are to be erased at once, else at most once an hour."""
 
     def __init__(self) -> None:
         self._next: datetime.datetime | None = None

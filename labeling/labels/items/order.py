@@ -71,7 +71,7 @@ class KeyPage:
 
 
 def finite(text: str) -> float:
-    """Return the number that `text` stands for. Raises `ValueError` for other texts, infinities and NaN."""
+    """Parse a number. Raises `ValueError` for other texts, infinities and NaN."""
     value = float(text)
     if not math.isfinite(value):
         raise ValueError("not finite")

@@ -29,7 +29,7 @@ def seal_project(project: Project) -> None:
 
 
 def newest_of_server() -> dict[str, list[int | str]]:
-    """Return what the first entry of a project notes: the server's newest entry, so that its chain is covered, too.
+    """Return the server's newest entry, which the first entry of a project records, so that the chains are linked.
 
     Empty without an entry. Takes no lock: the entry is committed, but it need not be the newest any more.
     """

@@ -106,7 +106,7 @@ class _Reading:
         return ""
 
     def conclude(self) -> str:
-        """Return what is wrong with the whole of the entries, which follow each other; "" if nothing is."""
+        """Return the problem of the log as a whole, after its entries were checked one by one; "" if there is none."""
         first, newest, length = self.first, self.newest, self.chain.length
         if first is not None and first.number > 1 and self.cuts.get(first.number - 1) != first.previous:
             return f"entries up to {first.number - 1} are missing, and no entry says that they were removed by age"

@@ -25,7 +25,7 @@ class Pauses(NamedTuple):
     spread: float = 0.0
 
     def after(self, tries: int) -> datetime.timedelta:
-        """Return the pause after so many tries, at least one."""
+        """Return the pause after this number of tries, at least one."""
         seconds = min(self.first_seconds * 2 ** (tries - 1), self.longest_seconds)
         return datetime.timedelta(seconds=seconds * (1 + self.spread * secrets.randbelow(1001) / 1000))
 

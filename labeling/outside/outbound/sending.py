@@ -94,7 +94,7 @@ async def _answer(
 
 
 async def body_of(answer: httpx.Response, most: int) -> bytes:
-    """Return the body of at most so many bytes. Raises `TooLong`."""
+    """Return the body, of at most `most` bytes. Raises `TooLong`."""
     body = bytearray()
     async for part in answer.aiter_raw():
         body += part

@@ -104,7 +104,7 @@ def forget(project: Project, items: Sequence[int]) -> None:
 
 
 def _take_out(path: Path, gone: Collection[int]) -> None:
-    """Write the file anew without these items. A damaged file is removed: nobody can tell what is in it."""
+    """Write the file anew without these items. A damaged file is removed, because its content is unknown."""
     kept = _read_archive(path, "items")
     if kept and not np.isin(kept["items"], list(gone)).any():
         return

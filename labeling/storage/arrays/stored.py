@@ -86,7 +86,7 @@ def read_stored(path: Path, kind: type[Stored]) -> Stored:
 
 
 def check_form(name: str, array: np.ndarray, dimensions: int, length: int) -> None:
-    """Raise ValueError unless the array of this name has so many dimensions, the first of this length."""
+    """Raise ValueError unless the array has this number of dimensions and its first has this length."""
     if array.ndim != dimensions or len(array) != length:
         raise ValueError(f"its array “{name}” has the shape {array.shape}")
 

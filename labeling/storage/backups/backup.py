@@ -4,7 +4,8 @@ A backup is a copy of the database, then the files, then a list of both with the
 before the row that names it, and a file that a row names is never changed or removed: so files that are copied after
 the database contain all that the copy names.
 
-A restore checks the whole backup before it changes anything of the installation: it may be damaged, or somebody else's.
+A restore checks the whole backup before it changes anything of the installation: it may be damaged or come from another
+installation.
 """
 
 import os

@@ -159,7 +159,7 @@ class Confirm(ReauthenticateView):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Forget an account of the provider that waits to be linked, if the password is asked for another change.
 
-        Somebody at an unlocked computer could leave it waiting for the password of its owner.
+        A person at an unlocked computer could leave it waiting for the password of the owner.
         """
         if self._links(request) and REDIRECT_FIELD_NAME in {**request.GET, **request.POST}:
             del request.session[STATE_SESSION_KEY]

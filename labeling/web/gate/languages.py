@@ -68,7 +68,7 @@ def keep_language(user: User, request: HttpRequest, **_: object) -> None:
 
 
 def _language_of(request: HttpRequest) -> str:
-    """Return the account's choice; without one, the first language of the browser that there is."""
+    """Return the account's choice; without one, the first of the browser's languages that we support."""
     try:
         chosen = request.user.language if isinstance(request.user, User) else ""
     except OperationalError:  # the page says that the database does not answer

@@ -234,7 +234,7 @@ def _at_least(found: LabelCounts, sentence: str, **counted: str) -> str:
 
 
 def _exported(found: LabelCounts) -> list[str]:
-    """Return what comes in of an export, in sentences."""
+    """Describe in sentences what an export brings."""
     parts = (
         (found.answers, count(found.answers, "answer"), _("Trusted labels are imported with their authors and times.")),
         (

@@ -1,4 +1,4 @@
-"""The pages of how well annotators agree, and how well the labels of near-copies stand checks."""
+"""The pages of how well annotators agree, and how often checks confirm the labels of near-copies."""
 
 from collections.abc import Sequence
 from typing import Any

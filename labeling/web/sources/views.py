@@ -164,7 +164,7 @@ def look(request: HttpRequest, membership: Membership, source_id: int) -> str:
 
 @action(Ability.SOURCES_CHANGE, "project-source", "source_id")
 def pause(request: HttpRequest, membership: Membership, source_id: int) -> str:
-    """Pause the source, or let it go on."""
+    """Pause or resume the source."""
     paused = request.POST.get("paused") == "yes"
     changing.change(source=_found(membership, source_id), paused=paused)
     return (

@@ -127,7 +127,7 @@ def send_test(request: HttpRequest, membership: Membership, webhook_id: int) -> 
 
 @action(Ability.WEBHOOKS_CHANGE, "project-webhook", "webhook_id")
 def pause(request: HttpRequest, membership: Membership, webhook_id: int) -> str:
-    """Pause the webhook, or let it go on."""
+    """Pause or resume the webhook."""
     paused = request.POST.get("paused") == "yes"
     changing.change(webhook=_found(membership, webhook_id), paused=paused)
     return gettext("The webhook is paused. Messages wait.") if paused else gettext("The webhook is resumed.")
