@@ -50,7 +50,7 @@ def test_a_taken_slug(live_server: Any, project: Project, admin_user: Any) -> No
     from knox.models import AuthToken
 
     with Marginalia(live_server.url, AuthToken.objects.create(admin_user)[1]) as server:
-        with pytest.raises(Conflict, match="This short name is already in use"):
+        with pytest.raises(Conflict, match="This slug is already in use"):
             server.create_project("digits", kind="text", classes=["a", "b"])
         made = server.create_project("owls", kind="text", classes=["a", "b"], batch_size=50)
         assert made.settings()["batch_size"] == 50

@@ -179,7 +179,7 @@ def test_by_the_page_which_says_what_follows(project):
     assert "1 label imported. The model trains on them once all items are encoded." in page
     assert label(project).user.username == "a-manager"
     detail = client.get(reverse("project-import-detail", args=["pets", project.imports.get().pk])).content.decode()
-    assert "1 label came in" in detail
+    assert "1 label imported" in detail
 
 
 def test_by_the_api_and_the_item_and_the_batch_say_that_it_was_imported(project):

@@ -214,7 +214,7 @@ def test_labels_in_the_products_own_form_are_looked_at_first() -> None:
     assert not project.items.exists()
     assert left in page
     page = text_of(go(client))
-    assert "2 items imported from a.csv. 2 labels came in." in page
+    assert "2 items imported from a.csv. 2 labels imported." in page
     assert "All 2 items are labeled, and the model learns from them. Import more items to label." in page
     assert "label the first batch" not in page
     page = send(client, b"text,label\nthree,cat\nfour,\n", "b.csv").content.decode()
@@ -273,7 +273,7 @@ def test_few_known_classes_do_not_preselect_to_ignore_labels_where_classes_can_b
     assert chosen(page)["labels_as"] == "trusted"
     assert "12 labels, not imported. Annotators label all items." in page
     page = text_of(go(client))
-    assert "12 items imported from a.csv. 1 class added: Lob. 12 labels came in." in page
+    assert "12 items imported from a.csv. 1 class added: Lob. 12 labels imported." in page
     assert project.items.labeled().count() == 12
 
 

@@ -106,7 +106,7 @@ def test_gain_and_cost_of_the_next_batch_are_told() -> None:
     assert found["Next batch brings"] == "+1.2 points −0.8 points to +3.0 points"
     assert found["It takes"].replace("\u00a0", " ") == "6 min of labeling, for 100 items"
     assert found["It costs"].replace("\u00a0", " ") == "EUR 3.00"
-    assert found["advice"].startswith("Go on")
+    assert found["advice"].startswith("Continue")
 
 
 def test_cost_is_for_managers_and_only_if_it_is_known() -> None:
