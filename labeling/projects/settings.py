@@ -163,10 +163,10 @@ SECTIONS = (
         Setting("lease_seconds", "Lease, in seconds",
                 "People who answer nothing for this long may lose the items they hold to others who have none left."),
         Setting("kept_ready", "Items kept ready",
-                "Each annotator's page loads this many items ahead, 10 to 200, and goes on with them without a "
-                "network. A person then holds at most this many or a tenth of the batch. The page keeps fewer ready "
-                "if the person could not answer them within the lease, so lengthen the lease too. Others who have no "
-                "items left get a share of those that a person holds and does not answer."),
+                "Each annotator's page loads this many items ahead, 10 to 200, and continues with them without a "
+                "network. A person then holds at most this many or a tenth of the batch. The page keeps fewer "
+                "ready if the person could not answer them within the lease, so lengthen the lease too. Others who "
+                "have no items left get a share of those that a person holds and does not answer."),
         Setting("max_seconds_per_item", "Maximum time per item, in seconds",
                 "After this time an item goes to others who have none left, even if its holder is still answering "
                 "other items. If empty, there is no limit."),

@@ -204,6 +204,6 @@ def test_by_the_api_and_the_item_and_the_batch_say_that_it_was_imported(project)
 def test_by_the_command_it_is_nobodys(project, tmp_path: Path, capsys):
     (tmp_path / "l.jsonl").write_bytes(LINES)
     call_command("import_items", "pets", str(tmp_path / "l.jsonl"))
-    assert "1 labels came in" in capsys.readouterr().out
+    assert "1 labels imported" in capsys.readouterr().out
     author = label(project).user
     assert (author.username, author.is_active) == ("imported", False)

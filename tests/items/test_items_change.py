@@ -43,7 +43,7 @@ def test_what_it_means_is_said_and_nothing_is_done_yet(project: Project) -> None
     response = manager(project).get(CHANGE, {"action": "exclude", "item": ids_of(project, 0, 6, 9)})
     told = text_of(response)
     assert "3 items will be excluded." in told
-    assert "1 item of them has a label." in told
+    assert "1 of them has a label." in told
     assert "1 task of the open batch will be closed." in told
     assert not Removal.objects.exists()
 
@@ -86,7 +86,7 @@ def test_relabeling_is_a_correction_of_each(question: str, good: Any, bad: Any, 
     project = mixture(question, slug=question)
     client, (one, two, open_one) = manager(project), ids_of(project, 0, 1, 6)
     address = f"/p/{question}/items/change/?action=relabel&item={one}&item={two}&item={open_one}"
-    assert "1 item of those selected stays as it is." in text_of(client.get(address))
+    assert "1 of the selected items stays as it is." in text_of(client.get(address))
     assert client.post(address, bad).status_code == 400
     before = Correction.objects.count()
     assert "2 items are relabeled." in text_of(client.post(address, {**good, "note": "Look."}, follow=True))

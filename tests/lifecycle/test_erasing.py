@@ -194,7 +194,7 @@ def test_a_manager_erases_an_item_of_an_open_batch_with_a_reason(project: Projec
     assert change(client, project, action="erase", items=[first, last], reason="Request 17.").json()["items"] == 2
     assert change(client, project, action="restore", items=[first]).json()["items"] == 0
     shown = text_of(client.get(f"/p/notes/items/{first}/"))
-    assert "It is being erased for good" in shown
+    assert "A worker erases it for good" in shown
     assert "Restore" not in shown
     assert erase_items(timezone.now(), forget=forget) == 2
     assert not project.items.filter(pk__in=[first, last]).exists()
@@ -227,7 +227,7 @@ def test_the_page_says_what_stays(project: Project) -> None:
     at = f"/p/notes/items/change/?action=erase&item={items[0].pk}"
     page = text_of(client.get(at))
     assert "1 item will be erased in the next minutes." in page
-    for words in ("dataset versions", "Earlier backups", "downloaded", "Copies of the project", "at a source"):
+    for words in ("dataset versions", "Earlier backups", "Downloaded exports", "Copies of the project", "at a source"):
         assert words in page
     assert "Give a reason" in text_of(client.post(at, {"note": " "}))
     assert not Removal.objects.exists()

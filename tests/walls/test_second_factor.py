@@ -195,7 +195,7 @@ def test_who_must_have_one_is_led_to_it(setting: str, make: Callable[[], User], 
     assert (answer.status_code, answer.json()["code"]) == (403, "second_factor_required")
     assert "second factor" in answer.json()["detail"]
     page = client.get(INDEX)
-    assert "Set one up to go on" in text_of(page)
+    assert "Set one up to continue" in text_of(page)
     client = confirmed(user)
     secret = client.get(f"{INDEX}app/add/").context["form"].secret
     client.post(f"{INDEX}app/add/", {"code": code(secret)})

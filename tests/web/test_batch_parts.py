@@ -22,7 +22,7 @@ def test_a_manager_assigns_a_part_sees_that_it_waits_and_lifts_it(client: Client
     assert (member.group, member.daily_limit) == ("doctors", 5)
     take = reverse("project-batch-parts", args=[project.slug, 1])
     page = client.post(take, {"whom": "group:doctors", "share": "50"}, follow=True).content.decode()
-    assert "10 tasks are for doctors alone." in page
+    assert "10 tasks are assigned to doctors." in page
     assert min(task.rank for task in queue.claim(project=project, user=bob, count=5).tasks) == 10
     for wrong in ({"whom": "nobody", "share": "5"}, {"whom": "bob", "share": "nan"}, {}):
         client.post(take, wrong)

@@ -230,7 +230,7 @@ def test_what_nobody_would_want_is_warned_of() -> None:
 
     assert warned("5 people answer each item, and 4 members may label: no batch can be completed.", overlap=5)
     assert warned("No item is left to label.", Standing(pool=PoolCounts(0, 0), pace=PACE))
-    assert warned("Only 3 items set apart for control are left.", Standing(pool=PoolCounts(1000, 3), pace=PACE))
+    assert warned("Only 3 control items are left.", Standing(pool=PoolCounts(1000, 3), pace=PACE))
     assert warned("it would not end the batch", batch_size=1000, deadline_hours=0.1)
     slow = Standing(pool=PoolCounts(9, 0), pace=Pace(40.0, 9, 1, 1))
     said = "Half of the answers take longer than 30\u00a0s: others get items that people are still working on."

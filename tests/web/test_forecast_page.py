@@ -57,7 +57,7 @@ def test_the_page_tells_what_the_next_batch_holds_and_follows_what_is_typed(data
         "100 % of the picked items, each from another cluster",
     ):
         assert said in page
-    assert "As version 2 saw the pool when batch 3 was picked." in page
+    assert "Based on the predictions of version 2 when batch 3 was picked." in page
     assert "class guard is not included" not in page
     Project.objects.update(class_guard=2)
     assert "The class guard is not included." in text_of(manager(project).get("/p/digits/settings/batch/"))
@@ -75,7 +75,7 @@ def test_nothing_is_forecast_without_a_sample(data_dir: Any) -> None:
     assert "forecast of what will be picked needs a model" in text_of(manager(project).get("/p/digits/settings/batch/"))
     make_history(project, 1, size=0)
     page = text_of(manager(project).get("/p/digits/settings/batch/"))
-    assert "picked appears once the pool is surveyed" in page
+    assert "picked appears shortly after the next batch opens" in page
     assert "Highest margin" not in page
     path = ProjectFiles(project).sample
     path.parent.mkdir(parents=True)

@@ -107,7 +107,7 @@ def test_one_click_uses_a_measured_encoder_and_another_keeps_the_present_one() -
     client = manager(project)
     assert text_of(client.get(PAGE)).count("Use pixels") == 1, "not the present encoder, nor the broken one"
     page = client.post(CHANGE, {"choice": json.dumps(LARGE)}, follow=True)
-    assert "A worker encodes all items with pixels: 0 of 60 items." in text_of(page)
+    assert "A worker is encoding all items with pixels: 0 of 60 items." in text_of(page)
     assert "Use pixels" not in text_of(page)
     assert Project.objects.get().encoder == SMALL
     assert [job.kind for job in Job.objects.all()] == ["encode"]

@@ -163,7 +163,7 @@ def test_a_failed_encoding_is_told_and_tried_again() -> None:
     project = make_project()
     make_items(project, 3, row=None)
     project.jobs.create(kind=Job.Kind.ENCODE, state=Job.State.FAILED, reason="Out of memory.")
-    assert "Encoding items did not work: Out of memory. Try again" in text_of(manager(project).get(address(project)))
+    assert "Encoding items failed: Out of memory. Try again" in text_of(manager(project).get(address(project)))
     loop(project, "running")
     assert project.jobs.filter(kind=Job.Kind.ENCODE, state=Job.State.WAITING).exists()
     project.items.update(encode_error="no text")
@@ -189,7 +189,7 @@ def test_a_failed_import_is_told_with_its_file() -> None:
     project = make_project()
     job = project.jobs.create(kind=Job.Kind.IMPORT, state=Job.State.FAILED, reason="Gone.")
     ItemImport.objects.create(project=project, name="a.csv", path="/nowhere", state="failed", job=job)
-    assert "Importing items of a.csv did not work: Gone." in text_of(manager(project).get(address(project)))
+    assert "Importing items of a.csv failed: Gone." in text_of(manager(project).get(address(project)))
 
 
 def test_a_step_under_way_shows_phase_share_and_time() -> None:

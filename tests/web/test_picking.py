@@ -52,7 +52,7 @@ def test_where_the_newest_picks_there_is_nothing_to_tell_and_a_batch_names_who_c
 
 @pytest.mark.parametrize("path", [OVERVIEW, MODELS])
 def test_a_version_that_is_held_back_is_told_with_what_it_means_and_what_to_do(held_back: Project, path: str) -> None:
-    said = f"Version 3 is held back; version 2 goes on picking the batches. {FINDING}"
+    said = f"Version 3 is held back; version 2 continues to pick the batches. {FINDING}"
     page = text_of(manager(held_back).get(path))
     assert said in page
     assert "If they are right, do nothing" in page
@@ -88,7 +88,7 @@ def test_one_click_there_and_one_back(held_back: Project) -> None:
     assert "held back;" not in text_of(page)
     page = client.post("/p/digits/models/automatic/", follow=True)
     assert page.redirect_chain[-1][0] == MODELS
-    assert "Version 3 is held back; version 2 goes on picking the batches." in text_of(page)
+    assert "Version 3 is held back; version 2 continues to pick the batches." in text_of(page)
     assert "Earlier choices Automatic again mona, just now Version 3 mona, just now" in text_of(page)
     told = [(str(choice.user), choice.version and choice.version.number) for choice in VersionChoice.objects.all()]
     assert told == [("mona", 3), ("mona", None)]

@@ -174,7 +174,7 @@ def test_the_page_says_which_models_may_leave() -> None:
     ledger.record_version(training=training, version=project.versions.get(number=2))
     told = page_of(manager(project), project)
     assert "Versions 1, 3 stay here" in told
-    assert "No limit can be stated" in told
+    assert "no limit can be stated" in told
     ledger.release(version=project.versions.get(number=1), user=make_member(project, "mia", Role.MANAGER))
     assert "Version 3 stays here" in page_of(manager(project), project)
 

@@ -42,7 +42,7 @@ def test_the_parts_of_the_bar() -> None:
 
 def test_when_it_is_likely_to_be_done() -> None:
     for parts, pace, outlook in (
-        ([ANNIE, BERT], PACE, "At this pace done in about 5 min, with one person at work."),
+        ([ANNIE, BERT], PACE, "At this pace, done in about 5 min, with one person at work."),
         ([BERT], PACE, "No answers in the last 10 minutes."),
         ([], PACE, ""),
         ([ANNIE], Pace(None, 2, 1, 1), ""),
@@ -52,9 +52,9 @@ def test_when_it_is_likely_to_be_done() -> None:
 
 def test_the_deadline() -> None:
     for hours, share, says in (
-        (2, 0.9, "Deadline in 2 h: the batch then ends if it has 40 answers more."),
+        (2, 0.9, "Deadline in 2 h: the batch then ends if it has 40 more answers."),
         (2, 0.5, "Deadline in 2 h: the batch then ends."),
-        (-1, 0.51, "The deadline has passed: the batch ends after 1 answer more."),
+        (-1, 0.51, "The deadline has passed: the batch ends after 1 more answer."),
         (-1, 0.5, "The deadline has passed: the batch ends within a minute."),
     ):
         batch = told(ANNIE, BERT, deadline_at=NOW + datetime.timedelta(hours=hours), complete_share=share)

@@ -130,7 +130,7 @@ class Command(BaseCommand):
         if added := [name for name in names if name not in classes]:
             self.stdout.write(f"  added {', '.join(added)}")
         if item_import.labeled:
-            self.stdout.write(f"  {item_import.labeled} labels came in: the worker trains on them")
+            self.stdout.write(f"  {item_import.labeled} labels imported: the worker trains on them")
         for row in item_import.rejected_rows.all()[:SHOWN_REJECTIONS]:
             self.stdout.write(f"  {row.where}: {row.reason}")
         if item_import.rejected > SHOWN_REJECTIONS:

@@ -266,7 +266,7 @@ _DECLARED = (
     ),
     ExportFilter(
         "control", "Control items", "`only`: control items alone; `without`: all others.",
-        **_choosing("only", "without"), hint="A random sample of the pool, which no model learns from.",
+        **_choosing("only", "without"), hint="A random sample of the pool that no model learns from.",
         choices=(("only", "Only these"), ("without", "Exclude them")), unset="Include",
         condition=lambda value: ({None: "", "only": "task.is_control", "without": "NOT task.is_control"}[value], []),
         unasked=lambda time, value: None if value == "only" else {},

@@ -80,7 +80,7 @@ class SecondFactors(DefaultMFAAdapter):
     error_messages = {
         **DefaultMFAAdapter.error_messages,
         "incorrect_code": _("This code is wrong, too old, or was used before. Enter the next one."),
-        "cannot_delete_authenticator": _("This server asks you for a second factor: add another one first."),
+        "cannot_delete_authenticator": _("This server requires a second factor: add another one first."),
     }
 
     def encrypt(self, text: str) -> str:

@@ -240,7 +240,7 @@ class RemovePasskey(RemoveWebAuthnView):
 
     def form_valid(self, form: Any) -> HttpResponse:
         if not get_adapter().can_delete_authenticator(self.object):
-            messages.error(self.request, gettext("This server asks you for a second factor: add another one first."))
+            messages.error(self.request, gettext("This server requires a second factor: add another one first."))
             return redirect("mfa_index")
         return super().form_valid(form)
 

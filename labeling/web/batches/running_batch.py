@@ -77,8 +77,8 @@ def _outlook(asked: AskedAnswers, at_work: int, pace: Pace) -> str:
     if pace.seconds is None:
         return ""
     return ngettext(
-        "At this pace done in about %(time)s, with one person at work.",
-        "At this pace done in about %(time)s, with %(n)s people at work.",
+        "At this pace, done in about %(time)s, with one person at work.",
+        "At this pace, done in about %(time)s, with %(n)s people at work.",
         at_work,
     ) % {"time": duration(max(10.0, left * pace.seconds / at_work)), "n": number(at_work)}
 
@@ -92,16 +92,16 @@ def _deadline(batch: Batch, asked: AskedAnswers, now: datetime.datetime) -> str:
     values = {"n": number(missing), "time": duration(max(0.0, seconds))}
     if seconds > 0 and missing > 0:
         text = ngettext(
-            "Deadline in %(time)s: the batch then ends if it has %(n)s answer more.",
-            "Deadline in %(time)s: the batch then ends if it has %(n)s answers more.",
+            "Deadline in %(time)s: the batch then ends if it has %(n)s more answer.",
+            "Deadline in %(time)s: the batch then ends if it has %(n)s more answers.",
             missing,
         )
     elif seconds > 0:
         text = gettext("Deadline in %(time)s: the batch then ends.")
     elif missing > 0:
         text = ngettext(
-            "The deadline has passed: the batch ends after %(n)s answer more.",
-            "The deadline has passed: the batch ends after %(n)s answers more.",
+            "The deadline has passed: the batch ends after %(n)s more answer.",
+            "The deadline has passed: the batch ends after %(n)s more answers.",
             missing,
         )
     else:
@@ -171,7 +171,7 @@ def keep_part(request: HttpRequest, membership: Membership, number: int) -> str:
         user = User.objects.filter(memberships__project=membership.project, username=whom).first()
     part = parts.assign_part(batch=batch, share=form.cleaned_data["share"] / 100, user=user, group=group)
     n = part.stop - part.start
-    text = ngettext("%(n)s task is for %(name)s alone.", "%(n)s tasks are for %(name)s alone.", n)
+    text = ngettext("%(n)s task is assigned to %(name)s.", "%(n)s tasks are assigned to %(name)s.", n)
     return text % {"n": number_of(n), "name": isolated(part.name)}
 
 

@@ -73,7 +73,7 @@ def accept(request: HttpRequest, membership: Membership) -> str:
         )
         sentences.append(text % {"n": number(n)})
     if n := accepted.left:
-        text = ngettext("%(n)s item more: accept again.", "%(n)s items more: accept again.", n)
+        text = ngettext("%(n)s more item: accept again.", "%(n)s more items: accept again.", n)
         sentences.append(text % {"n": number(n)})
     return " ".join(sentences)
 

@@ -117,11 +117,11 @@ def _sentences(action: str, chosen: int, effect: Effect) -> list[str]:
     if effect.items < chosen:
         n = chosen - effect.items
         text = ngettext(
-            "%(n)s item of those selected stays as it is.", "%(n)s items of those selected stay as they are.", n
+            "%(n)s of the selected items stays as it is.", "%(n)s of the selected items stay as they are.", n
         )
         sentences.append(text % {"n": words.number(n)})
     if (n := effect.labels) and action != RELABEL:
-        text = ngettext("%(n)s item of them has a label.", "%(n)s items of them have labels.", n)
+        text = ngettext("%(n)s of them has a label.", "%(n)s of them have labels.", n)
         sentences.append(text % {"n": words.number(n)})
     if n := effect.tasks:
         text = ngettext(

@@ -132,7 +132,7 @@ def archive(request: HttpRequest, membership: Membership) -> str:
     """Archive the project, or reopen an archived one."""
     if request.POST.get("archive") == "no":
         lifecycle.unarchive(project=membership.project)
-        return gettext("The project is open again: labeling and jobs go on where they were.")
+        return gettext("The project is open again: labeling and jobs continue where they were.")
     lifecycle.archive(project=membership.project)
     return gettext("The project is archived: it can be read and exported, not changed.")
 

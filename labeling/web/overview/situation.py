@@ -47,7 +47,7 @@ def _text(membership: Membership, batch: Batch | None, is_final: bool) -> str:
     if membership.project.archived_at is not None:
         return gettext("Archived: it can be read and exported, not changed.")
     if loop == Project.Loop.PAUSED:
-        return gettext("Paused by a manager: annotators get no items until labeling goes on.")
+        return gettext("Paused by a manager: annotators get no items until labeling resumes.")
     if batch is None:
         return _nothing_yet(membership.project)
     if batch.state == Batch.State.OPEN:

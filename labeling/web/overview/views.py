@@ -45,8 +45,8 @@ LOOP_ACTIONS: dict[str, list[dict[str, Any]]] = {
             "loop": Project.Loop.PAUSED,
             "title": gettext_lazy("Pause"),
             "meaning": gettext_lazy(
-                "Annotators get no items until you start again. They can still answer the items they hold, "
-                "and training goes on."
+                "Annotators get no items until you start again. They can still answer the items they hold, and "
+                "training continues."
             ),
         },
         {

@@ -313,8 +313,8 @@ def _warnings(standing: Standing, settings: ProjectSettings) -> Iterator[tuple[s
         yield (
             "certainty",
             ngettext(
-                "Only %(n)s item set apart for control is left.",
-                "Only %(n)s items set apart for control are left.",
+                "Only %(n)s control item is left.",
+                "Only %(n)s control items are left.",
                 pool.reserved,
             )
             % {"n": number(pool.reserved)},

@@ -99,7 +99,7 @@ class NewProjectForm(forms.Form):
         required=False,
         max_length=MAX_GUIDELINES,
         widget=forms.Textarea(attrs={"rows": 5, "dir": "auto"}),
-        help_text=gettext_lazy("How to decide in doubtful cases. Annotators open them with a key."),
+        help_text=gettext_lazy("How to decide in doubtful cases. Annotators open them by pressing G."),
     )
     batch_size = forms.IntegerField(
         label=gettext_lazy("Batch size"),

@@ -53,15 +53,13 @@ def basis(sample: Sample | None, *, first: bool, guarded: bool) -> str:
     if first:
         return gettext("A forecast of what will be picked needs a model.")
     if sample is None:
-        return gettext(
-            "A forecast of what will be picked appears once the pool is surveyed, right after the next batch opens."
-        )
+        return gettext("A forecast of what will be picked appears shortly after the next batch opens.")
     if sample.exact:
-        text = gettext("As version %(version)s saw the pool when batch %(batch)s was picked.")
+        text = gettext("Based on the predictions of version %(version)s when batch %(batch)s was picked.")
     else:
         text = gettext(
-            "As version %(version)s saw the pool when batch %(batch)s was picked, estimated from a sample of %(n)s of "
-            "%(all)s."
+            "Based on the predictions of version %(version)s when batch %(batch)s was picked, estimated from a "
+            "sample of %(n)s of %(all)s."
         )
     text %= {
         "version": sample.version,

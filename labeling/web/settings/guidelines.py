@@ -29,7 +29,9 @@ class GuidelinesForm(forms.ModelForm):
         model = Project
         fields = ("guidelines",)
         labels = {"guidelines": gettext_lazy("Guidelines")}
-        help_texts = {"guidelines": gettext_lazy("How to decide in doubtful cases. Annotators open them with a key.")}
+        help_texts = {
+            "guidelines": gettext_lazy("How to decide in doubtful cases. Annotators open them by pressing G.")
+        }
         widgets = {"guidelines": forms.Textarea(attrs={"rows": 20, "dir": "auto"})}
 
 

@@ -151,7 +151,7 @@ async function loadClasses() {
     try {
       return await api.classes();
     } catch (error) {
-      const text = gettext("The page goes on by itself. {error}", { error: error.message });
+      const text = gettext("The page continues by itself. {error}", { error: error.message });
       const away = { title: gettext("No connection"), text, bar: ENDLESS };
       const out = { ...trouble("signed-out", outbox.unsent), button: gettext("Sign in"), onbutton: signIn };
       view.showPanel(error instanceof SignedOut ? out : away);

@@ -102,7 +102,7 @@ const STILL = {
   }),
   stopped: () => ({
     title: gettext("Stopped by a manager"),
-    text: gettext("No batch follows for now. Ask a manager if you expected one; this page goes on by itself when it comes."),
+    text: gettext("No batch follows for now. Ask a manager if you expected one; this page continues by itself when it comes."),
     home: true,
   }),
   finished: () => ({
@@ -118,14 +118,14 @@ const STILL = {
   failed: () => ({ title: gettext("The batch has failed"), text: "" }),
   unknown: () => ({
     title: gettext("Nothing to label at the moment"),
-    text: gettext("This page goes on by itself as soon as there is."),
+    text: gettext("This page continues by itself when there are items."),
   }),
 };
 
 function failed({ batch }) {
   return {
     title: gettext("Batch {batch} has failed", { batch }),
-    text: gettext("A manager has to look at it and try again; your answers are stored. This page then goes on by itself."),
+    text: gettext("A manager has to look at it and try again; your answers are stored. This page then continues by itself."),
   };
 }
 
