@@ -56,19 +56,6 @@ def test_a_small_run_says_all_that_is_documented_as_one_json_object(
     assert [data["recipes"][name]["calibrated_on"] for name in data["recipes"]] == [0, 105, 0, 945]
 
 
-@pytest.mark.long
-@pytest.mark.usefixtures("quick")
-def test_labels_can_be_picked_as_in_a_project(arrays: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    command = [*arrays, "--labels-seen", "200", "--picked", "--seeds", "1", "--json"]
-    assert calibration.main(command) == 0
-    result = json.loads(capsys.readouterr().out)
-    recipes = result["data"]["x"]["recipes"]
-    assert (result["picked"], result["data"]["x"]["labels"]) == (True, 200)
-    assert recipes.keys() == {"cross-entropy", "temperature", "soft", "default", "as random"}
-    right = [recipes[name]["accuracy"]["value"] for name in recipes]
-    assert right[2:] == [right[2]] * 3, "neither a temperature nor what it is fitted to changes an answer"
-
-
 @pytest.mark.usefixtures("quick")
 def test_of_picked_labels_a_tenth_is_drawn_at_random(tmp_path: Path, arrays: list[str]) -> None:
     source = calibration.Source("x", vectors=Path(arrays[1]), labels=Path(arrays[3]))

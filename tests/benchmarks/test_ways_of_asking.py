@@ -11,11 +11,6 @@ PACE = Pace(alone=2.1, accept=1.8, refuse=0.5, cell=0.43, mark=1.5)
 ERRORS = Errors(alone=0.03, follows=0.17, missed=0.2, slips=0.03)
 
 
-def test_sure_items_are_asked_in_grids_and_doubtful_ones_alone():
-    ways = choose(np.array([0.3, 0.99]), PACE, ERRORS, price=20.0)
-    assert ways.tolist() == [Way.ALONE, Way.GRID]
-
-
 def test_no_way_costs_less_than_the_chosen_one():
     probabilities = np.linspace(0, 1, 50)
     for price in (0.0, 5.0, 50.0):
@@ -23,13 +18,6 @@ def test_no_way_costs_less_than_the_chosen_one():
         costs = seconds + price * shares
         chosen = choose(probabilities, PACE, ERRORS, price=price)
         assert np.allclose(costs[chosen, np.arange(50)], costs.min(axis=0))
-
-
-def test_dear_errors_rule_out_suggestions():
-    doubtful = np.array([0.6])
-    careless = Errors(alone=0.03, follows=0.17, missed=0.5, slips=0.03)
-    assert choose(doubtful, PACE, careless, price=0.0)[0] != Way.ALONE
-    assert choose(doubtful, PACE, careless, price=100.0)[0] == Way.ALONE
 
 
 def test_expected_seconds_and_errors_are_those_of_simulated_people():

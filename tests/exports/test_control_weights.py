@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from factories import certify, make_member, make_project
+from factories import make_member, make_project
 from labeled import answer, make_batch, make_items, train
 
 from labeling.models import Batch, Copy, Item, Project
@@ -127,26 +127,6 @@ def test_weighted_control_items_tell_the_pool(happens: object) -> None:
     assert abs(np.mean(errors)) < 0.02 * np.mean(owls)
 
 
-def test_without_weights_an_import_leads_astray() -> None:
-    """Without weights, or with each batch's own share of the pool, the estimates are far off, so that the test above
-    can fail.
-    """
-    plain, by_batch = [], []
-    for seed in range(POOLS):
-        loop = Loop(share=0.2, rng=np.random.default_rng(seed))
-        right_after_an_import(loop)
-        is_owl = loop.rng.random(800) < np.where(np.arange(800) < 400, 0.2, 0.7)
-        plain.append(800 * is_owl[loop.control].mean() - is_owl.sum())
-        ends = np.cumsum([0, *(n for _, n in loop.by_batch)])
-        parts = [
-            drawn.pool_rows / n * is_owl[loop.control[start : start + n]].sum()
-            for (drawn, n), start in zip(loop.by_batch, ends, strict=False)
-        ]
-        by_batch.append(np.mean(parts) - is_owl.sum())
-    for errors in (plain, by_batch):
-        assert abs(np.mean(errors)) > 10 * np.std(errors) / np.sqrt(POOLS)
-
-
 def test_levels_end_where_a_batch_went_further_than_all_later_ones() -> None:
     assert level_ends([]) == []
     assert level_ends([Drawn(10, 0.5), Drawn(20, 0.2), Drawn(30, 0.3)]) == [10, 30]
@@ -224,25 +204,9 @@ def set_group(item: Item, group: str | int) -> None:
     Item.objects.filter(pk=item.pk).update(data={"text": "a", "group": group})
 
 
-@pytest.mark.django_db
-def test_eighty_ten_ten_and_certified_labels_have_splits_of_their_own() -> None:
+def test_splits_are_eighty_ten_ten() -> None:
     names = [split_of(f"id {number}") for number in range(5000)]
     assert [names.count(name) / 5000 for name in SPLITS[:3]] == pytest.approx([0.8, 0.1, 0.1], abs=0.02)
-    project, _ = labeled(2)
-    certify(project, dict.fromkeys(make_items(project, 3), 1), version=train(project.batches.get()))
-    found = splits(project, certified="yes")
-    assert [found[name] for name in NAMES[2:5]] == [f"certified_{split_of(name)}" for name in NAMES[2:5]]
-
-
-@pytest.mark.django_db
-def test_near_copies_are_in_one_split_also_if_each_was_labeled() -> None:
-    project, items = labeled(40)
-    for source, copy in zip(items[:20], items[20:], strict=True):
-        link(copy, source)
-    found = splits(project)
-    assert {found[item.external_id] for item in items[:20]} > {"train"}
-    for source, copy in zip(items[:20], items[20:], strict=True):
-        assert found[copy.external_id] == found[source.external_id] == split_of(source.external_id)
 
 
 @pytest.mark.django_db

@@ -66,6 +66,7 @@ def test_each_format_comes_as_a_named_file(project: Project) -> None:
         ("?format=csv", csv, "digits-labels.csv"),
         ("?format=parquet&batch=1", "application/vnd.apache.parquet", "digits-batch-1.parquet"),
         ("?format=csv&batch=1-&control=only", csv, "digits-batches-1-2-control.csv"),
+        ("?format=huggingface", "application/zip", "digits-labels.huggingface.zip"),
     ):
         response = get("enzo", URL + query)
         assert response.status_code == 200
@@ -98,17 +99,13 @@ WRONG = {
 
 
 @pytest.mark.django_db
-def test_a_wrong_parameter_is_refused_with_a_reason(project: Project) -> None:
+def test_wrong_parameters_are_refused_all_at_once_with_reasons(project: Project) -> None:
     for field, values in WRONG.items():
         for value in values:
             response = get("enzo", f"{URL}?{field}={value}")
             assert response.status_code == 400
             assert response.json()["detail"]
             assert list(response.json()["fields"]) == [field]
-
-
-@pytest.mark.django_db
-def test_all_that_is_wrong_is_told_at_once(project: Project) -> None:
     answer = get("enzo", URL + "?batch=9&agreement=7&format=xml").json()
     assert answer["detail"].startswith(
         f"format: There is no format 'xml'; there are {', '.join([*FORMATS, *DATASETS, *TOOLS])}."

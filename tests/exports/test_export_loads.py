@@ -240,21 +240,3 @@ def _loads_empty(datasets: Any, load: Load, library: str, name: str) -> bool:
         pl.exceptions.PolarsError,
     ):
         return False
-
-
-@pytest.mark.long
-def test_a_small_export_needs_no_arguments(datasets: Any, load: Load, tmp_path: Path) -> None:
-    """People call `load` without arguments for the folder and the cache."""
-    rows = write(awkward_project("single"), tmp_path)
-    for found in (
-        pd.read_json("labels.jsonl", lines=True),
-        pd.read_csv("labels.csv"),
-        pd.read_parquet("labels.parquet"),
-        pyarrow.json.read_json("labels.jsonl"),
-        pyarrow.parquet.read_table("labels.parquet"),
-        datasets.load_dataset("json", data_files="labels.jsonl")["train"],
-        datasets.load_dataset("csv", data_files="labels.csv")["train"],
-        datasets.load_dataset("parquet", data_files="labels.parquet")["train"],
-    ):
-        assert len(found) == len(rows)
-        assert [int(row["external_id"]) for row in records(found)] == [int(row["external_id"]) for row in rows]

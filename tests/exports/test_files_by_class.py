@@ -127,18 +127,16 @@ def test_any_text_becomes_a_safe_name(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("question", "value", "folders"),
+    ("question", "values", "files"),
     [
-        ("multi", [0, 1], ["cat", "dog"]),
-        ("multi", [], []),
-        ("verify", True, ["cat"]),
-        ("verify", False, ["not cat"]),
+        ("multi", [[0, 1], []], ["cat/a.png", "dog/a.png"]),
+        ("verify", [True, False], ["cat/a.png", "not cat/b.png"]),
     ],
 )
-def test_folders_of_the_other_questions(question: str, value: Any, folders: list[str]) -> None:
-    project = labeled([value], ["a.png"], question=question)
+def test_folders_of_the_other_questions(question: str, values: list[Any], files: list[str]) -> None:
+    project = labeled(values, ["a.png", "b.png"], question=question)
     Item.objects.update(proposed=0)
-    assert within(exported(project)) == [f"{folder}/a.png" for folder in folders]
+    assert within(exported(project)) == files
 
 
 def test_the_items_of_a_group_are_in_one_split() -> None:
@@ -166,11 +164,12 @@ def test_no_more_than_a_piece_is_in_memory(settings: Any) -> None:
 def test_a_missing_file_ends_the_stream_before_the_archive_is_whole() -> None:
     project = labeled([0, 1], ["a.png", "b.png"])
     media.path_of(Item.objects.get(source="b.png").media).unlink()
-    chunks: list[bytes] = []
-    with pytest.raises(FileNotFoundError):
-        chunks.extend(export(project, "zip"))
-    with pytest.raises(zipfile.BadZipFile):
-        zipfile.ZipFile(io.BytesIO(b"".join(chunks)))
+    for form in ("zip", "huggingface"):
+        chunks: list[bytes] = []
+        with pytest.raises(FileNotFoundError):
+            chunks.extend(export(project, form))
+        with pytest.raises(zipfile.BadZipFile):
+            zipfile.ZipFile(io.BytesIO(b"".join(chunks)))
 
 
 def test_files_come_from_an_object_store(settings: Any, tmp_path: Path, data_dir: Path) -> None:
@@ -190,7 +189,8 @@ def test_api_page_and_command_offer_it_for_files_alone(tmp_path: Path) -> None:
     assert response["Content-Type"] == "application/zip"
     assert response["Content-Disposition"] == 'attachment; filename="digits-labels.zip"'
     assert within(zipfile.ZipFile(io.BytesIO(b"".join(response.streaming_content)))) == ["cat/a.png"]  # type: ignore[attr-defined]
-    assert "Download files by class" in client.get("/p/digits/export/").content.decode()
+    page = client.get("/p/digits/export/").content.decode()
+    assert all(f"Download {form}" in page for form in ("files by class", "Hugging Face dataset"))
     path = tmp_path / "labels.zip"
     call_command("export_labels", "digits", "--output", str(path))
     assert within(zipfile.ZipFile(path)) == ["cat/a.png"]

@@ -7,7 +7,6 @@ the refused file or for a rejected row; "" without a problem.
 import io
 import struct
 import zipfile
-import zlib
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -64,13 +63,6 @@ def zip_bomb() -> bytes:
     return zipped({f"{number}.png": bytes(20 * MIB) for number in range(5)})
 
 
-def zip_encrypted() -> bytes:
-    archive = bytearray(zipped({}))
-    archive[6] |= 1
-    archive[archive.rfind(b"PK\1\2") + 8] |= 1
-    return bytes(archive)
-
-
 def zip_of_odd_names() -> bytes:
     names = ["\u202egnp.exe.png", "bell\x07.png", "new\nline.png", "x" * 300 + ".png"]
     return zipped({name: png(color=number) for number, name in enumerate(names)})
@@ -81,15 +73,6 @@ def zip_of_odd_names() -> bytes:
 
 def image(name: str, content: bytes) -> bytes:
     return zipped({name: content})
-
-
-def chunk(kind: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-
-def png_pixel_bomb() -> bytes:
-    header = chunk(b"IHDR", struct.pack(">2I5B", 50_000, 50_000, 8, 2, 0, 0, 0))
-    return image("bomb.png", png()[:8] + header + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b""))
 
 
 def gif_of_10_000_frames() -> bytes:
@@ -142,20 +125,8 @@ def csv_line_of_50_mb() -> bytes:
     return b"id,text\n1,one\n2," + b"x" * (50 * MIB) + b"\n3,three\n"
 
 
-def csv_utf_16() -> bytes:
-    return "id,text\n1,one\n".encode("utf-16")
-
-
-def csv_of_a_million_columns() -> bytes:
-    return ",".join(f"c{number}" for number in range(1_000_000)).encode() + b"\n" + b"," * 999_999
-
-
 def csv_of_many_columns() -> bytes:
     return b"text," + ",".join(f"c{number}" for number in range(50_000)).encode() + b"\nx" + b"," * 50_000
-
-
-def csv_one_id_again() -> bytes:
-    return b"id,text\n1,one\n1,again\n2,two\n"
 
 
 def json_huge_numbers() -> bytes:
@@ -195,19 +166,10 @@ def parquet_bomb() -> bytes:
     return table(text=pa.DictionaryArray.from_arrays(np.zeros(3000, np.int32), ["x" * (MIB - 100)]))
 
 
-def parquet_truncated() -> bytes:
-    return table(text=pa.array(["one"]))[:-20]
-
-
 def npy_pickled() -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, np.array([{"a": 1}, print], dtype=object), allow_pickle=True)
     return buffer.getvalue()
-
-
-def npy_of_a_huge_shape() -> bytes:
-    head = "{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 4), }".ljust(117).encode() + b"\n"
-    return b"\x93NUMPY\x01\0" + struct.pack("<H", len(head)) + head + bytes(48)
 
 
 def npy_with_nan() -> bytes:
@@ -219,9 +181,7 @@ def npy_with_nan() -> bytes:
 ALL = [
     Hostile("a.zip", "image", zip_escapes, 1, "leads out of the zip file"),
     Hostile("a.zip", "image", zip_bomb, 0, "would unpack to"),
-    Hostile("a.zip", "image", zip_encrypted, 0, "locked with a password"),
     Hostile("a.zip", "image", zip_of_odd_names, 2, "cannot be stored"),
-    Hostile("a.zip", "image", png_pixel_bomb, 1, "more than 250 million pixels"),
     Hostile("a.zip", "image", gif_of_10_000_frames, 2),
     Hostile("a.zip", "image", webp_of_10_000_frames, 2),
     Hostile("a.zip", "image", gif_that_is_a_zip_too, 2),
@@ -231,16 +191,11 @@ ALL = [
     Hostile("a.csv", "text", nothing, 0, "empty"),
     Hostile("a.csv", "text", csv_formulas, 2),
     Hostile("a.csv", "text", csv_line_of_50_mb, 2, "longer than 1 MiB"),
-    Hostile("a.csv", "text", csv_utf_16, 0, "UTF-16: save it as UTF-8"),
-    Hostile("a.csv", "text", csv_of_a_million_columns, 0, "longer than 1 MiB"),
     Hostile("a.csv", "text", csv_of_many_columns, 0, "50,001 columns"),
-    Hostile("a.csv", "text", csv_one_id_again, 2, "occurs twice"),
     Hostile("a.jsonl", "text", json_huge_numbers, 6, "not valid JSON"),
     Hostile("a.jsonl", "text", json_half_characters, 1, "NUL character"),
     Hostile("a.parquet", "text", parquet_odd_types, 1, "cannot be read"),
     Hostile("a.parquet", "text", parquet_bomb, 16, "unpack to more than 200 times"),
-    Hostile("a.parquet", "text", parquet_truncated, 0, "damaged"),
     Hostile("a.npy", "vector", npy_pickled, 0, "not an array of plain numbers"),
-    Hostile("a.npy", "vector", npy_of_a_huge_shape, 0, "damaged"),
     Hostile("a.npy", "vector", npy_with_nan, 2, "NaN"),
 ]

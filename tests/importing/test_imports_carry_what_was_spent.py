@@ -92,29 +92,6 @@ def all_spent(*projects: Project) -> float:
     return epsilon([Phase(**each) for each in phases], DELTA)
 
 
-@pytest.mark.long
-def test_an_export_that_is_imported_elsewhere_cannot_be_trained_on_anew_over_http(tmp_path: Path) -> None:
-    original = labeled_here(folder=tmp_path)
-    train(original)
-    mona = make_member(original, "mona", Role.MANAGER)
-    client = signed_in(mona)
-    file = b"".join(client.get("/api/v1/projects/original/export/").streaming_content)
-    again = project_of("again")
-    make_member(again, "mona", Role.MANAGER)
-    came = client.post("/api/v1/projects/again/items/", file, content_type="application/x-ndjson")
-    assert (came.status_code, came.json()["labeled"]) == (201, N), came.content
-    told = client.get("/api/v1/projects/again/privacy/").json()
-    assert told["flaw"] == ""
-    assert told["spent"] == all_spent(original)
-    assert 1.0 < told["spent"] < 1.2, "by Rényi more than the plan alone"
-    with pytest.raises(ledger.BudgetSpent):
-        train(again)
-    Project.objects.filter(pk=again.pk).update(privacy_epsilon=2.0)
-    train(again)
-    assert state_of(again).spent == state_of(original).spent == all_spent(original, again)
-    assert all_spent(original, again) > all_spent(original)
-
-
 Change = Callable[[list[dict[str, Any]]], list[dict[str, Any]]]
 
 

@@ -158,18 +158,11 @@ ROWS = [{"id": "a", "text": "one", "label": "cat"}, {"id": "b", "text": "two", "
 LINES = "\n".join(map(json.dumps, ROWS)).encode()
 
 
-def signed_in(project, role) -> Client:
-    client = Client()
-    client.force_login(make_member(project, f"a-{role}", role))
-    return client
-
-
 def label(project):
     return project.items.get(external_id="a").task.annotations.get()
 
 
-def test_by_the_page_which_says_what_follows(project):
-    client = signed_in(project, "manager")
+def test_by_the_page_which_says_what_follows(project, client):
     url = reverse("project-import", args=["pets"])
     client.post(url, {"file": SimpleUploadedFile("l.jsonl", LINES)})
     assert not project.items.exists()  # a file with labels is looked at first
@@ -177,18 +170,16 @@ def test_by_the_page_which_says_what_follows(project):
     asked = {"do": "import", "labels_as": "trusted", "unknown_labels": "unlabeled"}
     page = client.post(looked_at, asked, follow=True).content.decode()
     assert "1 label imported. The model trains on them once all items are encoded." in page
-    assert label(project).user.username == "a-manager"
+    assert label(project).user.username == "mona"
     detail = client.get(reverse("project-import-detail", args=["pets", project.imports.get().pk])).content.decode()
     assert "1 label imported" in detail
 
 
-def test_by_the_api_and_the_item_and_the_batch_say_that_it_was_imported(project):
-    client = signed_in(project, "manager")
-    url = "/api/v1/projects/pets/items/"
-    assert client.post(f"{url}?strict=true", LINES, content_type="application/x-ndjson").status_code == 400
+def test_by_the_api_and_the_item_and_the_batch_say_that_it_was_imported(project, client):
+    assert client.post(f"{URL}?strict=true", LINES, content_type="application/x-ndjson").status_code == 400
     assert not project.items.exists()
     assert not project.batches.exists()
-    answer = client.post(url, LINES, content_type="application/x-ndjson")
+    answer = client.post(URL, LINES, content_type="application/x-ndjson")
     assert answer.status_code == 201
     assert (answer.json()["accepted"], answer.json()["labeled"], answer.json()["rejected"]) == (1, 1, 1)
     assert label(project).value == 0

@@ -122,18 +122,6 @@ def test_what_either_spends_after_the_copy_counts_for_both(first: str) -> None:
     assert state_of(before).spent == before.private_trainings.get().cost
 
 
-@pytest.mark.long
-def test_copies_of_copies_share_one_ledger() -> None:
-    project = private_project(privacy_epsilon=8.0, privacy_trainings=4)
-    copy = copy_of(project)
-    later = copy_of(copy, "later")
-    other = copy_of(project, "other")
-    for each in (project, copy, later, other):
-        train(each)
-    assert {state_of(each).spent for each in (project, copy, later, other)} == {all_spent(project, copy, later, other)}
-    assert LabelFamily.objects.count() == 1
-
-
 def test_a_training_that_starts_while_labels_are_copied_counts_for_the_copy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(copying, "PART", 10)
     project = private_project()

@@ -2,23 +2,20 @@
 
 import io
 import json
-import sys
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from digits import QUICK, annotator, answer_batch, digits_project
 from django.utils import timezone
 from draining import drain
-from factories import SECRET, digit_png
+from factories import SECRET
 from PIL import Image
 from sentence_model import TINY_DIM, make_tiny
 from sounds import recording
 from taken_in import take_in
 
-from labeling.loop.step import StepFailed
 from labeling.models import Job, ModelVersion, Project, User
 from labeling.projects.create import create_project
 from labeling.projects.encoders.encoder_change import EncoderSettled, choose_encoder
@@ -27,12 +24,10 @@ from labeling.projects.erasing_items import erase_items
 from labeling.queue import queue, removing
 from labeling.steps import encode as encode_step
 from labeling.steps import features
-from labeling.steps.features import encode_good, load_encoder
+from labeling.steps.features import load_encoder
 from labeling.steps.registry import run_step
 from labeling.steps.running.worker import Worker
 from labeling.storage.arrays.files import ProjectFiles
-from models_store import encoders
-from models_store.encoders.backbone import Backbone
 from tests.extent import some
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -116,12 +111,6 @@ def vectors(n: int = 120) -> list[dict]:
 
 
 @pytest.mark.long
-def test_vectors(tmp_path: Path) -> None:
-    version = two_rounds(start(tmp_path, "vector", vectors(), training=LONGER))
-    assert version.metrics["control"]["accuracy"] >= 0.9
-
-
-@pytest.mark.long
 def test_tones_of_any_form(tmp_path: Path) -> None:
     """The recordings lie in a folder for each class, each with a slightly different pitch."""
     with zipfile.ZipFile(tmp_path / "tones.zip", "w") as archive:
@@ -191,24 +180,6 @@ def test_texts_through_a_language_model(tmp_path: Path, data_dir: Path) -> None:
     assert load_encoder(project).dim == TINY_DIM
     link.unlink()
     assert load_encoder(project).encode(["It lives on in the project."]).shape == (1, TINY_DIM)
-
-
-@pytest.mark.long
-@pytest.mark.slow
-def test_images_through_a_network_of_torchvision(tmp_path: Path, data_dir: Path) -> None:
-    import torchvision
-
-    (data_dir / "weights").mkdir()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)  # even without any training it sees shapes
-        network = torchvision.models.get_model("shufflenet_v2_x0_5")
-    torch.save(network.state_dict(), data_dir / "weights" / "shufflenet.pth")
-    options = {"architecture": "torchvision/shufflenet_v2_x0_5", "weights": "shufflenet.pth", "size": 64}
-    version = two_rounds(
-        digits_project(tmp_path, n=150, training=LONGER, encoder={"name": "backbone", "options": options})
-    )
-    assert version.metrics["control"]["accuracy"] >= 0.3
-    assert load_encoder(Project.objects.get()).dim == 1024
 
 
 def encode(project: Project) -> Project:
@@ -294,18 +265,3 @@ def test_weights_that_went_missing_fail_the_step_and_another_encoder_takes_it_up
     assert project.encoded_rows == 120
     with pytest.raises(EncoderSettled):
         choose_encoder(project=project, choice={})
-
-
-def test_a_library_that_is_gone_is_told_with_what_brings_it_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import timm
-
-    with torch.random.fork_rng(devices=[]):
-        network = timm.create_model("test_resnet")
-    torch.save(network.state_dict(), tmp_path / "w.pth")
-    Backbone.fit([], architecture="timm/test_resnet", weights=tmp_path / "w.pth").save(tmp_path / "encoder.npz")
-    encoder = encoders.load(tmp_path / "encoder.npz")
-    monkeypatch.setitem(sys.modules, "timm", None)
-    with pytest.raises(StepFailed, match=r"needs the package timm.*scripts/setup.sh requirements-encoders.txt"):
-        encode_good(encoder, [digit_png(0)])

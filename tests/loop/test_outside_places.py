@@ -22,8 +22,6 @@ from labeling.intake.watching import changing
 from labeling.loop import outside
 from labeling.loop.step import Step
 from labeling.models import EmbeddingServer, ItemImport, Job, Project, Reference, Source, User
-from labeling.projects.encoders import embedding_servers
-from labeling.projects.encoders.encoder_change import choose_encoder
 from tests.extent import some
 
 pytestmark = [pytest.mark.django_db(transaction=True), ON_LINUX]
@@ -106,14 +104,6 @@ def add_server(project: Project, user: User | None, address: str) -> None:
     prediction_sets.ask(project=Project.objects.get(pk=project.pk), user=user)
 
 
-def add_endpoint(project: Project, user: User | None, address: str) -> None:
-    embedding_servers.set_server(project=project, address=address)
-    choose_encoder(project=project, choice={"name": "endpoint", "options": {"address": address, "model": "m"}})
-    Project.objects.filter(pk=project.pk).update(created_by=user)
-    make_items(project, 3, row=None)
-    Job.objects.enqueue(Job.Kind.ENCODE, project=project)
-
-
 def asked() -> Any:
     return outside.outside(Job.objects.running())
 
@@ -136,22 +126,6 @@ def test_six_projects_of_a_manager_that_wait_outside_hold_up_nobody(adds: Any, a
         wait_until(lambda: others.items.filter(row__isnull=False).count() == 5)
         assert asked().count() <= outside.MOST_OF_PERSON
         assert Job.objects.unfinished().filter(project__in=projects).count() >= 4
-
-
-@pytest.mark.long
-def test_six_projects_whose_encoder_is_silent_hold_up_no_other(address: str) -> None:
-    mona = make_user("mona")
-    projects = [make_project(f"slow-{n}", kind="text") for n in range(6)]
-    for project in projects:
-        add_endpoint(project, mona, f"{address}/silent")
-    with worker("--without", "survey,mislabeled,encoders,baseline"):
-        wait_until(lambda: asked().count() == outside.MOST_OF_PERSON)
-        other = make_project("fine", kind="text")
-        make_items(other, 3, row=None)
-        Job.objects.enqueue(Job.Kind.ENCODE, project=other)
-        wait_until(lambda: other.items.filter(row__isnull=False).count() == 3)
-        assert asked().count() == outside.MOST_OF_PERSON
-        assert Job.objects.unfinished().filter(project__in=projects).count() == 6
 
 
 def test_a_step_that_waits_outside_without_an_end_fails_and_says_so() -> None:

@@ -230,18 +230,6 @@ def test_by_chance_nothing_is_picked_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_who_wants_the_newest_model_waits_for_it(tmp_path: Path) -> None:
-    project = digits_project(tmp_path, n=200, batch_size=40, pick_ahead=None)
-    user = annotator(project)
-    drain()
-    assert len(answer(project, user, 200)) == 40
-    assert project.batches.count() == 1
-    drain()
-    batch = project.batches.get(number=2)
-    assert (batch.state, batch.selection, batch.tasks.filter(margin=None).count()) == ("open", 1, 0)
-
-
-@pytest.mark.long
 def test_a_worker_that_dies_now_and_then_loses_nothing(tmp_path: Path) -> None:
     project = digits_project(tmp_path, n=240, batch_size=40, pick_ahead=0.6)
     user, rng = annotator(project), random.Random(3)

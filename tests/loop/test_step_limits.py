@@ -76,6 +76,7 @@ def test_a_step_that_takes_too_long_is_ended_and_says_so() -> None:
     assert (batch.state, batch.reason) == (Batch.State.FAILED, hung.reason)
 
 
+@pytest.mark.long
 def test_a_step_that_eats_memory_is_ended_and_others_run() -> None:
     eats = enqueued("eats")
     with worker_of_steps(STEP_MEMORY_MB="600"):

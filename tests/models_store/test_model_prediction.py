@@ -73,18 +73,14 @@ def test_the_closest_items_are_told_apart():
     np.testing.assert_allclose(margins, gaps / 2, rtol=1e-3)
 
 
-def test_types_and_shapes_are_as_promised(trained):
-    found = all_of(trained)
-    assert found["embeddings"].shape == (700, 128)
-    kinds = {"embeddings": np.float32, "margins": np.float32, "best": np.int32, "confidence": np.float32}
-    assert {name: array.dtype for name, array in found.items()} == kinds
-    for name in ("margins", "confidence"):
-        assert (found[name] >= 0).all()
-        assert (found[name] <= 1).all()
-
-
-def test_chunks_make_no_difference(trained):
+def test_types_and_shapes_are_as_promised_and_chunks_make_no_difference(trained):
     whole = all_of(trained)
+    assert whole["embeddings"].shape == (700, 128)
+    kinds = {"embeddings": np.float32, "margins": np.float32, "best": np.int32, "confidence": np.float32}
+    assert {name: array.dtype for name, array in whole.items()} == kinds
+    for name in ("margins", "confidence"):
+        assert (whole[name] >= 0).all()
+        assert (whole[name] <= 1).all()
     for chunk in (7, 64, 699, 700):
         parts = all_of(trained, chunk=chunk)
         for name, array in whole.items():
@@ -150,7 +146,8 @@ def test_a_read_only_memory_map_is_read_as_it_goes_and_left_alone(trained, tmp_p
 
 def test_no_more_logits_than_promised_exist_at_once(monkeypatch):
     pool = blobs(300, seed=1)
-    trained = train_on(Pool(pool.features, pool.classes, 2000), config=TrainConfig(min_steps=1, epochs=1))
+    config = TrainConfig(min_steps=1, epochs=1, calibration_labels=0)
+    trained = train_on(Pool(pool.features, pool.classes, 2000), config=config)
     monkeypatch.setattr(prediction, "MOST_LOGITS", 10_000)
     sizes: list[int] = []
     trained.model.network.register_forward_hook(lambda module, args, output: sizes.append(output[1].numel()))
@@ -177,22 +174,15 @@ def test_one_class_alone_will_do(question, margin):
         assert (part.margins == margin).all()
 
 
-def test_an_empty_pool_has_no_predictions(trained):
-    none = np.zeros(0, dtype=int) if trained.model.question == "verify" else None
-    assert list(predict(trained.model, POOL.features[:0], proposed=none)) == []
-
-
-def test_progress_rises_to_one(trained):
-    shares: list[float] = []
-    all_of(trained, chunk=100, progress=shares.append)
-    assert shares == pytest.approx([1 / 7, 2 / 7, 3 / 7, 4 / 7, 5 / 7, 6 / 7, 1])
-
-
-def test_gradients_are_as_the_caller_left_them_between_chunks(trained):
+def test_progress_rises_to_one_and_gradients_are_as_the_caller_left_them_between_chunks(trained):
     proposed = asked(POOL, trained.model.question).get("proposed")
-    for _ in predict(trained.model, POOL.features, proposed=proposed, chunk=100):
+    shares: list[float] = []
+    for _ in predict(trained.model, POOL.features, proposed=proposed, chunk=100, progress=shares.append):
         assert torch.is_grad_enabled()
         assert not torch.is_inference_mode_enabled()
+    assert shares == pytest.approx([1 / 7, 2 / 7, 3 / 7, 4 / 7, 5 / 7, 6 / 7, 1])
+    none = None if proposed is None else proposed[:0]
+    assert list(predict(trained.model, POOL.features[:0], proposed=none)) == []
 
 
 @pytest.mark.parametrize(

@@ -64,13 +64,6 @@ def test_the_interval_covers_the_true_error(n, gap):
     assert gap or by_chance >= 0.87 * 60
 
 
-def test_items_that_are_alike_are_in_one_bin():
-    """Otherwise the items' order would affect the error."""
-    found = calibration([0.9] * 100, [True] * 70 + [False] * 30)
-    assert [(part.low, part.high, part.n, part.right.value) for part in found.bins] == [(0.9, 0.9, 100, 0.7)]
-    assert found.ece == pytest.approx(0.2)
-
-
 def test_perfect_certainty_and_a_single_item():
     sure = calibration([1.0] * 40, [True] * 40)
     assert (sure.ece, sure.low, sure.high, sure.chance, sure.brier) == (0, 0, 0, 0, 0)

@@ -1,6 +1,7 @@
 """Test training: it learns, is reproducible bit for bit, and accepts small and unbalanced sets of labels."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from models_store.training.run import Run
 from models_store.training.training_set import shifted, split_off_validation
 from tests.extent import some
 
-QUICK = TrainConfig(min_steps=5, epochs=2)
+QUICK = TrainConfig(min_steps=5, epochs=2, calibration_labels=0)
 
 
 def best(trained: Trained, pool: Pool, proposed: np.ndarray | None = None) -> np.ndarray:
@@ -67,18 +68,15 @@ def test_any_number_of_labels_and_of_classes_will_do(question):
     for n in (1, 2, 65):
         pool = blobs(n, seed=1)
         trained = train_on(pool, question=question, config=QUICK)
-        assert trained.training_size == n
+        assert (trained.training_size, trained.validation_size, trained.checks) == (n, 0, ())
         assert len(best(trained, pool, asked(pool, question).get("proposed"))) == n
     for classes, n_classes in ((pool.classes * 0, 1), (pool.classes * 499, 2000)):
         train_on(Pool(pool.features, classes, n_classes), question=question, config=QUICK)
 
 
-def test_labels_of_one_class_alone_will_do():
+def test_a_class_without_labels_is_never_the_guess():
     pool = blobs(5, seed=1)
     assert (best(train_on(Pool(pool.features, np.full(5, 2), 4), config=SHORT), pool) == 2).all()
-
-
-def test_a_class_without_labels_is_never_the_guess():
     pool = blobs(200, seed=1)
     assert best(train_on(Pool(pool.features, pool.classes, 6), config=SHORT), pool).max() < 4
 
@@ -128,8 +126,8 @@ def test_an_error_in_progress_ends_the_training_and_gives_the_random_state_back(
 
 def test_steps_are_bounded_from_above_and_below():
     pool = blobs(100, seed=1)
-    assert train_on(pool, config=TrainConfig(epochs=50, min_steps=1, max_steps=7)).steps == 7
-    assert train_on(pool, config=TrainConfig(epochs=1, min_steps=30)).steps == 30
+    assert train_on(pool, config=replace(QUICK, epochs=50, min_steps=1, max_steps=7)).steps == 7
+    assert train_on(pool, config=replace(QUICK, epochs=1, min_steps=30)).steps == 30
 
 
 def test_the_clock_ends_a_training_that_would_go_on_for_hours():
@@ -165,11 +163,6 @@ def test_it_ends_with_the_latest_weights_as_good_as_the_best_when_patience_is_ov
     trained = train_on(blobs(1000, seed=1), question=question, config=config)
     assert [check.validation_errors for check in trained.checks] == errors
     assert all(torch.equal(tensor, weights(trained)[name]) for name, tensor in averages[last_good].items())
-
-
-def test_few_labels_are_all_trained_on():
-    trained = train_on(blobs(999, seed=1), config=QUICK)
-    assert (trained.training_size, trained.validation_size, trained.checks) == (999, 0, ())
 
 
 @pytest.mark.parametrize("question", ["single", "verify"])

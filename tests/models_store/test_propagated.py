@@ -50,7 +50,7 @@ def test_without_near_copies_nothing_changes() -> None:
         np.testing.assert_array_equal(one, other)
 
 
-QUICK = TrainConfig(epochs=3, min_steps=20, calibration_labels=200)
+QUICK = TrainConfig(epochs=2, min_steps=20, calibration_labels=200)
 
 
 def trained(features: np.ndarray, targets: np.ndarray, propagated: Propagated | None) -> Trained:

@@ -94,26 +94,6 @@ def test_gradients_are_those_of_finite_differences(logits, objective):
     assert torch.autograd.gradcheck(value, torch.from_numpy(logits).requires_grad_(), eps=1e-6, atol=1e-4)
 
 
-def test_a_calibrated_model_has_almost_none_and_a_boastful_one_its_gap():
-    rng = np.random.default_rng(1)
-    confidence = torch.from_numpy(rng.uniform(0.5, 1, 20_000))
-    honest = torch.from_numpy((rng.random(20_000) < confidence.numpy()).astype(float))
-    assert sb_ece(confidence, honest) < 0.02
-    boastful = torch.from_numpy((rng.random(20_000) < confidence.numpy() - 0.2).astype(float))
-    assert sb_ece(confidence, boastful).item() == pytest.approx(0.2, abs=0.02)
-
-
-def test_sure_of_what_is_right_and_unsure_of_what_is_wrong_is_best():
-    right = torch.tensor([1.0, 1.0, 0.0, 0.0])
-    sure, unsure = 0.05, 2.0
-    values = [
-        s_avuc(torch.tensor(entropy), right, n_classes=10).item()
-        for entropy in ([sure, sure, unsure, unsure], [sure, unsure, sure, unsure], [unsure, unsure, sure, sure])
-    ]
-    assert values == sorted(values)
-    assert values[0] < 0.5 < values[2]
-
-
 @pytest.mark.parametrize("right", [0.0, 1.0])
 @pytest.mark.parametrize(
     "logits",

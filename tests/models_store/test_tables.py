@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_breast_cancer, load_digits, load_wine
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.datasets import load_digits
 
 from models_store import encoders
-from models_store.encoders import EncodingError, Vector
+from models_store.encoders import EncodingError
 from models_store.encoders.table import FAR, Table
 
 rng = np.random.default_rng(0)
@@ -54,19 +53,6 @@ def test_embeddings_pixels_and_components_stay_as_they_are(rows):
     outlier = np.concatenate([rows, rows[:1] * 1e4])
     for fitted_to in (rows, outlier):
         np.testing.assert_array_equal(Table.fit(fitted_to).encode(rows), rows.astype(np.float32))
-
-
-@pytest.mark.parametrize(("load", "gained"), [(load_wine, 0.15), (load_breast_cancer, 0.01)])
-def test_neighbours_of_a_scaled_table_are_of_the_same_class(load, gained):
-    rows, classes = load(return_X_y=True)
-    order = np.random.default_rng(1).permutation(len(rows))
-    learned, asked = order[:90], order[90:]
-    right = {}
-    for kind in (Vector, Table):
-        features = kind.fit(rows[order]).encode(rows)
-        model = KNeighborsClassifier(5).fit(features[learned], classes[learned])
-        right[kind] = (model.predict(features[asked]) == classes[asked]).mean()
-    assert right[Table] > right[Vector] + gained
 
 
 def test_it_is_saved_and_refuses_what_vectors_refuse(tmp_path):

@@ -54,14 +54,6 @@ def test_no_other_temperature_is_likelier_given_what_is_believed_beforehand(seed
 
 
 @pytest.mark.parametrize("by", OBJECTIVES)
-@pytest.mark.parametrize("right", [True, False])
-def test_a_model_that_is_always_right_may_be_surer_and_one_that_is_always_wrong_less(by, right):
-    logits = torch.tensor([[3.0, 0.0]] * 20)
-    found = fit_temperature(named("single"), logits, torch.full((20,), 0 if right else 1), by=by)
-    assert found < 1 if right else found > 1
-
-
-@pytest.mark.parametrize("by", OBJECTIVES)
 @pytest.mark.parametrize("question", ["multi", "verify"])
 def test_yes_or_no_questions_have_one_too(by, question):
     rng = np.random.default_rng(0)

@@ -1,11 +1,8 @@
 """Test that a training set checks its arrays once and keeps them together."""
 
-from dataclasses import FrozenInstanceError
-
 import numpy as np
 import pytest
 from model_data import blobs, labeled
-from scipy.sparse import csr_array
 
 from models_store.class_sets import ClassSets
 from models_store.training import TrainingSet
@@ -26,14 +23,3 @@ def test_a_subset_of_class_sets_is_that_of_the_booleans():
     features = np.zeros((30, 2), np.float32)
     by_sets, by_booleans = (TrainingSet(features, each, "multi", 5, (2,)).subset(rows) for each in (sets, dense))
     assert (by_sets.take(np.arange(3))[1] == by_booleans.take(np.arange(3))[1]).all()
-
-
-def test_soft_labels_of_another_shape_are_refused():
-    pool = blobs(10, seed=1)
-    with pytest.raises(ValueError, match=r"soft labels have the shape \(9, 4\), expected \(10, 4\)"):
-        labeled(pool, soft=csr_array(np.ones((9, 4))))
-
-
-def test_nothing_changes_it():
-    with pytest.raises(FrozenInstanceError):
-        labeled(blobs(10, seed=1)).n_classes = 5

@@ -160,6 +160,7 @@ def test_rows_of_the_release_before_are_taken() -> None:
     assert sum(map(bool, written.values())) > len(written) / 2
 
 
+@pytest.mark.long
 def test_what_older_code_trips_over_is_told() -> None:
     state = loader().project_state(("labeling", RELEASED)).clone()
     state.add_field("labeling", "item", "is_control", models.BooleanField(default=False), preserve_default=True)

@@ -97,8 +97,6 @@ def exposed_without_privacy(
     return canary.exposure(open_network, cut, template, secret)
 
 
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.long
 def test_the_bound_of_the_exposure_is_that_of_chance_without_privacy_loss() -> None:
     assert canary.most(0.0, 0.0, chance=2**-5) == 5
     assert canary.most(1.0, 0.0, chance=2**-5) == pytest.approx(5 + math.log2(math.e))

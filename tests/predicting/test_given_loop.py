@@ -2,13 +2,8 @@
 embeddings and goals.
 """
 
-import json
-import uuid
-
 import numpy as np
 import pytest
-from django.core.files.uploadedfile import SimpleUploadedFile
-from draining import drain
 from handed import (
     CLASSES,
     answer_open_batch,
@@ -21,7 +16,6 @@ from handed import (
     sure_of_right,
     vectors,
 )
-from rest_framework.test import APIClient
 
 from labeling.finishing.candidates import predicting, read_candidates
 from labeling.models import Clustering, Project, User
@@ -29,8 +23,6 @@ from labeling.projects.version_in_use import in_use
 from labeling.storage.arrays.files import ProjectFiles, load_array
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-API = "/api/v1/projects/p/"
 
 
 def picked_places(project: Project, number: int) -> np.ndarray:
@@ -76,62 +68,6 @@ def test_with_batches_picked_ahead_no_one_waits() -> None:
     assert (batch.selected_by.number, batch.selection) == (1, 2), "picked again, because nobody had a task"
     answer_open_batch(project)
     assert project.batches.filter(selected_by__number=1).count() >= 2, "the older predictions pick on"
-
-
-class Team:
-    """A team that labels through the API, trains on the exported labels elsewhere, and hands its predictions in."""
-
-    def __init__(self, strategy: str) -> None:
-        self.project = given_project(400, strategy=strategy, pick_ahead=None, batch_size=16)
-        self.ids, self.places = places_of(self.project)
-        self.annie, self.mona = APIClient(), APIClient()
-        for name, client in (("annie", self.annie), ("mona", self.mona)):
-            client.force_authenticate(User.objects.get(username=name))
-        self.border = 0.7  # before the first label
-
-    def round(self) -> None:
-        content = npz(ids=self.ids, probabilities=sure_of_right(self.places, middle=self.border), classes=CLASSES)
-        sent = self.mona.post(
-            f"{API}prediction-sets/", {"file": SimpleUploadedFile("p.npz", content)}, format="multipart"
-        )
-        assert sent.status_code == 202
-        drain()
-        while tasks := self.annie.post(f"{API}claim/", {"count": 50}, format="json").json()["tasks"]:
-            places = dict(zip(self.ids, self.places, strict=True))
-            answers = [
-                {"id": str(uuid.uuid4()), "task": each["id"], "seconds": 1,
-                 "value": CLASSES[int(places[each["item"]["external_id"]] > 0)]}
-                for each in tasks
-            ]  # fmt: skip
-            done = self.annie.post(f"{API}annotations/", {"annotations": answers}, format="json").json()
-            assert not done["rejected"]
-        drain()
-        self.train()
-
-    def train(self) -> None:
-        """Put the border midway between the nearest labels of both sides, without control items."""
-        rows = b"".join(self.mona.get(f"{API}export/").streaming_content).splitlines()
-        labeled = [row for row in map(json.loads, rows) if not row["is_control"]]
-        places = dict(zip(self.ids, self.places, strict=True))
-        left = [places[row["external_id"]] for row in labeled if row["label"] == "left"]
-        right = [places[row["external_id"]] for row in labeled if row["label"] == "right"]
-        self.border = (max(left, default=-1) + min(right, default=1)) / 2
-
-
-@pytest.mark.long
-def test_given_margins_need_fewer_labels_than_uniform_picks() -> None:
-    errors = {}
-    for strategy in ("cluster-margin", "uniform"):
-        Project.objects.all().update(slug=f"earlier-{Project.objects.count()}")
-        for user in User.objects.all():
-            User.objects.filter(pk=user.pk).update(username=f"earlier-{user.pk}")
-        team = Team(strategy)
-        for _ in range(3):
-            team.round()
-        assert team.project.batches.count() == 3
-        assert not team.project.jobs.filter(kind="train").exists()
-        errors[strategy] = float(np.mean((team.places > team.border) != (team.places > 0)))
-    assert errors["cluster-margin"] < errors["uniform"]
 
 
 def with_embeddings(project: Project) -> tuple[bytes, dict[str, np.ndarray]]:

@@ -10,7 +10,6 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnxruntime
 import pyarrow.parquet as pq
 import pytest
@@ -109,18 +108,6 @@ def test_images_of_a_zip_whatever_its_folders_are_called(tmp_path: Path) -> None
 
 
 @pytest.mark.long
-def test_vectors(tmp_path: Path) -> None:
-    vectors = np.random.default_rng(0).normal(size=(60, 8)) + 3 * (np.arange(60) % 2)[:, None]
-    rows = [{"id": str(n), "vector": v.tolist(), "truth": CLASSES[n % 2]} for n, v in enumerate(vectors)]
-    trained_project(write_rows(tmp_path / "pool.jsonl", rows), kind="vector")
-    np.save(tmp_path / "new.npy", vectors[:10])
-    assert [row["label"] for row in predicted(tmp_path / "new.npy")] == [CLASSES[n % 2] for n in range(10)]
-    np.save(tmp_path / "short.npy", vectors[:10, :5])
-    with pytest.raises(CommandError, match="10 bad rows were left out"):
-        predicted(tmp_path / "short.npy")
-
-
-@pytest.mark.long
 def test_bad_rows_are_named_and_left_out_and_strict_writes_nothing(
     project: Project, tmp_path: Path, capsys: Any
 ) -> None:
@@ -197,6 +184,9 @@ def test_without_a_version_and_with_a_damaged_one_or_another_encoder(
     weights.write_bytes(weights.read_bytes()[:-1])
     with pytest.raises(CommandError, match="Model version 1 cannot be loaded"):
         predicted(texts)
+    with pytest.raises(CommandError, match="Model version 1 cannot be loaded"):
+        call_command("export_model", "p", "--output", str(tmp_path / "p.onnx"))
+    assert not (tmp_path / "p.onnx").exists()
 
 
 @pytest.mark.long
@@ -235,12 +225,3 @@ def test_as_in_the_how_to(tmp_path: Path, capsys: Any) -> None:
     assert (said["project"], said["version"], said["question"]) == ("p", "1", "single")
     assert said["digest"] == project.versions.get().digest
     assert json.loads(said["encoder"])["digest"] == encoder.digest
-
-
-@pytest.mark.long
-def test_a_damaged_version_leaves_no_file(tmp_path: Path) -> None:
-    project = trained_project(write_rows(tmp_path / "texts.jsonl", text_rows()))
-    next((ProjectFiles(project).root / "models").rglob("*.safetensors")).write_bytes(b"")
-    with pytest.raises(CommandError, match="Model version 1 cannot be loaded"):
-        call_command("export_model", "p", "--output", str(tmp_path / "p.onnx"))
-    assert not (tmp_path / "p.onnx").exists()

@@ -120,14 +120,12 @@ def test_gold_is_in_the_grid_of_its_class() -> None:
     assert {task.pk for task in gold} < {task.pk for task in claim(project, ann)}
 
 
-def test_a_project_without_grids_takes_no_notice() -> None:
+def test_a_project_without_grids_takes_no_notice_and_what_has_no_class_comes_ten_at_a_time() -> None:
     project, _, ann, _ = setup(grids=False)
-    tasks = claim(project, ann)
-    assert [task.rank for task in tasks] == list(range(20))
+    assert [task.rank for task in claim(project, ann)] == list(range(20))
     Project.objects.update(grids=True)
     assert [task.rank for task in queue.claim(project=project, user=ann, count=60).tasks] == list(range(20))
-
-
-def test_what_has_no_class_comes_ten_at_a_time() -> None:
-    project, _, ann, _ = setup(question="single", show_predictions=True)
-    assert len(claim(project, ann)) == len(claim(project, ann)) == 10
+    other = make_project("other", show_predictions=True, grids=True)
+    make_open_batch(other, make_items(other, 200))
+    make_member(other, "ann")
+    assert len(claim(other, ann)) == len(claim(other, ann)) == 10

@@ -55,16 +55,11 @@ def test_tasks_come_in_rank_order_and_own_ones_first() -> None:
     check_counters()
 
 
-def test_nobody_is_shown_what_another_holds() -> None:
+def test_nobody_is_shown_what_another_holds_until_its_lease_has_run_out() -> None:
     project, _, ann, bob = setup()
     claim(project, ann)
     given = queue.claim(project=project, user=bob, count=10)
     assert (given.tasks, given.reason) == ([], "all_taken")
-
-
-def test_lease_that_ran_out_frees_the_task_for_others() -> None:
-    project, _, ann, bob = setup()
-    claim(project, ann)
     Assignment.objects.update(lease_expires_at=timezone.now() - datetime.timedelta(seconds=1))
     assert len(claim(project, bob)) == 5
     check_counters()
@@ -109,23 +104,13 @@ def test_answer_sent_twice_counts_once() -> None:
     check_counters()
 
 
-def test_second_answer_under_another_id_is_refused() -> None:
-    project, _, ann, _ = setup()
-    task = claim(project, ann)[0]
-    answer(project, ann, task, 1)
+def test_a_second_answer_the_id_of_another_one_and_a_task_of_another_project_are_refused() -> None:
+    project, _, ann, bob = setup()
+    task, used = claim(project, ann, 1)[0], uuid.uuid4()
+    answer(project, ann, task, 1, id=used)
     assert answer(project, ann, task, 2).rejected[0].code == "taken"
     assert Item.objects.get(pk=task.item_id).label == 1
-
-
-def test_id_of_another_annotation_is_refused() -> None:
-    project, _, ann, bob = setup()
-    used = uuid.uuid4()
-    answer(project, ann, claim(project, ann, 1)[0], id=used)
     assert answer(project, bob, claim(project, bob, 1)[0], id=used).rejected[0].code == "id_in_use"
-
-
-def test_task_of_another_project_is_unknown() -> None:
-    project, _, ann, _ = setup()
     other = make_project("other")
     batch = make_open_batch(other, make_items(other, 1))
     assert answer(project, ann, batch.tasks.get()).rejected[0].code == "unknown_task"
@@ -146,18 +131,12 @@ def test_undo_gives_the_task_back_to_its_author_and_takes_the_label_away() -> No
     check_counters()
 
 
-def test_undo_of_a_skip() -> None:
-    project, _, ann, _ = setup()
-    task = claim(project, ann, 1)[0]
-    outcome = skip(project, ann, task)
-    queue.undo(project=project, user=ann, annotation_id=outcome.accepted[0])
-    assert answer(project, ann, task).accepted
-    check_counters()
-
-
-def test_nobody_undoes_the_answer_of_another_or_twice() -> None:
+def test_a_skip_is_undone_too_and_nobody_undoes_the_answer_of_another_or_twice() -> None:
     project, _, ann, bob = setup()
-    given = answer(project, ann, claim(project, ann, 1)[0]).accepted[0]
+    task = claim(project, ann, 1)[0]
+    queue.undo(project=project, user=ann, annotation_id=skip(project, ann, task).accepted[0])
+    given = answer(project, ann, task).accepted[0]
+    check_counters()
     with pytest.raises(QueueError, match="not an annotation of yours"):
         queue.undo(project=project, user=bob, annotation_id=given)
     queue.undo(project=project, user=ann, annotation_id=given)
