@@ -92,19 +92,6 @@ def test_more_classes_than_a_key_has_bits_are_refused():
         of_labels(np.zeros((2, 63), bool), 63)
 
 
-def test_people_answer_independently_and_two_who_agree_are_rarely_wrong():
-    truth = np.random.default_rng(0).integers(10, size=20_000)
-    crowd = Crowd(truth, OneClass(10), seed=0, error=0.05)
-    rows = np.arange(len(truth))
-    first = crowd.alone(rows)
-    second = crowd.alone(rows)
-    assert (first != truth).mean() == pytest.approx(0.05, abs=0.005)
-    assert ((first != truth) & (second != truth)).mean() == pytest.approx(0.0025, abs=0.001)
-    assert crowd.seconds == pytest.approx(2 * len(truth) * crowd.task)
-    labels = two_agree(crowd, OneClass(10), rows, first)
-    assert (labels != truth).mean() < 0.002
-
-
 def test_near_copies_get_a_label_once_checks_agree():
     rng = np.random.default_rng(0)
     points = np.repeat(rng.normal(size=(400, 5)), 5, axis=0) + rng.normal(scale=1e-3, size=(2000, 5))

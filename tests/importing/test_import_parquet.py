@@ -53,16 +53,6 @@ def test_vectors_come_as_any_list_of_numbers(tmp_path, kind):
     assert [row.where for row in bad] == ["row 3"]
 
 
-def test_nan_and_null_within_a_vector_are_set_aside(tmp_path):
-    path = write_parquet(tmp_path / "a.parquet", {"vector": [[1.0, None], [float("nan"), 1.0], [1.0, 2.0], [1.0]]})
-    results = checked(path, rules("vector", vector_length=2))
-    assert [r.reason for r in results if hasattr(r, "reason")] == [
-        "Number 2 of the vector is NaN.",
-        "Number 1 of the vector is NaN.",
-        "The vector has 1 numbers where this project's have 2.",
-    ]
-
-
 def test_numeric_columns_are_the_vector(tmp_path):
     columns = {"id": [1, 2], "x": [1, 2], "name": ["a", "b"], "y": [0.5, None], "label": ["cat", "dog"]}
     first, second = checked(write_parquet(tmp_path / "a.parquet", columns), rules("vector"))

@@ -3,7 +3,6 @@
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import pytest
 from digits import annotator, answer_batch, digits_project
 from draining import drain
@@ -115,28 +114,6 @@ def test_a_strategy_changed_while_a_batch_is_selected_holds_from_the_next_one(tm
     answer_batch(project, user)
     drain()
     assert Batch.objects.get(number=3).strategy == "coreset"
-
-
-@pytest.mark.long
-def test_entropy_takes_the_largest_and_coreset_keeps_away_from_what_is_labeled(tmp_path: Path) -> None:
-    project = digits_project(tmp_path, n=300, strategy="entropy", control_share=0.0, **QUICK)
-    user = annotator(project)
-    drain()
-    answer_batch(project, user)
-    drain()
-    batch = Batch.objects.get(number=2)
-    entropies = load_array(ProjectFiles(project).pool(batch.selected_by, "entropies"))
-    unlabeled = list(project.items.filter(label__isnull=True).order_by("row").values_list("row", flat=True))
-    assert sorted(picked_rows(batch)) == sorted(sorted(unlabeled, key=lambda row: -entropies[row])[:40])
-    Project.objects.update(strategy="coreset")
-    answer_batch(project, user)
-    drain()
-    batch = Batch.objects.get(number=3)
-    embeddings = load_array(ProjectFiles(project).pool(batch.selected_by, "embeddings"))
-    labeled = list(project.items.trainable().values_list("row", flat=True))
-    unlabeled = list(project.items.filter(label__isnull=True).order_by("row").values_list("row", flat=True))
-    distances = np.linalg.norm(embeddings[unlabeled][:, None] - embeddings[labeled][None], axis=2).min(axis=1)
-    assert unlabeled[int(distances.argmax())] in picked_rows(batch)
 
 
 @pytest.mark.long

@@ -7,7 +7,6 @@ from functools import partial
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from model_data import Pool, blobs, labeled, train_on
@@ -100,20 +99,6 @@ def test_a_model_of_few_labels_is_about_as_sure_as_it_is_right():
         plain.append(surer(model))
     assert np.mean(fitted) < 0.08
     assert np.mean(fitted) < 0.7 * np.mean(plain)
-
-
-@pytest.mark.long
-def test_no_answer_depends_on_them():
-    pool = blobs(300, seed=1)
-    config = TrainConfig(min_steps=40, epochs=5)
-    plain, fitted = (train_on(pool, config=replace(config, calibration_labels=wanted)) for wanted in (0, 1000))
-    assert (plain.calibration_size, fitted.calibration_size) == (0, 240)
-    weights = [
-        {name: tensor for name, tensor in each.model.network.state_dict().items() if "calibration" not in name}
-        for each in (plain, fitted)
-    ]
-    assert all(torch.equal(tensor, weights[1][name]) for name, tensor in weights[0].items())
-    assert plain.steps == fitted.steps
 
 
 @pytest.mark.long

@@ -1,20 +1,19 @@
 """Test what a network learns from unlabeled items: the graph, the teacher, and the trainings."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from model_data import blobs
 from scipy.sparse import csr_array
 from sklearn.datasets import load_digits, make_moons
 from sklearn.neighbors import NearestNeighbors
 
 from models_store.artifact import load, save
 from models_store.config import TrainConfig
-from models_store.training import Later, Propagated, Recipe, Runtime, TrainingSet, calibrate, train, trainer
+from models_store.training import Propagated, Recipe, Runtime, TrainingSet, train, trainer
 from models_store.training.run import Run
 from models_store.training.spreading import NEIGHBOURS, SHARPNESS, Graph, log_shares
 from models_store.training.teacher import Fold, fit_teacher
@@ -119,21 +118,6 @@ def test_cut_short_anywhere_it_ends_with_the_same_weights(tmp_path):
     assert seen[-1] == 1
     trainer.forget(tmp_path / "c")
     assert not list(tmp_path.glob("c*"))
-
-
-@pytest.mark.long
-def test_later_calibration_is_the_one_that_training_would_have_found():
-    pool = blobs(700, seed=2)
-    config = TrainConfig(epochs=2, min_steps=20, calibration_labels=100)
-    labels = TrainingSet(pool.features[:300], pool.classes[:300], "single", 4, (12,), pool=pool.features[300:])
-    at_once = train(labels, Recipe(5, config))
-    put_off = train(labels, Recipe(5, config), later=True)
-    assert put_off.later is not None
-    assert put_off.later.teacher
-    later = Later.from_dict(asdict(put_off.later))
-    found, n = calibrate(put_off.model, later, labels, Recipe(5, config))
-    assert found == pytest.approx(at_once.calibration)
-    assert n == at_once.calibration_size
 
 
 @pytest.mark.long

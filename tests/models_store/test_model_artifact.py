@@ -51,15 +51,6 @@ def test_a_loaded_model_predicts_the_same_and_loading_draws_no_random_numbers(tr
     assert (loaded.question, loaded.n_classes, loaded.input_shape) == (trained.model.question, 4, (12,))
 
 
-@pytest.mark.long
-def test_an_image_model_comes_back_too(image_model, digits, tmp_path):
-    artifact.save(tmp_path / "v1", image_model, manifest={})
-    (before,), (after,) = (
-        predict(model, digits.features[:100]) for model in (image_model.model, artifact.load(tmp_path / "v1"))
-    )
-    np.testing.assert_array_equal(after.margins, before.margins)
-
-
 def test_the_manifest_says_what_made_the_model_and_what_the_caller_added(trained_one, folder):
     assert {path.name for path in folder.iterdir()} == set(FILES)
     assert [path.name for path in folder.parent.iterdir()] == ["v1"]
