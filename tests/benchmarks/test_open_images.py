@@ -5,6 +5,7 @@ classes.
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -57,3 +58,21 @@ def test_frequencies_are_those_of_open_images() -> None:
     assert counts.mean() == pytest.approx(679, abs=1)
     assert (counts >= 100).sum() == pytest.approx(7_186, rel=0.03)
     assert 400_000 < counts.max() < 1_000_000
+
+
+def test_proposed_classes_are_right_as_often_as_people_said_yes(tmp_path: Path) -> None:
+    pool, counts = made_up.make(tmp_path, question="verify", items=5_000, classes=2_000, dim=4)
+    assert np.mean([pool.answer_of(place) for place in range(5_000)]) == pytest.approx(made_up.RIGHT, abs=0.03)
+    assert counts.sum() == 5_000
+    above = made_up.tree(2_000)
+    classes = np.arange(2_000)
+    others = made_up.siblings(classes, above, np.random.default_rng(0))
+    assert (others != classes).all()
+    assert (above[others] == above).all()
+
+
+def test_sets_are_as_large_as_those_of_open_images(tmp_path: Path) -> None:
+    pool, _ = made_up.make(tmp_path, question="multi", items=5_000, classes=2_000, dim=4)
+    sets = [pool.answer_of(place) for place in range(5_000)]
+    assert np.mean([len(each) for each in sets]) == pytest.approx(made_up.SET_SIZE, abs=0.1)
+    assert all(each == sorted(set(each)) and each for each in sets)

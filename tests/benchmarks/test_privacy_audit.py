@@ -1,5 +1,6 @@
 """Test the audit of private training: its bound, the mistakes that it finds, and its output."""
 
+import json
 import math
 from fractions import Fraction
 
@@ -8,7 +9,7 @@ import pytest
 from scipy import stats
 
 from benchmarks.privacy import __main__ as command
-from benchmarks.privacy import audit
+from benchmarks.privacy import audit, report
 from benchmarks.privacy.audit import Audit, canaries, known, lower_bound, p_value, right_guesses
 
 
@@ -99,6 +100,28 @@ def test_fine_tuning_keeps_what_it_states_and_each_mistake_is_found(layers: str)
 @pytest.mark.parametrize("mistake", audit.FAULTS)
 def test_each_mistake_of_a_pretraining_is_found(mistake: str) -> None:
     assert audit.run(Audit(mistake, 1.0, canaries=500, seed=0, part="texts"))["refuted"]
+
+
+@pytest.mark.long
+def test_the_command_prints_a_table_or_one_object(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["--audit", "--quick", "--epsilon", "8", "--processes", "1"]
+    assert command.main([*asked, "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["holds"]
+    assert result["mistakes_found"]
+    assert [(line["training"], line["part"]) for line in result["audits"]] == [
+        *((audit.USUAL, part) for part in audit.PARTS),
+        *((training, part) for part in audit.PARTS for training in (audit.RARE, *audit.FAULTS)),
+    ]
+    for line in result["audits"]:
+        assert line["canaries"] == 500
+        assert line["guesses"] == 100
+        assert line["lower_bound"] == pytest.approx(lower_bound(500, 100, line["right"], line["delta"]))
+        assert line["refuted"] == (line["lower_bound"] > line["epsilon"])
+    table = report.table_of_audits(result)
+    assert "500 canaries" in table
+    assert table.count("found\n") == len(audit.PARTS) * len(audit.FAULTS)
+    assert "no stated ε refuted: yes; mistakes found: yes" in table
 
 
 def test_a_refuted_epsilon_gives_the_exit_status_1(

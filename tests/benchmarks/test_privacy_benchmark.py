@@ -64,6 +64,16 @@ def test_the_area_under_the_curve_is_the_share_of_pairs_that_are_told_apart(memb
     assert attack(members, others)["auc"] == pytest.approx(((pairs < 0) + 0.5 * (pairs == 0)).mean())
 
 
+def test_an_attack_finds_what_is_there_and_nothing_else():
+    rng = np.random.default_rng(0)
+    easy = attack(rng.normal(0, 1, 1000), rng.normal(6, 1, 1000))
+    assert easy["auc"] > 0.99
+    assert easy["advantage"] > 0.95
+    blind = attack(rng.normal(0, 1, 1000), rng.normal(0, 1, 1000))
+    assert abs(blind["auc"] - 0.5) < 0.05
+    assert abs(blind["advantage"]) < 0.1
+
+
 def test_what_epsilon_leaves_an_attacker():
     assert most_advantage(0, 0) == 0
     assert most_advantage(1, 1e-5) == pytest.approx(0.4621, abs=1e-3)
