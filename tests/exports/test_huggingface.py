@@ -141,7 +141,7 @@ def test_labels_of_the_other_questions(question: str, values: list[Any], expecte
 def test_without_rows_it_streams_with_its_features(load: Load) -> None:
     """`load_dataset` loads no dataset without rows into memory, whatever its files."""
     for kind in ("text", "image", "audio", "vector"):
-        dataset = load(make_project(kind, kind=kind, classes=["cat", "dog"]), streaming=True)
+        dataset = load(make_project(f"no-{kind}", kind=kind, classes=["cat", "dog"]), streaming=True)
         assert list(dataset) == ["train"]
         assert dataset["train"].features["label"].names == ["cat", "dog"]
         assert list(dataset["train"]) == []
