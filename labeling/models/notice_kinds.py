@@ -106,7 +106,7 @@ class NoticeKind(StrEnum):
     CERTIFICATE_SUSPENDED = (
         "certificate.suspended",
         _("A certificate was suspended"),
-        _("Certificate {number} was suspended: its labels count no longer."),
+        _("Certificate {number} was suspended: its labels no longer count."),
         "/p/{project}/certificates/{number}/",
         Ability.BATCHES_READ,
     )

@@ -52,7 +52,7 @@ def test_every_annotation_is_listed_those_taken_back_too(project: Project) -> No
     assert "annie skipped: Cannot be made out 1.5 s" in words
     assert "bert class 5 yes flagged 1.5 s" in text_of(manager(project).get(address(project, 4)))
     words = text_of(manager(project).get(address(project, 5)))
-    assert re.search("mona class 7 Yes. (just now|.{1,9} ago) stands", words)
+    assert re.search("mona class 7 Yes. (just now|.{1,9} ago) now", words)
 
 
 def test_it_tells_why_it_was_picked_and_what_the_model_took_it_for(project: Project) -> None:

@@ -60,7 +60,7 @@ def test_an_address_gets_mail_once_its_owner_has_confirmed_it(mona: User, inbox:
     for _ in range(2):
         delivering.deliver()
     [mail] = inbox.mails
-    assert mail["Subject"] == "Confirm your email address for Marginalia"
+    assert mail["Subject"] == "Confirm your e-mail address for Marginalia"
     path = link_in(inbox.text(), "address")
     assert signed_in(make_member(make_project("other"), "eve")).post(path).status_code == 404
     assert client.get(path).status_code == 200

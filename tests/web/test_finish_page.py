@@ -47,7 +47,7 @@ def test_the_sentence() -> None:
     said = "1,000 of 1,000 labeled; 2\u00a0% wrong at most; 100 items added since the last audit."
     assert sentence(later) == said
     people = PoolProgress(900, 500, 400, 0.02, 0, 3, people_wrong=0.006)
-    assert sentence(people) == "900 of 900 labeled; 2\u00a0% wrong at most, if 0.6\u00a0% of people’s labels are."
+    assert sentence(people) == "900 of 900 labeled; 2\u00a0% wrong at most if 0.6\u00a0% of people’s labels are wrong."
     by_gold = PoolProgress(900, 500, 400, 0.06, 0, 3, people_wrong=0.08, by_gold=True)
     assert sentence(by_gold) == "900 of 900 labeled; 6\u00a0% wrong at most."
 
@@ -115,7 +115,7 @@ def test_a_goal_is_started_changed_and_stopped_unless_it_is_refused(pool: Projec
     assert "Change to this goal" not in text
     assert "Change to this goal" in text_of(client.get(PAGE, {"error": "5"}))
     text = text_of(client.post(f"{PAGE}stop/", follow=True))
-    assert "Stopped: no further audit is asked" in text
+    assert "Stopped: no further audit begins" in text
     assert not Finish.objects.get().running
 
 

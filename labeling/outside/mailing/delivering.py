@@ -44,20 +44,20 @@ REFUSED = (smtplib.SMTPRecipientsRefused, smtplib.SMTPSenderRefused, smtplib.SMT
 
 CONFIRM_TEXT = _(
     """\
-Somebody, probably you, wants notices of Marginalia at this address. Confirm it within two days:
+Someone, probably you, asked for notices of Marginalia at this e-mail address. Confirm it within two days:
 
 {url}
 
-If it was not you, ignore this mail: no other will come.
+If it was not you, ignore this e-mail. You will get no other.
 """
 )
 RESET_TEXT = _(
     """\
-Somebody, probably you, asked for a new password for your account {username} of Marginalia. Set it within an hour:
+Someone, probably you, asked for a new password for your account {username} of Marginalia. Set it within an hour:
 
 {url}
 
-If it was not you, ignore this mail: your password stays as it is.
+If it was not you, ignore this e-mail. Your password stays the same.
 """
 )
 NOTICES_TEXT = _(
@@ -106,7 +106,7 @@ def _message_of_notices(mailbox: Mailbox) -> EmailMessage | None:
     assert mailbox.mail is not None
     if mailbox.confirmed_at is None:
         text = gettext(CONFIRM_TEXT).format(url=_url("notice-address", token(mailbox, CONFIRM)))
-        return _message(mailbox, str(mailbox.mail), gettext("Confirm your email address for Marginalia"), text)
+        return _message(mailbox, str(mailbox.mail), gettext("Confirm your e-mail address for Marginalia"), text)
     own = Notice.objects.of(mailbox.user).filter(mail=mailbox.mail)
     notices = list(own.select_related("project").order_by("project__name", "project", "pk"))
     if not notices:

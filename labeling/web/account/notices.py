@@ -93,7 +93,7 @@ class AddressForm(forms.Form):
         label=_("Your password"),
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
-        help_text=_("If you forget it, a link to set a new one can be mailed to the address."),
+        help_text=_("If you forget it, a link to set a new one can be sent to the e-mail address."),
     )
 
     def __init__(self, request: HttpRequest, user: User, data: Any = None) -> None:
@@ -121,7 +121,7 @@ def choices(request: HttpRequest, user: User) -> HttpResponse:
         if form.is_valid():
             with ErrorsInForm(form, ValidationError, field="address"):
                 addresses.ask(user=user, address=form.cleaned_data["address"])
-                text = gettext("A link is on its way to the address. Open it to confirm the address.")
+                text = gettext("A link is on its way. Open it to confirm your e-mail address.")
                 messages.success(request, text)
                 return redirect("notice-choices")
     elif request.method == "POST" and "stop" in request.POST:
@@ -165,12 +165,12 @@ def address(request: HttpRequest, user: User, token: str) -> HttpResponse:
         raise Http404("This link has expired, or it is for another account.")
     if request.method == "POST":
         addresses.confirm(mailbox)
-        messages.success(request, gettext("The address is confirmed."))
+        messages.success(request, gettext("The e-mail address is confirmed."))
         return redirect("notice-choices")
     return render(
         request,
         "account/notice_link.html",
-        {"mailbox": mailbox, "button": gettext("Confirm it"), "title": gettext("Confirm your address")},
+        {"mailbox": mailbox, "button": gettext("Confirm it"), "title": gettext("Confirm your e-mail address")},
     )
 
 

@@ -47,7 +47,7 @@ def error_curve(forecast: Forecast, error: float) -> Figure | None:
 
 def _finding(forecast: Forecast) -> str:
     if not forecast.labels:
-        return gettext("No label can be taken from the model yet at this error")
+        return gettext("At this error, the model cannot label any item yet")
     share = percent(round(forecast.labels / forecast.left, 2))
     return gettext("The model can label about %(labels)s items, %(share)s of what is open") % {
         "labels": about(forecast.labels),

@@ -69,8 +69,8 @@ def _why_more(certificate: Certificate) -> str:
     if certificate.error <= audit.error:
         return ""
     text = gettext(
-        "The goal of %(error)s counts all %(pool)s items. People labeled the others, and %(people)s of their labels "
-        "are taken to be wrong. That leaves room for more wrong ones among the model’s labels."
+        "The goal of %(error)s counts all %(pool)s items. People labeled the others, and %(people)s of their "
+        "labels are assumed to be wrong. That leaves room for more wrong ones among the model’s labels."
     )
     people = percent(audit.people_error, exact=True)
     return text % {"error": percent(audit.error), "pool": figure(audit.pool_size), "people": people}

@@ -56,12 +56,14 @@ class GoalForm(forms.Form):
     """The error and the confidence in per cent, and what they are stated for."""
 
     error = _percent_field(
-        "error", gettext_lazy("Wrong labels, at most"), gettext_lazy("Fewer wrong labels take more answers of people.")
+        "error",
+        gettext_lazy("Wrong labels, at most"),
+        gettext_lazy("The fewer labels may be wrong, the more answers it takes."),
     )
     confidence = _percent_field(
         "confidence",
         gettext_lazy("Confidence"),
-        gettext_lazy("With this probability, all statements about labels hold."),
+        gettext_lazy("The probability that all statements about labels hold."),
     )
     by_class = forms.ChoiceField(
         label=gettext_lazy("Stated for"),
@@ -69,7 +71,7 @@ class GoalForm(forms.Form):
         required=False,
         widget=forms.RadioSelect,
         help_text=gettext_lazy(
-            "By class takes more answers. People label all items of a class with too few items for a proof."
+            "Each class by itself takes more answers. People label all items of a class that is too small for a proof."
         ),
     )
     within = forms.TypedChoiceField(
@@ -144,7 +146,7 @@ def finish(request: HttpRequest, membership: Membership) -> HttpResponse:
 def stop(request: HttpRequest, membership: Membership) -> str:
     """Stop the goal."""
     goals.stop(membership.project)
-    return gettext("Stopped: no further audit is asked. Certificates stay, and so do their labels.")
+    return gettext("Stopped: no further audit begins. Certificates and their labels stay valid.")
 
 
 def _forecast(membership: Membership, form: GoalForm, pace: Pace, errors: PeopleErrors) -> dict[str, Any]:

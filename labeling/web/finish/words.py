@@ -33,7 +33,7 @@ def sentence(progress: PoolProgress, *, with_work: bool = True) -> str:
         text = by_class if progress.by_class else gettext("%(share)s wrong at most")
         wrong = text % {"share": percent(progress.wrong)}
         if not progress.by_gold and progress.people_wrong:
-            expected = gettext("%(wrong)s, if %(share)s of people’s labels are")
+            expected = gettext("%(wrong)s if %(share)s of people’s labels are wrong")
             wrong = expected % {"wrong": wrong, "share": percent(progress.people_wrong)}
         parts.append(wrong)
     if progress.later:
@@ -149,15 +149,15 @@ def rare_classes(project: Project, goal: Goal) -> str:
     if len(rare) > RARE_SHOWN:
         return (
             gettext(
-                "The goal says little of a class that at most %(share)s of the labeled items have: a model that never "
-                "gives it keeps the goal. Here: %(names)s and %(others)s."
+                "The goal says little about classes that at most %(share)s of the labeled items have: a model that "
+                "never predicts them can still reach the goal. Here: %(names)s and %(others)s."
             )
             % values
         )
     return (
         gettext(
-            "The goal says little of a class that at most %(share)s of the labeled items have: a model that never "
-            "gives it keeps the goal. Here: %(names)s."
+            "The goal says little about classes that at most %(share)s of the labeled items have: a model that "
+            "never predicts them can still reach the goal. Here: %(names)s."
         )
         % values
     )
@@ -167,11 +167,11 @@ def basis(forecast: Forecast, pace: Pace) -> str:
     """Say what the forecast stands on."""
     each = forecast.answers_each
     sentence = (
-        gettext("Estimated with version %(version)s from %(items)s, at %(pace)s an answer and %(answers)s an item.")
+        gettext("Estimated with version %(version)s from %(items)s, at %(pace)s per answer and %(answers)s per item.")
         if pace.seconds is not None
         else gettext(
-            "Estimated with version %(version)s from %(items)s, at an assumed %(pace)s an answer and "
-            "%(answers)s an item."
+            "Estimated with version %(version)s from %(items)s, at an assumed %(pace)s per answer and %(answers)s "
+            "per item."
         )
     ) % {
         "version": forecast.version,
@@ -196,7 +196,9 @@ def stage(audits: Sequence[AuditState], progress: PoolProgress, *, is_over: bool
         )
         return text % {"left": number(progress.left)}
     if not asking:
-        return gettext("No audit is asked now. The next one begins once training saves no more answers than it takes.")
+        return gettext(
+            "No audit is running. The next one begins when further training would take more answers than it saves."
+        )
     answered, asked = (sum(getattr(each, name) for each in asking) for name in ("answered", "asked"))
     return gettext("Audit %(attempt)s is under way: %(answered)s of %(items)s asked so far.") % {
         "attempt": asking[0].audit.attempt,
