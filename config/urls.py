@@ -6,7 +6,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from django.views.generic import RedirectView
 
-from labeling.api.published.views import SchemaView, api_docs
+from labeling.api.published.reference import SchemaView, api_docs
 from labeling.web.account.views import sign_in_to_admin
 from labeling.web.admin import site as admin_site
 from labeling.web.gate.operators import Readyz, healthz, metrics

@@ -21,7 +21,7 @@ FALSE_SHARE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The later accuracy minus the earlier accuracy, with its 95 % interval."""
+    """The accuracy of b minus that of a on the same items, with its 95 % interval."""
 
     value: float
     low: float

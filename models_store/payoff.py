@@ -96,9 +96,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class OpenEstimate:
-    """A value with its 95 % interval. `high` is None if there is no upper bound, `value` if it is probably beyond all
-    bounds.
-    """
+    """An estimate with the ends of its 95 % interval; null for a value beyond the limit of the estimate."""
 
     value: float | None
     low: float

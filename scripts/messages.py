@@ -33,6 +33,8 @@ MARKS: dict[str, tuple[Any, ...] | None] = {
 OPTIONS = {"encoding": "utf-8", "parse_template_string": "true"}
 ARGUMENT = re.compile(r'_\("([^"]+)"\)')
 """A text that is the argument of a template's filter."""
+COUNTED_IN_TEMPLATE = re.compile(r'\|counted:"([^"|]+)(?:\|([^"|]+))?"')
+"""The noun, and its plural if it is irregular, of the filter `counted`."""
 COUNTED = re.compile(r'\bcount\([\w.]+, "([^"]+)"\)')
 """A counted noun of a script, as `count` of `static/js/project/import-words.js` has it."""
 HEADER = """\
@@ -115,6 +117,8 @@ def of_templates() -> Iterator[Text]:
                 yield (one, many) if many else one, name
         for text in ARGUMENT.findall(source):
             yield text, name
+        for one, many in COUNTED_IN_TEMPLATE.findall(source):
+            yield (f"%(n)s {one}", f"%(n)s {many or one + 's'}"), name
 
 
 def _nodes(nodes: Iterable[Any]) -> Iterator[Any]:

@@ -1,7 +1,6 @@
 """Endpoints of files out: the export, and dataset versions. `export/?dataset=NAME` downloads the rows of one."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from typing import Any
 
 from django.db.models import QuerySet
@@ -228,32 +227,8 @@ class DatasetCard(_OneDataset):
         return attachment(card.card_of(dataset), name, "text/markdown; charset=utf-8")
 
 
-class ClassDifference(fields.Shape):
-    name = fields.Text()
-    before = fields.Count()
-    after = fields.Count()
-    added = fields.Count("Of items that the earlier version does not have.")
-    removed = fields.Count("Of items that the later version does not have.")
-    gained = fields.Count("Of items that had another label.")
-    lost = fields.Count("Of items that have another label now.")
-
-
-class LabelChange(fields.Shape):
-    before = fields.Text()
-    after = fields.Text()
-    items = fields.Integer(min_value=1)
-
-
-class DatasetDifference(fields.Shape):
-    """The differences between two dataset versions."""
-
-    added = fields.Count("Items that the earlier version does not have.")
-    removed = fields.Count("Items that the later version does not have.")
-    relabeled = fields.Count("Items with another label.")
-    otherwise_changed = fields.Count("Items with the same label, of which another column differs.")
-    classes = ClassDifference(many=True)
-    changes = LabelChange(many=True, help_text="The most frequent changes of labels, at most 100.")
-    items = fields.Integers("The ids of relabeled items, at most 100.")
+for shape in (comparing.ClassDifference, comparing.LabelChange):
+    fields.shape_of(shape, shape.__name__)
 
 
 class DatasetComparison(_OneDataset):
@@ -262,25 +237,23 @@ class DatasetComparison(_OneDataset):
     """
 
     @answers(
-        DatasetDifference,
+        fields.shape_of(comparing.Comparison, "DatasetDifference"),
         needs=Ability.LABELS_READ,
         errors={409: "One of them is not written, or they have too many rows together."},
         parameters=[
             OpenApiParameter("with", OpenApiTypes.STR, required=True, description="The earlier version's name.")
         ],
     )
-    def get(self, name: str) -> dict[str, Any]:
+    def get(self, name: str) -> comparing.Comparison:
         dataset, earlier = self.whole(name), self.request.query_params.get("with", "")
         if not earlier:
             raise ValidationError({"with": ["Name the earlier version."]})
         try:
-            found = asdict(comparing.compare_for_people(self.whole(earlier), dataset))
+            return comparing.compare_for_people(self.whole(earlier), dataset)
         except comparing.TooManyRows as error:
             raise Conflict(str(error)) from None
         except FileDamaged as damage:
             raise Conflict(f"A file of these versions is damaged: {damage.problem}.") from None
-        changes = [{"before": before, "after": after, "items": n} for before, after, n in found.pop("changes")]
-        return {**found, "changes": changes}
 
 
 class Verification(fields.Shape):

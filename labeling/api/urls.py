@@ -3,11 +3,11 @@
 from django.urls import URLPattern, path
 
 from labeling.api import auditlog, batches, export, finish
+from labeling.api import label as queue
 from labeling.api.items import imports
 from labeling.api.items import views as items
-from labeling.api.label import views as queue
 from labeling.api.models import comparisons, figures, predictions, versions
-from labeling.api.projects import agreement, classes, encoders, guidelines, lifecycle, members, sources, webhooks
+from labeling.api.projects import classes, encoders, guidelines, lifecycle, members, sources, webhooks
 from labeling.api.projects import views as projects
 from labeling.api.shared.endpoints import ProjectView
 
@@ -139,8 +139,8 @@ urlpatterns = [
     ),
     *of_project(
         "Projects",
-        ("near-copies/", agreement.NearCopies, "near-copies"),
-        ("agreement/", agreement.AgreementDetail, "agreement"),
+        ("near-copies/", figures.NearCopies, "near-copies"),
+        ("agreement/", figures.AgreementDetail, "agreement"),
     ),
     *of_project(
         "Models",

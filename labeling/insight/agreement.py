@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import itemgetter
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from django.db.models import Count, Max, Sum
@@ -39,34 +39,29 @@ BatchAnswers = tuple[int, int, int, datetime.datetime]
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two people: the number of `items` that both answered, and of `differing` items to which their answers differ.
-    `percent` and `kappa` are None with too few items.
-    """
+    """The agreement of two annotators; null where they share too few items."""
 
     people: tuple[str, str]
-    items: int
-    differing: int
+    items: Annotated[int, "That both answered."]
+    differing: Annotated[int, "Of these, items that they answered differently."]
     percent: Estimate | None
-    kappa: Estimate | None
+    kappa: Annotated[Estimate | None, "Cohen's κ."]
 
 
 @dataclass(frozen=True, slots=True)
 class ClassAgreement:
-    """A class: the number of `items` for which a person chose it, and of `divided` items for which another did not.
-
-    `same`: the share of the other answers to these items that chose it, too; None with too few items.
-    """
+    """The answers of one class."""
 
     index: int
     name: str
-    items: int
-    divided: int
-    same: Estimate | None
+    items: Annotated[int, "The number of items for which at least one person chose it."]
+    divided: Annotated[int, "Of these, items for which another person did not choose it."]
+    same: Annotated[Estimate | None, "How often another person chose it, too, if one person did."]
 
 
 @dataclass(frozen=True, slots=True)
 class Confusion:
-    """The number of `items` on which one person chose the first class and another person the second."""
+    """Two classes that different annotators gave to the same items."""
 
     classes: tuple[str, str]
     items: int
@@ -74,10 +69,7 @@ class Confusion:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """The number `n` of answers `answered` to items whose right answer is `expected`.
-
-    If each class is a decision of its own, each class is counted by itself, and None means that it was not chosen.
-    """
+    """How often an annotator answered one class where another was right; null: a class of `multi` not chosen."""
 
     answered: str | None
     expected: str | None
@@ -86,7 +78,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class PersonConfusion:
-    """One person's answers against the right answers; most frequent cells first."""
+    """One annotator's answers compared with the right ones."""
 
     username: str
     right: Rate
@@ -95,27 +87,22 @@ class PersonConfusion:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """The agreement of a project.
+    """The agreement of a project. A coefficient is null for too few items, or if all answers are the same."""
 
-    A coefficient is None if several people answered too few `items`, or if all people always gave the same answer.
-    `ordinal`: None unless the classes are points of a scale. `whole`: whether `items` are all items with several
-    answers. `others`, `gold`: each person's answers against the label of the others, and against known answers.
-    """
-
-    items: int
+    items: Annotated[int, "Items that several people answered, the newest 20,000."]
     answers: int
     people: int
-    whole: bool
-    percent: Estimate | None = None
-    cohen: Estimate | None = None
-    fleiss: Estimate | None = None
-    alpha: Estimate | None = None
-    ordinal: Estimate | None = None
+    whole: Annotated[bool, "Whether these are all items with several answers."]
+    percent: Annotated[Estimate | None, "Share of pairs of answers to an item that are the same."] = None
+    cohen: Annotated[Estimate | None, "The mean of Cohen's κ over pairs of people."] = None
+    fleiss: Annotated[Estimate | None, "Fleiss' κ."] = None
+    alpha: Annotated[Estimate | None, "Krippendorff's α for names."] = None
+    ordinal: Annotated[Estimate | None, "Krippendorff's α for the points of a scale (`score`)."] = None
     pairs: list[Pair] = field(default_factory=list)
     classes: list[ClassAgreement] = field(default_factory=list)
-    confusions: list[Confusion] = field(default_factory=list)
-    others: list[PersonConfusion] = field(default_factory=list)
-    gold: list[PersonConfusion] = field(default_factory=list)
+    confusions: Annotated[list[Confusion], "The most frequent 100; none for `multi`."] = field(default_factory=list)
+    others: Annotated[list[PersonConfusion], "Against the label of the others' answers."] = field(default_factory=list)
+    gold: Annotated[list[PersonConfusion], "Against known answers."] = field(default_factory=list)
 
 
 def agreement_of(project: Project) -> Agreement:

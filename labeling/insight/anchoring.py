@@ -9,12 +9,12 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Annotated, Any
 
 from django.db.models import Max, Sum
 
 from labeling.insight.bootstrap import Estimate
-from labeling.insight.share_intervals import ENOUGH
+from labeling.insight.share_intervals import ENOUGH, Proportion
 from labeling.models import Annotation, Project, WorkLog
 from labeling.models.tasks import PromptedBy
 from labeling.queue.prompting import SUGGESTED
@@ -26,34 +26,29 @@ SAMPLE = 20_000
 
 @dataclass(frozen=True, slots=True)
 class MatchShare:
-    """The share `chosen` of `n` tasks, with the ends of its 95 % interval."""
+    """The number of tasks with this answer, with the 95 % interval of their share."""
 
     chosen: int
     n: int
-    low: float
-    high: float
+    low: Proportion
+    high: Proportion
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The shares of answers that match the prediction, on tasks that show it and on the others, and the difference."""
+    """How often annotators chose the model's prediction when the page showed it, and when not."""
 
     prompted: MatchShare
     unprompted: MatchShare
-    difference: Estimate
+    difference: Annotated[Estimate, "Of the two shares."]
 
 
 @dataclass(frozen=True, slots=True)
 class Anchoring:
-    """Whether annotators lean towards predictions that they see; a part with fewer than `ENOUGH` tasks on either side
-    is None.
+    """Whether annotators lean towards the shown predictions; null for fewer than 20 tasks with or without one."""
 
-    `first`: answers that match the model's first choice; `listed`: answers among its suggested classes, if it suggests
-    several.
-    """
-
-    first: Chosen | None
-    listed: Chosen | None
+    first: Annotated[Chosen | None, "The model's first choice."]
+    listed: Annotated[Chosen | None, "One of the five classes that are suggested, where several are."]
 
 
 def anchoring_of(project: Project) -> Anchoring | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db.models import Q
 
+from labeling.insight.share_intervals import Proportion
 from labeling.insight.work import Worked, worked
 from labeling.models import Annotation, Correction, Project, WorkLog
 from labeling.models.items import ItemQuerySet
@@ -25,12 +26,12 @@ PEOPLE = 200
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """The share `right` of `n`, with the ends of its 95 % interval."""
+    """The number of right answers, with the 95 % interval of their share."""
 
     right: int
     n: int
-    low: float
-    high: float
+    low: Proportion
+    high: Proportion
 
     @property
     def value(self) -> float:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Annotated
 
 from labeling.insight.annotators import Rate, rate
 from labeling.models import Copy, CopyAnswer, Project
@@ -9,33 +10,28 @@ from labeling.models import Copy, CopyAnswer, Project
 
 @dataclass(frozen=True, slots=True)
 class ClassCopies:
-    """A class: the near-copies with its label, and the share of checked ones to which people gave the same label."""
+    """The figures for the near-copies with one class as their label."""
 
     name: str
-    propagated: int
-    right: Rate
+    propagated: Annotated[int, "Near-copies that have it as their label."]
+    right: Annotated[Rate, "Of the checked ones, those that people gave it too."]
 
 
 @dataclass(frozen=True, slots=True)
 class CopyFigures:
-    """The figures of a project's near-copies.
+    """The number of near-copies, of labels propagated to them, and of checks that confirm these labels."""
 
-    shown: all copies; answered: copies that a person saw beside their source; same: copies that every person left in;
-    propagated: copies with their source's label; due: checks without an answer yet; right: the share of checked copies
-    to which people gave their source's label.
-
-    radius, reach: the largest heights in the dendrogram at which copies get their source's label, and at which they are
-    shown, from the newest batch with copies. `radius` is None if no copy gets a label, `reach` if none is shown.
-    """
-
-    shown: int
-    answered: int
-    same: int
-    propagated: int
-    due: int
-    right: Rate
-    radius: float | None
-    reach: float | None
+    shown: Annotated[int, "Near-copies that were chosen to be shown."]
+    answered: Annotated[int, "Of these, near-copies that at least one person saw."]
+    same: Annotated[int, "Of these, near-copies that no person took out."]
+    propagated: Annotated[int, "Near-copies that have the label of their source."]
+    due: Annotated[int, "Checks that wait for a batch."]
+    right: Annotated[Rate, "Of the checked ones, those that people gave their source's label."]
+    radius: Annotated[
+        float | None,
+        "The greatest distance at which near-copies get the label of their source; null if none gets it yet.",
+    ]
+    reach: Annotated[float | None, "The greatest distance at which near-copies are shown."]
     classes: list[ClassCopies]
 
 

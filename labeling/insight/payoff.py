@@ -14,9 +14,18 @@ from typing import Any
 import numpy as np
 
 from labeling.insight.control_slice import ControlSlice
-from labeling.insight.labels_saved import LabelsSpent, NoFigure, RowLabels, Saved, labels_saved, row_labels
+from labeling.insight.labels_saved import (
+    LabelsSpent,
+    NoFigure,
+    PayoffFacts,
+    RowLabels,
+    Saved,
+    facts_of_payoff,
+    labels_saved,
+    row_labels,
+    stored_predictions,
+)
 from labeling.insight.pace import pace_of
-from labeling.insight.payoff_facts import PayoffFacts, facts_of_payoff, stored_predictions
 from labeling.models import ModelVersion, Project
 from labeling.storage.arrays.files import ProjectFiles
 from labeling.storage.arrays.stored import LEAST_CONTROL, MISSING

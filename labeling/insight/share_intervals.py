@@ -1,7 +1,11 @@
 """Confidence intervals of shares."""
 
+from typing import Annotated
+
 from models_store import metrics
 
+Proportion = Annotated[float, (0, 1)]
+"""A number with the bounds that the API publishes."""
 # The share with the widest interval: the assumption while no share is known.
 UNKNOWN = 0.5
 ENOUGH = 20

@@ -39,18 +39,12 @@ ENGLISH = {
     ),
     "The API says it, or describes itself with it.": (
         *("queue/submitting.py", "api/", "web/gate/second_factor.py"),
-        *("QueueError", "SourceAway", "help_text"),
+        *("QueueError", "SourceAway", "help_text", "Annotated"),
         *("ExportFilter", "ItemFilter", "_adding", "_class", "_mark", "_person"),
         "Another request changed these tasks at the same moment. Try again.",
     ),
     "It is for logs, commands, monitors, operators and developers.": (
-        *(
-            "finishing/certifying/",
-            "insight/load.py",
-            "insight/readiness.py",
-            "intake/numbering.py",
-            "labels/counting.py",
-        ),
+        *("finishing/certifying/", "insight/monitoring.py", "intake/numbering.py", "labels/counting.py"),
         *("management/", "migrations/", "observing/metrics.py", "outgoing/datasets/manifest.py"),
         *("storage/backups/", "storage/db/replica.py", "web/admin.py", "web/gate/operators.py"),
         *("OAuth2Error", "logger"),
@@ -69,7 +63,7 @@ class Sentence(NamedTuple):
     text: str
     """With {} for each value."""
     inside: frozenset[str]
-    """The functions that it is given to, and the names of the arguments."""
+    """The functions or types that it is given to, and the names of the arguments."""
 
 
 def sentences_of(source: str) -> Iterator[Sentence]:
@@ -95,6 +89,8 @@ def inside(node: ast.AST, above: dict[ast.AST, ast.AST]) -> Iterator[str]:
             yield "logger" if name.startswith("logger.") else name.rpartition(".")[2]
         elif isinstance(outer, ast.keyword):
             yield outer.arg or ""
+        elif isinstance(outer, ast.Subscript):
+            yield ast.unparse(outer.value)
         node = outer
 
 

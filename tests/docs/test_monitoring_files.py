@@ -12,7 +12,7 @@ import yaml
 from django.utils import timezone
 from prometheus_client import CollectorRegistry
 
-from labeling.insight import load
+from labeling.insight import monitoring
 from labeling.observing import metrics
 from labeling.web.gate.operators import Figures
 from labeling.web.gate.requests import CALLS, OTHERS
@@ -33,7 +33,7 @@ def exported() -> dict[str, set[str]]:
         names = ["_bucket", "_sum", "_count"] if metric._type == "histogram" else ["_total"]
         for ending in names:
             series[metric._name + ending] = {*metric._labelnames, *(["le"] if ending == "_bucket" else [])}
-    for figure in (*load.disk(), *load.figures(timezone.now())):
+    for figure in (*monitoring.disk(), *monitoring.figures(timezone.now())):
         series[figure.name] = set(figure.labels)
     return series | {"marginalia_database_up": set()}
 

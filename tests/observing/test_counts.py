@@ -12,7 +12,7 @@ from operations.servers import free_port
 from prometheus_client import REGISTRY
 from rest_framework.test import APIClient
 
-from labeling.insight import load
+from labeling.insight import monitoring
 from labeling.models import Assignment, Batch, Job, Membership, Project, Role
 from labeling.observing import metrics
 
@@ -117,7 +117,7 @@ def test_figures_take_the_same_queries_for_many_projects(django_assert_num_queri
     Job.objects.update(run_after=now - datetime.timedelta(seconds=70))
     Batch.objects.update(opened_at=now - datetime.timedelta(hours=2))
     with django_assert_num_queries(10):  # type: ignore[operator]
-        figures = {each.name: each.values for each in load.figures(now)}
+        figures = {each.name: each.values for each in monitoring.figures(now)}
     assert figures["marginalia_due_jobs"][("survey",)] == 3
     assert figures["marginalia_oldest_due_job_seconds"][("survey",)] == 70
     assert figures["marginalia_oldest_due_job_seconds"][("train",)] == 0

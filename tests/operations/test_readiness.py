@@ -14,7 +14,7 @@ from django.test import Client
 from django.utils import timezone
 from processes import manage, wait_until
 
-from labeling.insight import readiness
+from labeling.insight import monitoring
 from labeling.loop.signs import KEPT, MISSED_SECONDS, Signs
 from labeling.models import WorkerSign
 from labeling.web.gate.operators import Readyz
@@ -23,11 +23,11 @@ pytestmark = pytest.mark.django_db
 
 
 def states(now: datetime.datetime | None = None) -> dict[str, bool]:
-    return {check.name: check.ok for check in readiness.checks(now or timezone.now())}
+    return {check.name: check.ok for check in monitoring.checks(now or timezone.now())}
 
 
 def lines() -> dict[str, str]:
-    return {check.name: check.state for check in readiness.checks(timezone.now())}
+    return {check.name: check.state for check in monitoring.checks(timezone.now())}
 
 
 def test_a_worker_that_gives_no_sign_for_a_minute_is_told() -> None:

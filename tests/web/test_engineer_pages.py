@@ -13,7 +13,7 @@ from pages import CONTROL, errors_of, make_history, member, text_of
 from labeling.models import ModelVersion, Role
 from labeling.outgoing.exports.columns import COLUMNS
 from labeling.outgoing.formats import DATASETS, EXPORTS, FORMATS, TOOLS
-from labeling.web.export import views as engineer
+from labeling.web import export as engineer
 
 pytestmark = pytest.mark.django_db
 

@@ -15,7 +15,7 @@ from labeling.models.batches import IMPORTED
 from labeling.web.charts.drawing import LEFT, RIGHT, TOP
 from labeling.web.charts.learning import BOTTOM, Accuracy
 from labeling.web.charts.payoff import about, finding, payoff_chart
-from labeling.web.overview.paying_off import paying_off
+from labeling.web.overview.views import paying_off
 from models_store.payoff import Band, NextGain, OpenEstimate
 
 SPENT = LabelsSpent(learned=900, control=100)

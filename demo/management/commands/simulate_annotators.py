@@ -14,7 +14,7 @@ from knox.models import AuthToken
 from tqdm import tqdm
 
 from demo.simulation import Game, Simulation, SimulationError
-from labeling.management.arguments import project_named
+from labeling.management.shared import project_named
 from labeling.models import Batch, Project, Role
 from labeling.projects.people.members import get_or_create_user, set_role
 

@@ -6,10 +6,9 @@ import numpy as np
 from rest_framework import serializers
 
 from labeling.api.models.versions import ControlFigures
-from labeling.api.projects.agreement import IntervalFigures
 from labeling.api.shared import fields
 from labeling.api.shared.endpoints import ProjectView, answers, find_or_404
-from labeling.insight.versions_compared import ClassContrast, OnControl, OnPool, compare_versions
+from labeling.insight.versions_compared import ClassContrast, Difference, OnControl, OnPool, compare_versions
 from labeling.models import Ability, Project
 from labeling.storage.db.replica import reads
 
@@ -38,10 +37,6 @@ class SideFigures(ControlFigures):
         "Expected calibration error, equal mass.", source="calibration.ece", allow_null=True
     )
     sure = fields.Float("Its mean confidence.", source="calibration.sure", allow_null=True)
-
-
-class DifferenceFigures(IntervalFigures):
-    """The accuracy of b minus that of a on the same items, with its 95 % interval."""
 
 
 class ClassPair(fields.Shape):
@@ -82,7 +77,7 @@ class ControlComparison(fields.Shape):
     n = fields.Integer(source="compared.n")
     a = SideFigures()
     b = SideFigures()
-    difference = DifferenceFigures()
+    difference = fields.shape_of(Difference)()
     gained = fields.Integer("Items that only b has right.", source="compared.gained")
     lost = fields.Integer("Items that only a has right.", source="compared.lost")
     verdict = fields.Choice(["better", "worse", "unknown"], "Of b, by the exact sign test at 5 %.")

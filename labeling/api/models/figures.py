@@ -1,5 +1,6 @@
-"""Endpoints of figures about models: what picking by them pays, what privacy costs, and how the clustering fits."""
+"""Endpoints of figures: what picking pays, what privacy costs, how the clustering fits, and how well people agree."""
 
+from dataclasses import asdict
 from typing import Any
 
 from django.http import Http404
@@ -9,19 +10,19 @@ from rest_framework import serializers
 from labeling.api.shared import fields
 from labeling.api.shared.endpoints import ProjectView, answers
 from labeling.insight import clusterings
-from labeling.insight.labels_saved import NoFigure
+from labeling.insight.agreement import Agreement, ClassAgreement, PersonConfusion, agreement_of
+from labeling.insight.anchoring import Anchoring, MatchShare, anchoring_of
+from labeling.insight.annotators import Rate
+from labeling.insight.bootstrap import Estimate
+from labeling.insight.copy_figures import CopyFigures, copy_figures
+from labeling.insight.labels_saved import NoFigure, Uniform
 from labeling.insight.payoff import WORTH, Advice, payoff_values
 from labeling.models import Ability, Clustering
 from labeling.projects.privacy import ledger
 from labeling.storage.db.replica import reads
+from models_store.payoff import OpenEstimate
 
-
-class EstimateFigures(fields.Shape):
-    """An estimate with the ends of its 95 % interval; null for a value beyond the limit of the estimate."""
-
-    value = fields.Float(allow_null=True)
-    low = fields.Float()
-    high = fields.Float(allow_null=True)
+EstimateFigures = fields.shape_of(OpenEstimate, "EstimateFigures")
 
 
 class SpentFigures(fields.Shape):
@@ -30,16 +31,6 @@ class SpentFigures(fields.Shape):
     learned = fields.Count()
     control = fields.Count()
     labels = fields.Count()
-
-
-class UniformFigures(fields.Shape):
-    """The accuracy, measured on `n` items, of models that learned from `labels` labels drawn at random."""
-
-    labels = fields.Count()
-    accuracy = fields.Share()
-    low = fields.Share()
-    high = fields.Share()
-    n = fields.Count()
 
 
 class CurvePoint(fields.Shape):
@@ -57,7 +48,7 @@ class SavedFigures(fields.Shape):
     labels = EstimateFigures(help_text="`needed`, less the labels spent.")
     needed = EstimateFigures(help_text="Labels drawn at random for the accuracy of the version in use.")
     limit = fields.Count("Items of the pool: what needs more has no upper end.")
-    points = UniformFigures(many=True)
+    points = fields.shape_of(Uniform)(many=True)
     curve = CurvePoint(many=True)
 
 
@@ -230,3 +221,37 @@ class ClusteringAnew(_Clustering):
         """Withdraw the request to rebuild the clustering."""
         clusterings.withdraw_rebuild(project=self.project)
         return self.find()
+
+
+IntervalFigures = fields.shape_of(Estimate, "IntervalFigures")
+# As earlier releases called them in the published schema.
+fields.shape_of(Rate, "RightFigures")
+fields.shape_of(MatchShare, "ChosenShare")
+fields.shape_of(ClassAgreement, "ClassFigures")
+fields.shape_of(PersonConfusion, "PersonFigures")
+
+
+class AgreementSerializer(fields.shape_of(Agreement)):  # type: ignore[misc]  # a class that is made of another
+    __doc__ = Agreement.__doc__
+
+    anchoring = fields.shape_of(Anchoring)(
+        allow_null=True, help_text="Of the newest 20,000 answers; null where annotators are shown no predictions."
+    )
+
+
+class AgreementDetail(ProjectView):
+    """Return how well annotators agree beyond chance, by pair and class, and which classes each one confuses."""
+
+    @reads()
+    @answers(AgreementSerializer, needs=Ability.LABELS_READ)
+    def get(self) -> dict[str, Any]:
+        return asdict(agreement_of(self.project)) | {"anchoring": anchoring_of(self.project)}
+
+
+class NearCopies(ProjectView):
+    """Return how many near-copies have the label of their source, and how many checks confirm these labels."""
+
+    @reads()
+    @answers(fields.shape_of(CopyFigures, "Copies"), needs=Ability.LABELS_READ)
+    def get(self) -> CopyFigures:
+        return copy_figures(self.project)

@@ -9,10 +9,9 @@ from drf_spectacular.contrib.knox_auth_token import KnoxTokenScheme
 from drf_spectacular.openapi import AutoSchema
 
 from labeling.api.published.examples import add_examples
-from labeling.api.shared.endpoints import SIGNED_IN
+from labeling.api.shared.endpoints import SIGNED_IN, Pages
 from labeling.api.shared.errors import Error
 from labeling.api.shared.fields import MAX_ID, MAX_INT
-from labeling.api.shared.pagination import Pages
 from labeling.api.shared.visible import mark_in_schema
 from labeling.models.roles import Ability, who_may
 

@@ -3,10 +3,12 @@
 Query parameters and forms are texts: their fields are DRF's own.
 """
 
+import datetime
 import math
 from decimal import Decimal
 from functools import cache
-from typing import Any
+from types import NoneType, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from django.db import models
 from drf_spectacular.extensions import OpenApiSerializerFieldExtension
@@ -194,6 +196,45 @@ class Price(Float):
 
     def to_representation(self, value: Any) -> Any:
         return float(value)
+
+
+_FIELDS: dict[Any, Any] = {bool: Boolean, int: Integer, float: Float, str: Text, datetime.datetime: Time}
+_SHAPES: dict[Any, type[Shape]] = {}
+
+
+def shape_of(declared: Any, name: str = "") -> type[Shape]:
+    """Return the serializer that shows a dataclass or a named tuple, which declares the shape: each field by its type,
+    with its text and its bounds from `Annotated`. Whole numbers are counts, unless they have bounds.
+
+    `name` is the shape's name in the published schema, by default that of the class with `Figures` at its end.
+    """
+    if declared not in _SHAPES:
+        own = {field: _field_of(hint) for field, hint in get_type_hints(declared, include_extras=True).items()}
+        facts = {"__doc__": declared.__doc__, **own}
+        _SHAPES[declared] = serializers.SerializerMetaclass(name or f"{declared.__name__}Figures", (Shape,), facts)
+    return _SHAPES[declared]
+
+
+def _field_of(hint: Any, **settings: Any) -> Any:
+    origin, (first, *others) = get_origin(hint), get_args(hint) or (None,)
+    if origin is Annotated:
+        for each in others:
+            settings |= {"help_text": each} if isinstance(each, str) else {"min_value": each[0], "max_value": each[1]}
+        return _field_of(first, **settings)
+    if origin in (Union, UnionType):
+        [inner] = {first, *others} - {NoneType}
+        return _field_of(inner, allow_null=True, **settings)
+    if origin is tuple:
+        settings |= dict.fromkeys(("min_length", "max_length"), len(others) + 1)
+    if origin in (list, tuple):
+        return (
+            {str: Texts, int: Integers}[first](**settings)
+            if first in (str, int)
+            else shape_of(first)(many=True, **settings)
+        )
+    if hint is int:
+        settings = {"min_value": 0, **settings}
+    return (_FIELDS.get(hint) or shape_of(hint))(**settings)
 
 
 _ONE_CLASS = {"oneOf": [{"type": "string"}, {"type": "integer"}]}

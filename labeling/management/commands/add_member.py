@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from knox.models import AuthToken
 
-from labeling.management.arguments import project_named
+from labeling.management.shared import project_named
 from labeling.models import Role
 from labeling.projects.people.members import get_or_create_user, new_token, set_role
 

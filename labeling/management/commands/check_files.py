@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from labeling.management.arguments import project_named
+from labeling.management.shared import project_named
 from labeling.models import Project
 from labeling.steps.rebuild import problem_with
 from labeling.steps.stored_files import files_of

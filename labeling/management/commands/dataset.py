@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from labeling.management.arguments import project_named
+from labeling.management.shared import project_named
 from labeling.models import DatasetVersion, Project
 from labeling.outgoing.datasets import comparing, manifest
 from labeling.outgoing.exports.choice import whole_dataset

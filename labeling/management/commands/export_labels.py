@@ -8,8 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from labeling.labels.items.filter import FilterError
-from labeling.management.arguments import project_named
-from labeling.management.output import format_of, to_standard_output, written_whole
+from labeling.management.shared import format_of, project_named, to_standard_output, written_whole
 from labeling.models import LogKind, Project
 from labeling.observing import auditlog
 from labeling.outgoing.exports import FILTERS, Choice, choose, count_rows, export, formats_of

@@ -8,8 +8,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from labeling.loop.step import StepFailed
-from labeling.management.arguments import VersionCommand
-from labeling.management.output import written_whole
+from labeling.management.shared import VersionCommand, written_whole
 from labeling.models import LogKind, ModelVersion, Project
 from labeling.observing import auditlog
 from labeling.projects.privacy import ledger

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from labeling.intake.prediction_sets import PredictionsRefused, register
 from labeling.loop.step import Step
-from labeling.management.arguments import project_named
+from labeling.management.shared import project_named
 from labeling.models import PredictionSet
 from labeling.models.jobs import worker_name
 from labeling.steps.given import given

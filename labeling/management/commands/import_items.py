@@ -18,7 +18,7 @@ from labeling.intake.run import import_items, rules_of
 from labeling.intake.uploads import register
 from labeling.kinds.wording import excerpt
 from labeling.loop.step import Step
-from labeling.management.arguments import project_named
+from labeling.management.shared import project_named
 from labeling.models import ItemImport, Job, Project
 from labeling.models.jobs import worker_name
 from labeling.outgoing.formats.csv import csv_lines

@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from labeling import kinds
 from labeling.intake.previews import Made, make_previews
-from labeling.management.arguments import project_named
+from labeling.management.shared import project_named
 from labeling.models import Project
 from labeling.projects import quota
 

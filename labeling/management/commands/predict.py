@@ -14,8 +14,7 @@ from tqdm import tqdm
 from labeling.intake.drafts import Rejection
 from labeling.intake.readers import Source, UnreadableFile, open_source
 from labeling.loop.step import ComputeAway, StepFailed
-from labeling.management.arguments import VersionCommand
-from labeling.management.output import format_of, to_standard_output, written_whole
+from labeling.management.shared import VersionCommand, format_of, to_standard_output, written_whole
 from labeling.outgoing.formats import DEFAULT, FORMATS, Page
 from labeling.outgoing.formats.csv import csv_lines
 from labeling.steps.predict import Predictor

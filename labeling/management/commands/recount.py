@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from labeling.management.arguments import project_named
+from labeling.management.shared import project_named
 from labeling.models import Batch
 from labeling.steps.running.sweeps import recount
 

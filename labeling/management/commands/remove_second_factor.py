@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from labeling.management.arguments import account_named
+from labeling.management.shared import account_named
 from labeling.projects.people import second_factors
 
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from labeling.insight.payoff import payoff_values
 from labeling.insight.share_intervals import ENOUGH
 from labeling.insight.status import status_of
-from labeling.management.arguments import project_named
+from labeling.management.shared import project_named
 from labeling.models import Batch, Job
 from labeling.models.jobs import HEARTBEAT_SECONDS
 from labeling.projects.quota import shown
@@ -24,6 +24,7 @@ PARTS = {
     "waiting": "waiting to be imported",
     "predictions": "predictions",
 }
+PUT_OFF = "{step}, to be tried again at {retry_at:%H:%M:%S} UTC: {reason}"
 # The most batches and models shown, the newest; --json has all of them.
 SHOWN = 10
 
@@ -51,12 +52,12 @@ def describe(status: dict[str, Any]) -> Iterable[str]:
     yield ""
     facts = [
         ("Items", _items(status["items"])),
-        ("Answers", _answers(status["annotations"])),
+        ("Answers", "{answers:,}, and {skips:,} skips; {flagged:,} flagged".format_map(status["annotations"])),
         ("Batch", _batch(status)),
         ("Step", _step(status["step"])),
         ("Files", _files(status["storage"])),
         *(("Failed", f"{failure['step']}: {failure['reason']}") for failure in status["failures"]),
-        *(("Put off", _put_off(each)) for each in status["put_off"]),
+        *(("Put off", PUT_OFF.format_map(each)) for each in status["put_off"]),
         *(("Import", _import(each)) for each in status["imports"][:3]),
     ]
     yield from (f"{label:<9}{text}" for label, text in facts)
@@ -87,10 +88,6 @@ def _items(items: dict[str, int]) -> str:
     if items["unreadable"]:
         text += f", {items['unreadable']:,} unreadable"
     return text
-
-
-def _answers(annotations: dict[str, int]) -> str:
-    return f"{annotations['answers']:,}, and {annotations['skips']:,} skips; {annotations['flagged']:,} flagged"
 
 
 def _batch(status: dict[str, Any]) -> str:
@@ -157,7 +154,3 @@ def _table(head: list[str], rows: list[list[str]]) -> Iterable[str]:
     widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
     for row in [head, *rows]:
         yield "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
-
-
-def _put_off(step: dict[str, Any]) -> str:
-    return f"{step['step']}, to be tried again at {step['retry_at']:%H:%M:%S} UTC: {step['reason']}"

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import transaction
 
-from labeling.management.arguments import account_named
+from labeling.management.shared import account_named
 from labeling.models import LogKind, SignInFailure
 from labeling.observing import auditlog
 

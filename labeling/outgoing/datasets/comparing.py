@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -23,36 +24,37 @@ class TooManyRows(Exception):
 
 
 @dataclass(frozen=True)
-class ClassChange:
+class ClassDifference:
     """The rows of one class in both versions."""
 
     name: str
     before: int
     after: int
-    added: int
-    """Of items that the earlier version does not have."""
-    removed: int
-    """Of items that the later version does not have."""
-    gained: int
-    """Of items that had another label."""
-    lost: int
-    """Of items that have another label now."""
+    added: Annotated[int, "Of items that the earlier version does not have."]
+    removed: Annotated[int, "Of items that the later version does not have."]
+    gained: Annotated[int, "Of items that had another label."]
+    lost: Annotated[int, "Of items that have another label now."]
+
+
+class LabelChange(NamedTuple):
+    """The number of items that had one label and have another."""
+
+    before: str
+    after: str
+    items: Annotated[int, (1, None)]
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The differences between two versions."""
+    """The differences between two dataset versions."""
 
-    added: int
-    removed: int
-    relabeled: int
-    otherwise_changed: int
-    """Rows with the same label, of which something else changed: an answer more, the time, the origin."""
-    classes: list[ClassChange]
-    changes: list[tuple[str, str, int]]
-    """Label before, label after, and the number of items; the most frequent first."""
-    items: list[int]
-    """The first items whose label changed."""
+    added: Annotated[int, "Items that the earlier version does not have."]
+    removed: Annotated[int, "Items that the later version does not have."]
+    relabeled: Annotated[int, "Items with another label."]
+    otherwise_changed: Annotated[int, "Items with the same label, of which another column differs."]
+    classes: list[ClassDifference]
+    changes: Annotated[list[LabelChange], "The most frequent changes of labels, at most 100."]
+    items: Annotated[list[int], "The ids of relabeled items, at most 100."]
 
 
 def compare_for_people(before: DatasetVersion, after: DatasetVersion) -> Comparison:
@@ -99,14 +101,15 @@ def compare(before: DatasetVersion, after: DatasetVersion) -> Comparison:
         relabeled=int(moved.sum()),
         otherwise_changed=int((differs & ~moved).sum()),
         classes=[
-            ClassChange(
+            ClassDifference(
                 name, totals[0].get(name, 0), totals[1].get(name, 0),
                 added.get(name, 0), removed.get(name, 0), gained[name], lost[name],
             )
             for name in names
         ],
         changes=[
-            (", ".join(names_of(asks, a)), ", ".join(names_of(asks, b)), n) for (a, b), n in changes.most_common(LISTED)
+            LabelChange(", ".join(names_of(asks, a)), ", ".join(names_of(asks, b)), n)
+            for (a, b), n in changes.most_common(LISTED)
         ],
         items=old.items[common][moved][:LISTED].tolist(),
     )  # fmt: skip

@@ -21,7 +21,7 @@ from labeling.projects.people.members import ProjectFull
 from labeling.web.account.provider import provider_name
 from labeling.web.account.views import AccountForm
 from labeling.web.gate import devices
-from labeling.web.members.invitations import joined
+from labeling.web.members import joined
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

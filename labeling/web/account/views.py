@@ -1,4 +1,4 @@
-"""The pages of accounts: sign in, the user's own password and API tokens, an installation's first account."""
+"""The pages of accounts: sign in, a forgotten password, the user's password and API tokens, the first account."""
 
 import datetime
 from typing import Any
@@ -10,7 +10,13 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import authenticate, login
 from django.contrib.auth.forms import BaseUserCreationForm, PasswordChangeForm
-from django.contrib.auth.views import LoginView, LogoutView, PasswordChangeView, redirect_to_login
+from django.contrib.auth.views import (
+    LoginView,
+    LogoutView,
+    PasswordChangeView,
+    PasswordResetConfirmView,
+    redirect_to_login,
+)
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
@@ -18,6 +24,7 @@ from django.middleware.csrf import rotate_token
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse_lazy
 from django.utils import timezone
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
@@ -25,8 +32,9 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 from knox.models import AuthToken
 
-from labeling.models import LogKind, User
+from labeling.models import LogKind, SignInFailure, User
 from labeling.observing import auditlog
+from labeling.outside.mailing import resets
 from labeling.projects.people.members import new_token
 from labeling.web.account import first_account
 from labeling.web.account.provider import provider_name
@@ -271,3 +279,52 @@ def setup(request: HttpRequest) -> HttpResponse:
         devices.remember(request, response, user)
         return response
     return render(request, "registration/setup.html", {"form": form}, status=400 if form.is_bound else 200)
+
+
+class AddressForm(forms.Form):
+    """The confirmed address of an account."""
+
+    address = forms.EmailField(
+        label=_("Your e-mail address"),
+        max_length=254,
+        widget=forms.EmailInput(attrs={"autocomplete": "email", "autofocus": True}),
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+def ask_for_link(request: HttpRequest) -> HttpResponse:
+    """Have a link mailed. The answer is the same for every address; without a mail server it says whom to ask."""
+    form = AddressForm(request.POST if request.method == "POST" and settings.MAIL else None)
+    asked = form.is_bound and form.is_valid()
+    if asked:
+        resets.ask(form.cleaned_data["address"])
+    context = {"form": form, "can_mail": settings.MAIL, "asked": asked}
+    return render(request, "registration/forgotten.html", context, status=400 if form.errors else 200)
+
+
+@method_decorator(require_http_methods(["GET", "HEAD", "POST"]), name="dispatch")  # before the link is checked
+class NewPassword(PasswordResetConfirmView):
+    """The page of a mailed link. A new password ends all sessions and API tokens, and the wait after failed sign-ins.
+
+    It signs no one in: a thief of the mail still needs the second factor.
+    """
+
+    template_name = "registration/new_password.html"
+    token_generator = resets.TOKENS
+    success_url = reverse_lazy("login")
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        with transaction.atomic():
+            response = super().form_valid(form)
+            SignInFailure.objects.filter(user=form.user).delete()
+            auditlog.record(LogKind.PASSWORD_RESET, who=form.user, whom=form.user)
+        messages.success(self.request, gettext("Your new password is set. Sign in with it."))
+        return response
+
+    def render_to_response(self, context: dict[str, Any], **more: Any) -> HttpResponse:
+        if not context["validlink"]:
+            more["status"] = 404
+        elif context["form"].errors:
+            more["status"] = 400
+        return super().render_to_response(context, **more)

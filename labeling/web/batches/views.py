@@ -29,8 +29,7 @@ from labeling.web.batches.running_batch import assigned, running, step_line
 from labeling.web.charts.balance import class_balance
 from labeling.web.charts.pool_map import pool_map
 from labeling.web.charts.rounds import round_times, rounds_of
-from labeling.web.models.fit import fit_of
-from labeling.web.models.version_words import passed_over
+from labeling.web.models.version_words import fit_of, passed_over
 from labeling.web.shared import words
 from labeling.web.shared.pages import errors_as_messages, for_members, render_page
 

@@ -1,4 +1,4 @@
-"""The page that finishes a project: the forecast for a goal, its start and stop, audits and certificates."""
+"""The pages that finish a project: the forecast for a goal, its start and stop, audits, and certificates in words."""
 
 import datetime
 from typing import Any, cast
@@ -7,11 +7,11 @@ from django import forms
 from django.contrib import messages
 from django.db.models import Field
 from django.http import HttpRequest, HttpResponse, QueryDict
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.utils.functional import lazy
 from django.utils.text import format_lazy
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from labeling.finishing import goal as goals
 from labeling.finishing.forecasts import forecast_of
@@ -22,12 +22,13 @@ from labeling.finishing.reaching import is_over
 from labeling.finishing.state import audits_of, certificates_of
 from labeling.insight.pace import Pace, pace_of
 from labeling.insight.status import items_of
-from labeling.models import Ability, Finish, Membership, Project
+from labeling.models import Ability, Annotation, Audit, Certificate, Finish, Membership, Project
 from labeling.web.charts.finish import error_curve
 from labeling.web.finish import words
 from labeling.web.shared.forms import ErrorsInForm, bounds_message, figure_input
 from labeling.web.shared.pages import action, for_members, render_page
-from labeling.web.shared.words import typed
+from labeling.web.shared.words import number as figure
+from labeling.web.shared.words import percent, typed
 
 SECTION = "project-finish"
 SCOPES = [("", gettext_lazy("the pool as a whole")), ("class", gettext_lazy("each class by itself"))]
@@ -192,6 +193,71 @@ def _state(
             "by": started.started_by,
             "at": started.started_at,
         },
-        "audits": words.audit_rows(audits),
-        "certificates": [words.certificate_row(project, each) for each in certificates_of(project)],
+        "audits": audits,
+        "certificates": certificates_of(project),
     }
+
+
+@for_members(reading=Ability.BATCHES_READ)
+def certificate(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
+    """Show the certificate with this number. No item is shown, so the page can be passed on."""
+    issued = get_object_or_404(certificates_of(membership.project), number=number)
+    audit = issued.audit
+    context = {
+        "certificate": issued,
+        "audit": audit,
+        "statement": _statement(issued),
+        "checked": _checked(issued),
+        "why_more": _why_more(issued),
+        "of_class": _class_of(audit),
+    }
+    return render_page(request, membership, "project/certificate.html", context, section="project-finish")
+
+
+def _statement(certificate: Certificate) -> str:
+    """Say what was proven in one sentence."""
+    text = gettext("Of %(labels)s labels that a model gave, at most %(most)s are wrong (%(share)s).")
+    if certificate.audit.each_class:
+        text = gettext(
+            "Of %(labels)s labels that a model gave, at most %(most)s are wrong about any one class (%(share)s)."
+        )
+    return text % {
+        "labels": figure(certificate.labels),
+        "most": figure(certificate.most_wrong),
+        "share": percent(certificate.error, exact=True),
+    }
+
+
+def _checked(certificate: Certificate) -> str:
+    """Say how many people checked how many labels, and what they found."""
+    answers = Annotation.objects.standing().filter(
+        task__audit_draw__audit=certificate.audit, task__audit_draw__is_decoy=False
+    )
+    people = answers.order_by().values("user").distinct().count()
+    text = ngettext(
+        "%(people)s person checked %(asked)s labels, drawn at random, and found %(found)s wrong. They did not see the "
+        "model’s label, and could not tell these items from others.",
+        "%(people)s people checked %(asked)s labels, drawn at random, and found %(found)s wrong. They did not see the "
+        "model’s label, and could not tell these items from others.",
+        people,
+    )
+    values = {"people": people, "asked": certificate.asked, "found": certificate.found}
+    return text % {name: figure(value) for name, value in values.items()}
+
+
+def _why_more(certificate: Certificate) -> str:
+    """Say why more of its labels may be wrong than the goal allows; "" if they may not."""
+    audit = certificate.audit
+    if certificate.error <= audit.error:
+        return ""
+    text = gettext(
+        "The goal of %(error)s counts all %(pool)s items. People labeled the others, and %(people)s of their "
+        "labels are assumed to be wrong. That leaves room for more wrong ones among the model’s labels."
+    )
+    people = percent(audit.people_error, exact=True)
+    return text % {"error": percent(audit.error), "pool": figure(audit.pool_size), "people": people}
+
+
+def _class_of(audit: Audit) -> Any:
+    """Return the name of the class whose labels it is about; None if it is about all classes."""
+    return None if audit.of_class is None else audit.project.answer_names([audit.of_class]).get(audit.of_class, "")

@@ -1,7 +1,6 @@
 """A forecast, audits and certificates in words. Pure functions."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_noop as _
@@ -12,7 +11,7 @@ from labeling.finishing.progress import PoolProgress
 from labeling.finishing.state import AuditState
 from labeling.insight.pace import Pace
 from labeling.labels.label_counts import counts_of
-from labeling.models import Audit, Certificate, Project
+from labeling.models import Audit, Project
 from labeling.questions import Question
 from labeling.web.charts.payoff import about
 from labeling.web.shared.words import HOUR, MINUTE, count, duration, figure, money, number, percent
@@ -215,41 +214,3 @@ def one_more(n: int) -> str:
         n,
     )
     return sentence % {"n": number(n)} if n else ""
-
-
-def audit_rows(audits: Sequence[AuditState]) -> list[dict[str, Any]]:
-    return [
-        {
-            "attempt": each.audit.attempt,
-            "of": _scope_of(each.audit) if each.class_name is None else each.class_name,
-            "version": each.audit.version.number,
-            "candidates": number(each.audit.candidates),
-            "asked": number(each.asked),
-            "answered": number(each.answered),
-            "state": gettext(each.audit.get_state_display().lower()),
-            "reason": each.audit.reason,
-            "at": each.audit.created_at,
-        }
-        for each in audits
-    ]
-
-
-def _scope_of(audit: Audit) -> str:
-    return gettext("each class") if audit.each_class else gettext("all candidates")
-
-
-def certificate_row(project: Project, each: Certificate) -> dict[str, Any]:
-    """Return the row of a certificate."""
-    return {
-        "number": each.number,
-        "labels": number(each.labels),
-        "most": number(each.most_wrong),
-        "share": percent(each.error, exact=True),
-        "each_class": each.audit.each_class,
-        "asked": number(each.asked),
-        "found": number(each.found),
-        "version": each.audit.version.number,
-        "issued": each.issued_at,
-        "suspended": each.suspended_at,
-        "reason": each.suspended_for,
-    }

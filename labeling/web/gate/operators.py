@@ -17,8 +17,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Metric, ge
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from labeling.insight import load, readiness
-from labeling.insight.load import Figure
+from labeling.insight import monitoring
+from labeling.insight.monitoring import Figure
 from labeling.observing.metrics import add_web
 from labeling.web.gate.proxies import is_in, names_this_machine, parse
 
@@ -48,12 +48,12 @@ class Readyz:
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._looked = -math.inf
-        self._checks: list[readiness.ReadinessCheck] = []
+        self._checks: list[monitoring.ReadinessCheck] = []
 
     def __call__(self, request: HttpRequest) -> JsonResponse:
         now = time.monotonic()
         if now - self._looked >= self._seconds:
-            self._checks, self._looked = readiness.checks(timezone.now()), now
+            self._checks, self._looked = monitoring.checks(timezone.now()), now
         ready = all(check.ok for check in self._checks)
         states = {check.name: {"ok": check.ok, "state": check.state} for check in self._checks}
         body = {"status": "ready" if ready else "failing", "checks": states}
@@ -79,9 +79,9 @@ class Figures(Collector):
     """The metrics that are read from the database and the disk for each request."""
 
     def collect(self) -> Iterator[Metric]:
-        figures = list(load.disk())
+        figures = list(monitoring.disk())
         try:
-            figures += load.figures(timezone.now())
+            figures += monitoring.figures(timezone.now())
             answers = 1
         except Error:
             logger.exception("The database does not answer.")

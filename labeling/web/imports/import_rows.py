@@ -66,7 +66,6 @@ def _import_row(item_import: ItemImport) -> dict[str, Any]:
         "import": item_import,
         "advice": _advice(item_import),
         "labeled": label_notice(item_import),
-        "at": item_import.finished_at or item_import.created_at,
         "can_retry": failed and item_import.job is not None,
         "step": _step(item_import, item_import.job) if item_import.state in UNFINISHED else None,
     }

@@ -80,7 +80,7 @@ def imports(request: HttpRequest, membership: Membership) -> HttpResponse:
         "nothing_left": lambda: "" if project.items.to_label().exists() else gettext(NOTHING_LEFT),
         "next_step": lambda: next_step(project),
         "in_pool": project.encoded_rows and count(project.encoded_rows, "item"),
-        "max_mb": number(settings.MAX_UPLOAD_MB),
+        "max_mb": settings.MAX_UPLOAD_MB,
         "max_bytes": settings.MAX_UPLOAD_MB << 20,
         "storage": _storage(project),
         "files": files_of(kinds.of(project)),
@@ -116,12 +116,9 @@ def import_detail(request: HttpRequest, membership: Membership, import_id: int) 
     page = Paginator(item_import.rejected_rows.all(), ROWS_A_PAGE).get_page(request.GET.get("page"))
     context = {
         "import": item_import,
-        "accepted": count(item_import.accepted, "item"),
         "labeled": label_notice(item_import),
-        "rejected": count(item_import.rejected, "row"),
-        "at": item_import.finished_at or item_import.created_at,
         "page": page,
-        "reasons": [(reason, number(n)) for reason, n in by_number(item_import)],
+        "reasons": by_number(item_import),
         "kept": number(KEPT) if item_import.rejected > most_kept(item_import) else "",
     }
     return render_page(request, membership, "project/import_detail.html", context, section="project-import")

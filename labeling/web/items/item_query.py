@@ -31,7 +31,7 @@ from labeling.models.items import ItemQuerySet
 from labeling.projects.people.invisible import isolated
 from labeling.questions import InvalidValue, Stored
 from labeling.queue.reading import read_value
-from labeling.web.shared.forms import filter_field
+from labeling.web.shared.forms import ErrorsInForm, filter_field
 
 # As many classes as there are digit keys, 1 to 9 and 0 for the tenth; with more classes, the page has a search field.
 MAX_CHOICES = 10
@@ -61,9 +61,7 @@ class FindForm(forms.Form):
             choices = [("", gettext("any")), ("yes", gettext("yes")), ("no", gettext("no"))]
             for name, each in FILTERS.items():
                 if each.attrs.get("list") == "classes":
-                    self.fields[name].widget = forms.Select(
-                        choices=[("", gettext("any")), ("yes", gettext("yes")), ("no", gettext("no"))]
-                    )
+                    self.fields[name].widget = forms.Select(choices=choices)
 
     def front(self) -> list[forms.BoundField]:
         """Return the fields that are always visible."""
@@ -85,11 +83,8 @@ class FindForm(forms.Form):
 
     def clean(self) -> None:
         asked = {name: value for name, value in self.cleaned_data.items() if name in FILTERS}
-        try:
+        with ErrorsInForm(self, FilterError):
             self.filter = read_filter(self._project, asked)
-        except FilterError as error:
-            for name, text in error.fields.items():
-                self.add_error(name, text)
 
 
 class _Names(forms.MultipleChoiceField):

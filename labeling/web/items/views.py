@@ -232,12 +232,10 @@ def _page(
         "label": label,
         "certified": certified,
         "certified_label": certified and item_view.label_text(project.asks, certified.value, record.names),
-        "probability": certified and words.percent(certified.probability),
         "changes": item_view.changes(record, labeled=bool(label)),
         "state": item_view.state_text(record.state),
         "proposed": None if item.proposed is None else record.names.get(item.proposed),
         "came_to_be": item_view.came_to_be(record),
-        "near_copy": record.near_copy,
         "near_copy_label": item_view.label_text(project.asks, record.near_copy.of.label, record.names)
         if record.near_copy
         else "",
@@ -246,14 +244,10 @@ def _page(
         "corrections": item_view.correction_rows(record),
         "why": item_view.why_picked(record),
         "learned_by": record.learned_by(project.versions.select_related("batch")) if record.task else [],
-        "removal": record.removal,
-        "removed": record.removal.created_at if record.removal else None,
         "gone_at": record.removal.created_at + datetime.timedelta(days=KEPT_DAYS) if record.removal else None,
         "example_classes": _example_classes(membership, item),
         "fields": kinds.of(project).facts(item.data),
         "lost": references.problem_of(item.media),
-        "agreement": None if item.agreement is None else words.percent(item.agreement),
-        "labeled": item.labeled_at,
         **classes,
     }
     return render_page(request, membership, "project/item.html", context, section=SECTION, status=status)

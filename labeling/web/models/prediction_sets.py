@@ -21,7 +21,6 @@ from labeling.intake.registering import RegisterRefused
 from labeling.models import Ability, Membership, PredictionServer, PredictionSet
 from labeling.projects.encoders.encoder_settings import encoders_for
 from labeling.projects.privacy import ledger
-from labeling.web.shared import words
 from labeling.web.shared.forms import AddressField, ErrorsInForm, FileForm, SecretField, translated
 from labeling.web.shared.pages import action, for_members, render_page
 from labeling.web.shared.words import number
@@ -80,27 +79,21 @@ def prediction_sets(request: HttpRequest, membership: Membership) -> HttpRespons
     return _page(request, membership, form=form)
 
 
-def _page(
-    request: HttpRequest,
-    membership: Membership,
-    *,
-    form: PredictionsForm | None = None,
-    server_form: ServerForm | None = None,
-) -> HttpResponse:
+def _page(request: HttpRequest, membership: Membership, **sent: forms.Form) -> HttpResponse:
+    """Show the page, with the form that was sent in place of an empty one."""
     project = membership.project
     server = None
     if membership.can(Ability.MODELS_CHANGE):
         server = PredictionServer.objects.filter(project=project).first()
-        known = {"url": server.url, "username": server.username} if server else {}
-        server_form = server_form or ServerForm(initial=known)
     sets = project.prediction_sets.select_related("version", "created_by")[:SHOWN]
     context: dict[str, Any] = {
-        "form": form or PredictionsForm(),
+        "form": PredictionsForm(),
         "server": server,
-        "server_form": server_form,
+        "server_form": ServerForm(initial={"url": server.url, "username": server.username} if server else {}),
         "suffixes": SUFFIXES,
-        "max_mb": number(settings.MAX_UPLOAD_MB),
+        "max_mb": settings.MAX_UPLOAD_MB,
         "sets": [(each, _left_out(each)) for each in sets],
+        **sent,
     }
     return render_page(request, membership, "project/prediction_sets.html", context, section="project-models")
 
@@ -154,7 +147,7 @@ def register(request: HttpRequest, membership: Membership) -> HttpResponse:
     expected = registering.manifest_for(project, most_classes=CLASSES_SHOWN)
     context = {
         "form": form,
-        "max_mb": words.number(settings.MAX_UPLOAD_MB),
+        "max_mb": settings.MAX_UPLOAD_MB,
         "private": translated(registering.PRIVATE) if ledger.is_private(project) else "",
         "manifest": json.dumps(expected, indent=2, ensure_ascii=False),
         "encoder": next(

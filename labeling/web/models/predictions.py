@@ -50,7 +50,7 @@ def predict(request: HttpRequest, membership: Membership, number: int) -> HttpRe
     context = {
         "version": version,
         "form": form,
-        "max_mb": words.number(settings.MAX_UPLOAD_MB),
+        "max_mb": settings.MAX_UPLOAD_MB,
         "kept": KEPT.days,
         "runs": list(version.predictions.kept(timezone.now()).select_related("created_by")[:SHOWN_RUNS]),
     }
@@ -69,7 +69,6 @@ def prediction(request: HttpRequest, membership: Membership, prediction_id: int)
         "run": run,
         "step": _step(run),
         "stalled": run.finished_at is None and is_stalled(run.project, now),
-        "predicted": words.count(run.predicted, "item"),
         "rows": _first_rows(run) if is_done else [],
         "formats": FORMATS.values() if is_done else [],
     }

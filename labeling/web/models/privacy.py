@@ -22,31 +22,16 @@ def privacy(request: HttpRequest, membership: Membership) -> HttpResponse:
     """Show the privacy ledger with its meaning in plain words."""
     project = membership.project
     state = ledger.ledger_of(project)
-    rows: list[dict[str, Any]] = [
-        {
-            "subject": training.subject,
-            "batch": training.batch and training.batch.number,
-            "ended": training.ended_at is not None,
-            "version": training.version and training.version.number,
-            "labels": number(training.labels),
-            "noise": localized(f"{training.phases[-1]['noise_multiplier']:.2f}"),
-            "cost": localized(f"{cost:.2f}"),
-            "at": training.created_at,
-        }
-        for training, cost in zip(state.trainings, state.costs, strict=True)
-    ]
     limit = project.privacy_epsilon
     needed = state.labels_needed
     others = families.others(project)
     context = {
         "on": ledger.is_private(project),
         "ledger": state,
-        "rows": rows,
+        "rows": list(zip(state.trainings, state.costs, strict=True)),
         "limit": limit and figure(limit),
         "delta": figure(project.privacy_delta) if project.privacy_delta >= 1e-6 else f"{project.privacy_delta:g}",
         "shared": project.family is not None,
-        "elsewhere": number(state.elsewhere.trainings),
-        "elsewhere_cost": localized(f"{state.elsewhere_cost:.2f}"),
         "known": list(others.visible_to(membership.user).values_list("name", flat=True)),
         "spent": None if state.spent is None else localized(f"{state.spent:.2f}"),
         "share": None if state.spent is None or limit is None else min(state.spent / limit, 1),

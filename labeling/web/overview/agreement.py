@@ -225,12 +225,8 @@ def near_copies(request: HttpRequest, membership: Membership) -> HttpResponse:
     figures = copy_figures(project)
     context = {
         "figures": figures,
-        "propagated": count(figures.propagated, "item"),
         "items_url": items_url(project, propagated="true") if figures.propagated else "",
-        "shown": number(figures.shown),
-        "answered": number(figures.answered),
-        "taken_out": number(figures.answered - figures.same),
-        "due": number(figures.due),
+        "taken_out": figures.answered - figures.same,
         "wrong": _wrong(figures.right, alone=True),
         "tolerated": percent(project.copy_error),
         "radius": None if figures.radius is None else figure(figures.radius),

@@ -10,7 +10,7 @@ from labeling.loop import batches
 from labeling.models import Ability, Batch, Project, User
 from labeling.projects.people import access
 from labeling.queue import rechecking
-from labeling.web.members import invitations
+from labeling.web.members import of_account
 from labeling.web.overview.situation import situation
 from labeling.web.shared.pages import for_people
 
@@ -43,7 +43,7 @@ def home(request: HttpRequest, user: User) -> HttpResponse:
     context = {
         "cards": cards,
         # A superuser is in every project.
-        "invitations": [] if user.is_superuser else invitations.of_account(user),
+        "invitations": [] if user.is_superuser else of_account(user),
         "may_create": access.may_create_projects(user),
         "n_archived": sum(each.project.archived_at is not None for each in kept),
         "with_archived": with_archived,

@@ -39,7 +39,8 @@ def situation(membership: Membership, batch: Batch | None, *, is_final: bool) ->
         return Situation(text, gettext("Label"), url, urgent=True)
     if batch.state == Batch.State.DONE or _is_last(membership.project, batch, is_final):
         return Situation(text)
-    return Situation(text, gettext("Wait for batch %(batch)s") % {"batch": _next_number(batch)}, url)
+    next_number = batch.number if batch.state in (Batch.State.SELECTING, Batch.State.READY) else batch.number + 1
+    return Situation(text, gettext("Wait for batch %(batch)s") % {"batch": next_number}, url)
 
 
 def _text(membership: Membership, batch: Batch | None, is_final: bool) -> str:
@@ -106,10 +107,6 @@ def _is_last(project: Project, batch: Batch, is_final: bool) -> bool:
     return batch.state == Batch.State.TRAINING and (is_final or project.loop == Project.Loop.STOPPED)
 
 
-def _next_number(batch: Batch) -> int:
-    return batch.number if batch.state in (Batch.State.SELECTING, Batch.State.READY) else batch.number + 1
-
-
 # The most people by name; more are counted.
 NAMED = 3
 
@@ -165,7 +162,8 @@ def lines(project: Project, batch: Batch, waits: Waits, *, can_end: bool) -> lis
             if waits.gold > 1
             else gettext("Only a gold item lacks answers. You can end the batch without them.")
         )
-        lines.append(Line(text, *(_end(project, batch) if can_end else ("", ""))))
+        end = gettext("End batch"), reverse("project-batch-end", args=[project.slug, batch.number])
+        lines.append(Line(text, *(end if can_end else ("", ""))))
     if n := waits.replacing:
         text = ngettext(
             "%(n)s item is in the batch in place of skipped items, and still lacks answers.",
@@ -174,10 +172,6 @@ def lines(project: Project, batch: Batch, waits: Waits, *, can_end: bool) -> lis
         )
         lines.append(Line(text % {"n": number(n)}, gettext("Skipped items"), skipped))
     return lines
-
-
-def _end(project: Project, batch: Batch) -> tuple[str, str]:
-    return gettext("End batch"), reverse("project-batch-end", args=[project.slug, batch.number])
 
 
 def _too_few(waits: Waits) -> str:

@@ -153,7 +153,6 @@ def _item_page(
         "label": item_view.label_text(project.asks, item.label, record.names),
         "seen": json.dumps(item.label),
         "came_to_be": item_view.came_to_be(record),
-        "agreement": None if item.agreement is None else words.percent(item.agreement),
         "proposed": None if item.proposed is None else record.names.get(item.proposed),
         "answers": [each for each in answers if each["row"].undone_at is None],
         "undone": [each for each in answers if each["row"].undone_at is not None],
@@ -187,10 +186,6 @@ def _picture(project: Project, key: int | None) -> str:
     return f"{reverse('api:item-media', args=[project.slug, key])}?size=preview"
 
 
-def _some(number: int) -> str:
-    return f"{words.number(COUNTED)}+" if number > COUNTED else words.number(number)
-
-
 def _page(
     request: HttpRequest,
     membership: Membership,
@@ -202,7 +197,13 @@ def _page(
     shared = {
         "reason": reason,
         "reasons": [
-            {"name": each.value, "title": gettext(each.label), "n": _some(n), "any": n > 0, "on": each == reason}
+            {
+                "name": each.value,
+                "title": gettext(each.label),
+                "n": words.number(min(n, COUNTED)) + "+" * (n > COUNTED),
+                "any": n > 0,
+                "on": each == reason,
+            }
             for each, n in queue.counts.items()
         ],
         "waiting": queue.any,

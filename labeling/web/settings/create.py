@@ -166,10 +166,8 @@ class NewProjectForm(forms.Form):
         if not names:
             self.add_error("classes", gettext("Enter the classes, one a line, or choose a file."))
             return
-        try:
+        with ErrorsInForm(self, ValidationError):
             self.names = check_classes(names, self.cleaned_data.get("question", ""))
-        except ValidationError as error:
-            self.add_error(None, error)
 
     def settings(self) -> dict[str, Any]:
         """Return the arguments of `create_project` besides slug, kind and classes."""

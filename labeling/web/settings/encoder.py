@@ -16,10 +16,10 @@ from labeling.projects.encoders.encoder_change import ChangeRefused, EncoderSett
 from labeling.projects.encoders.encoder_comparison import ComparisonRefused, Measured
 from labeling.projects.encoders.encoder_settings import encoders_for, reason_for_encoder
 from labeling.web.settings.choice_form import EncoderForm
-from labeling.web.settings.sections import index_of
+from labeling.web.settings.forms import index_of
 from labeling.web.shared.forms import AddressField, SecretField, figure_input
 from labeling.web.shared.pages import action, errors_as_messages, for_members, render_page
-from labeling.web.shared.words import count, duration, interval, money, number, percent
+from labeling.web.shared.words import count, money, number
 from models_store.encoders.options import MOST_CHARACTERS
 
 
@@ -143,18 +143,12 @@ def _change(project: Project) -> dict[str, Any] | None:
         return None
     return {
         "name": change.choice["name"],
-        "options": _options(change.choice),
         "choice": json.dumps(change.choice),
         "problem": change.problem,
         "done": gettext("%(n)s of %(items)s")
         % {"n": number(change.rows), "items": count(project.encoded_rows, "item")},
         "ready": change.generation > 0 and change.rows == project.encoded_rows,
-        "at": change.asked_at,
     }
-
-
-def _options(choice: dict[str, Any]) -> list[str]:
-    return [f"{name} {value}" for name, value in choice["options"].items()]
 
 
 def _measured(project: Project) -> dict[str, Any] | None:
@@ -164,27 +158,13 @@ def _measured(project: Project) -> dict[str, Any] | None:
     own = encoder_comparison.own_choice(project)
     results = encoder_comparison.results_of(comparison)
     return {
-        "rows": [_measured_row(each, own=each.choice == own) for each in results],
+        "rows": [(each, each.choice == own, json.dumps(each.choice)) for each in results],
         "of": _sample(comparison, results),
         "at": comparison.measured_at or comparison.asked_at,
         "under_way": encoder_comparison.is_under_way(comparison),
         "step": gettext("%(results)s of %(encoders)s measured")
         % {"results": len(results), "encoders": count(len(comparison.choices), "encoder")},
         "failed": comparison.job.reason if comparison.job and comparison.job.state == "failed" else "",
-    }
-
-
-def _measured_row(each: Measured, *, own: bool) -> dict[str, Any]:
-    row = {"name": each.choice["name"], "options": _options(each.choice), "own": own}
-    if each.accuracy is None or each.low is None or each.high is None:
-        return {**row, "problem": each.problem}
-    return {
-        **row,
-        "choice": json.dumps(each.choice),
-        "accuracy": percent(each.accuracy, exact=True),
-        "interval": interval(each.low, each.high),
-        "took": duration(each.seconds),
-        "pool": duration(each.pool_seconds),
     }
 
 

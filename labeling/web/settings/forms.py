@@ -1,19 +1,20 @@
-"""The forms of the settings: of the project, and of its trainer. Each has the fields of one page."""
+"""The pages of the settings that a project has, and their forms: of the project, and of its trainer."""
 
 import copy
 from collections.abc import Sequence
-from dataclasses import Field, fields
+from dataclasses import Field, dataclass, fields
 from typing import Any, cast
 
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
-from django.utils.translation import gettext
+from django.urls import reverse
+from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_noop as _
 
 from labeling.models import Project
 from labeling.projects.model_settings import check_model, check_training
-from labeling.projects.settings import ON_PAGE, SECTIONS, Section, field_of
-from labeling.web.shared.forms import apply_bounds, figure_input, translated, translated_choices
+from labeling.projects.settings import ON_PAGE, SECTIONS, Section, differs, field_of
+from labeling.web.shared.forms import ErrorsInForm, apply_bounds, figure_input, translated, translated_choices
 from labeling.web.shared.words import figure, typed
 from models_store.config import TrainConfig
 
@@ -79,11 +80,9 @@ class SettingsForm(forms.ModelForm):
     def clean(self) -> dict[str, Any]:
         values = super().clean() or self.cleaned_data
         if "privacy_epsilon" in self.fields:
-            try:
-                project = self.instance
+            project = self.instance
+            with ErrorsInForm(self, ValidationError, field="privacy_epsilon"):
                 check_model(project.model, question=project.question, private=values.get("privacy_epsilon") is not None)
-            except ValidationError as error:
-                self.add_error("privacy_epsilon", error.messages[0])
         return values
 
     def _update_errors(self, errors: ValidationError) -> None:
@@ -177,3 +176,45 @@ def _named(choice: str) -> str:
 
 def _default(value: str) -> str:
     return gettext("Default (%(default)s)") % {"default": value}
+
+
+OTHERS = (("project-learner", gettext_noop("Model")), ("project-encoder", gettext_noop("Encoder")))
+"""The pages of settings with a form of their own: the name of the address, and the title."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of settings as the index links to it. `changed`: how many of its settings are not the defaults."""
+
+    title: str
+    url: str
+    changed: int = 0
+    for_experts: bool = False
+
+
+def sections_of(project: Project) -> list[Section]:
+    """Return the pages of which the project has a field."""
+    return [each for each in SECTIONS if each.trainer or any(setting.offered(project) for setting in each.settings)]
+
+
+def url_of(project: Project, section: Section) -> str:
+    """Return the address of a page of settings."""
+    if section == SECTIONS[0]:
+        return reverse("project-settings", args=[project.slug])
+    return reverse("project-settings-page", args=[project.slug, section.name])
+
+
+def changed_in(project: Project, section: Section) -> list[str]:
+    """Return the names of the fields whose saved value is not the default."""
+    settings = [each.name for each in section.settings if each.offered(project) and differs(project, each.name)]
+    return settings + [name for name in section.trainer if name in project.training]
+
+
+def index_of(project: Project) -> list[Page]:
+    """Return all pages of settings, those for experts last."""
+    pages = [
+        Page(each.title, url_of(project, each), len(changed_in(project, each)), bool(each.trainer))
+        for each in sections_of(project)
+    ]
+    others = [Page(title, reverse(name, args=[project.slug])) for name, title in OTHERS]
+    return sorted([*pages, *others], key=lambda page: page.for_experts)

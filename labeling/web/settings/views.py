@@ -11,11 +11,10 @@ from django.utils.translation import gettext
 from labeling.insight import clusterings
 from labeling.models import Ability, Membership
 from labeling.projects.settings import SECTIONS, recording_changes
-from labeling.web.models.fit import fit_of, thresholds
+from labeling.web.models.version_words import fit_of, thresholds
 from labeling.web.settings import consequences
 from labeling.web.settings.choice_form import ModelForm
-from labeling.web.settings.forms import SettingsForm, TrainingForm, form_of
-from labeling.web.settings.sections import changed_in, index_of, sections_of, url_of
+from labeling.web.settings.forms import SettingsForm, TrainingForm, changed_in, form_of, index_of, sections_of, url_of
 from labeling.web.settings.standing import standing_of
 from labeling.web.shared.pages import errors_as_messages, for_members, render_page
 

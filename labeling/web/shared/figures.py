@@ -6,7 +6,7 @@
 import datetime
 import re
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from django import template
@@ -20,13 +20,18 @@ from django.utils.translation import gettext
 from django.utils.translation.trans_real import DjangoTranslation
 from django.views.i18n import JavaScriptCatalog
 
-from labeling.web.shared.words import distance, duration, exact_time, number
+from labeling.projects.quota import shown
+from labeling.web.shared.words import count, distance, duration, exact_time, interval, number, percent
 
 SHORT = 110  # characters of an explanation that is shown whole
 SENTENCE_END = re.compile(r"(?<=[.!?؟])\s+(?=\S)")
 
 register = template.Library()
 register.filter("number", number)
+register.filter("bytes", shown)
+register.filter("percent", percent)
+register.filter("exact_percent", partial(percent, exact=True))
+register.filter("to", interval)
 
 
 @register.filter
@@ -40,6 +45,12 @@ def ago(at: datetime.datetime | None) -> SafeString | str:
 
 register.filter("duration", duration)
 register.filter("exact", exact_time)
+
+
+@register.filter
+def counted(n: int, nouns: str) -> str:
+    """Format a number with its noun: `{{ n|counted:"item" }}`, `{{ n|counted:"class|classes" }}`."""
+    return count(n, *nouns.split("|"))
 
 
 @register.filter

@@ -126,7 +126,8 @@ def number_in(text: str, default: int = 0) -> int:
 class ErrorsInForm:
     """A context that adds an error of these kinds to the form, and leaves out the rest of the block.
 
-    The texts of a `ValidationError` by field go to these fields. All others go to `field`, or to the form as a whole.
+    Texts by field go to these fields, as those of a `ValidationError` and of a `FilterError`. All others go to the
+    field of the error's `option`, to `field`, or to the form as a whole.
     """
 
     def __init__(self, form: forms.BaseForm, *kinds: type[Exception], field: str | None = None) -> None:
@@ -138,11 +139,11 @@ class ErrorsInForm:
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
         if not isinstance(error, self._kinds):
             return False
-        if isinstance(error, ValidationError) and hasattr(error, "error_dict"):
-            for name, texts in error.message_dict.items():
-                self._form.add_error(name if name in self._form.fields else self._field, texts)
-        else:
-            self._form.add_error(self._field, error if isinstance(error, ValidationError) else str(error))
+        by_field = getattr(error, "fields", None) or {getattr(error, "option", self._field): str(error)}
+        if isinstance(error, ValidationError):
+            by_field = error.message_dict if hasattr(error, "error_dict") else {self._field: error}
+        for name, texts in by_field.items():
+            self._form.add_error(name if name in self._form.fields else self._field, texts)
         return True
 
 

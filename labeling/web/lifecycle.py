@@ -13,14 +13,13 @@ from labeling.insight.affected import contents_of
 from labeling.models import Ability, Membership, Project, Role, User
 from labeling.models.projects import MAX_SLUG, slug_validator
 from labeling.models.roles import offered, roles_without
-from labeling.projects import lifecycle, quota
+from labeling.projects import lifecycle
 from labeling.projects.classes import guidelines
 from labeling.projects.create import TooManyProjects, slug_for
 from labeling.projects.duplicating import duplicate
 from labeling.projects.people import members as memberships
 from labeling.web.shared.forms import ErrorsInForm
 from labeling.web.shared.pages import action, for_members, for_people, render_page
-from labeling.web.shared.words import count
 
 
 class DuplicateForm(forms.Form):
@@ -99,32 +98,16 @@ def manage(request: HttpRequest, membership: Membership) -> HttpResponse:
     return _manage(request, membership)
 
 
-def _manage(
-    request: HttpRequest,
-    membership: Membership,
-    *,
-    copy_form: DuplicateForm | None = None,
-    delete_form: DeleteForm | None = None,
-) -> HttpResponse:
+def _manage(request: HttpRequest, membership: Membership, **sent: forms.Form) -> HttpResponse:
+    """Show the page, with the forms that were sent in place of empty ones."""
     project = membership.project
     context = {
-        **_contents(project),
-        "copy_form": copy_form or DuplicateForm(project),
-        "delete_form": delete_form or DeleteForm(),
+        "contents": contents_of(project),
+        "copy_form": DuplicateForm(project),
+        "delete_form": DeleteForm(),
+        **sent,
     }
     return render_page(request, membership, "project/manage.html", context, section=SECTION)
-
-
-def _contents(project: Project) -> dict[str, str]:
-    contents = contents_of(project)
-    return {
-        "items": count(contents.items, "item"),
-        "labels": count(contents.labels, "label"),
-        "annotations": count(contents.annotations, "annotation"),
-        "models": count(contents.models, "model version"),
-        "members": count(contents.members, "member"),
-        "bytes": quota.shown(contents.bytes),
-    }
 
 
 @action(Ability.PROJECT_CHANGE, "project-manage", in_archived=True)
@@ -165,15 +148,12 @@ def delete(request: HttpRequest, membership: Membership) -> HttpResponse:
     """Delete the project if the user typed its name."""
     form = DeleteForm(request.POST)
     project = membership.project
-    try:
+    with ErrorsInForm(form, ValidationError):
         lifecycle.delete(project=project, user=membership.user, name=form["name"].value() or "")
-    except ValidationError as error:
-        form.add_error("name", error.message_dict["name"])
-        return _manage(request, membership, delete_form=form)
-    messages.success(
-        request, gettext("%(name)s is deleted. Its managers can restore it for 30 days.") % {"name": project.name}
-    )
-    return redirect("projects-deleted")
+        text = gettext("%(name)s is deleted. Its managers can restore it for 30 days.")
+        messages.success(request, text % {"name": project.name})
+        return redirect("projects-deleted")
+    return _manage(request, membership, delete_form=form)
 
 
 @for_people("GET", "HEAD", "POST")
@@ -212,5 +192,5 @@ def transfer(request: HttpRequest, membership: Membership, username: str) -> Htt
             text = gettext("%(username)s manages %(name)s now, and you are its %(role)s.")
             messages.success(request, text % {"username": username, "name": project.name, "role": gettext(role)})
             return redirect("project", project.slug)
-    context = {"successor": successor, "form": form, **_contents(project)}
+    context = {"successor": successor, "form": form, "contents": contents_of(project)}
     return render_page(request, membership, "project/transfer.html", context, section="project-members")

@@ -19,7 +19,7 @@ from labeling.outgoing.exports.chosen import count_certified
 from labeling.outgoing.exports.columns import COLUMNS
 from labeling.outgoing.formats import FORMATS, GROUPS
 from labeling.storage.db.replica import reads
-from labeling.web.shared.forms import filter_field, translated, translated_choices
+from labeling.web.shared.forms import ErrorsInForm, filter_field, translated, translated_choices
 from labeling.web.shared.pages import for_members, render_page
 from labeling.web.shared.words import count, number
 
@@ -68,11 +68,8 @@ class ExportForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         # A field with its own error is left out, because the page shows that error.
         choices = {name: self._query.get(name, "") for name in FILTERS if name not in self.errors}
-        try:
+        with ErrorsInForm(self, FilterError):
             self.choice = choose(self._project, choices)
-        except FilterError as error:
-            for name, text in error.fields.items():
-                self.add_error(name, text)
         return self.cleaned_data
 
     def text_of(self, name: str) -> str:

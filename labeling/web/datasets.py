@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
+from django.db.models import Prefetch
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
@@ -13,16 +14,16 @@ from django.utils.translation import gettext, gettext_lazy
 from labeling.insight.progress import is_stalled
 from labeling.labels.items.filter import FilterError
 from labeling.models import Ability, DatasetVersion, Membership
-from labeling.outgoing.datasets.comparing import Comparison, TooManyRows, compare_for_people
+from labeling.outgoing.datasets.comparing import TooManyRows, compare_for_people
 from labeling.outgoing.datasets.creating import create
 from labeling.outgoing.datasets.manifest import verify
 from labeling.outgoing.exports import FILTERS, formats_of
 from labeling.outgoing.exports.choice import OF_THE_FILE
 from labeling.outgoing.exports.frozen_rows import manifest_of
 from labeling.storage.disk.files import FileDamaged
-from labeling.web.export.views import ExportForm
+from labeling.web.export import ExportForm
+from labeling.web.shared.forms import ErrorsInForm
 from labeling.web.shared.pages import for_members, render_page
-from labeling.web.shared.words import count, number
 
 SHOWN = 200
 
@@ -45,49 +46,24 @@ def datasets(request: HttpRequest, membership: Membership) -> HttpResponse:
     project, now = membership.project, timezone.now()
     numbers = list(project.batches.exclude(size=0).order_by("number").values_list("number", flat=True))
     form = DatasetForm(project, request.POST, numbers)
-    if request.method == "POST" and form.is_valid() and (made := _make(form, membership)):
-        messages.success(
-            request,
-            gettext("A worker is writing %(name)s, with the labels as they are now or a moment later.")
-            % {"name": made.name},
-        )
-        return redirect("project-datasets", project.slug)
-    shown = project.datasets.defer("manifest").select_related("created_by").prefetch_related("versions")[: SHOWN + 1]
+    if request.method == "POST" and form.is_valid():
+        filters = {name: form.text_of(name) for name in FILTERS if name not in OF_THE_FILE}
+        values = {name: form.cleaned_data[name] for name in ("name", "note")}
+        with ErrorsInForm(form, ValidationError, FilterError):
+            made = create(project, membership.user, filters=filters, **values)
+            text = gettext("A worker is writing %(name)s, with the labels as they are now or a moment later.")
+            messages.success(request, text % {"name": made.name})
+            return redirect("project-datasets", project.slug)
+    versions = Prefetch("versions", project.versions.order_by("number"))
+    shown = project.datasets.defer("manifest").select_related("created_by").prefetch_related(versions)[: SHOWN + 1]
     context: dict[str, Any] = {
         "form": form if request.method == "POST" else DatasetForm(project, request.GET, numbers),
-        "rows": [
-            {
-                "dataset": each,
-                "number": number(each.rows),
-                "models": sorted(version.number for version in each.versions.all()),
-                "at": each.created_at,
-            }
-            for each in shown[:SHOWN]
-        ],
+        "rows": shown[:SHOWN],
         "more": len(shown) > SHOWN,
         "stalled": any(each.state == "waiting" for each in shown) and is_stalled(project, now),
     }
     status = 400 if request.method == "POST" else 200
     return render_page(request, membership, "project/datasets.html", context, section="project-datasets", status=status)
-
-
-def _make(form: DatasetForm, membership: Membership) -> DatasetVersion | None:
-    """Make the version; None, with the reason in the form, if it is refused."""
-    filters = {name: form.text_of(name) for name in FILTERS if name not in OF_THE_FILE}
-    values = {name: form.cleaned_data[name] for name in ("name", "note")}
-    try:
-        return create(membership.project, membership.user, filters=filters, **values)
-    except (ValidationError, FilterError) as error:
-        for name, text in _problems(error).items():
-            form.add_error(name if name in form.fields else None, text)
-        return None
-
-
-def _problems(error: ValidationError | FilterError) -> dict[str, Any]:
-    """Return the texts by field; a text about no field, for example a lack of room, by ""."""
-    if isinstance(error, FilterError):
-        return dict(error.fields)
-    return error.message_dict if hasattr(error, "error_dict") else {"": error.messages}
 
 
 @for_members(reading=Ability.LABELS_READ)
@@ -97,7 +73,6 @@ def dataset(request: HttpRequest, membership: Membership, name: str) -> HttpResp
     version = get_object_or_404(project.datasets.select_related("created_by", "project").named(name))
     context: dict[str, Any] = {
         "dataset": version,
-        "at": version.created_at,
         "models": list(version.versions.order_by("number").values_list("number", flat=True)),
         "stalled": version.state == "waiting" and is_stalled(project, now),
     }
@@ -113,7 +88,7 @@ def _whole(request: HttpRequest, version: DatasetVersion) -> dict[str, Any]:
     earlier = others.named(request.GET.get("with", "")).first()
     problem, differences = "", None
     try:
-        differences = earlier and _compared(compare_for_people(earlier, version))
+        differences = earlier and compare_for_people(earlier, version)
     except TooManyRows as error:
         problem = f"{error}."
     except FileDamaged as damage:
@@ -132,15 +107,4 @@ def _whole(request: HttpRequest, version: DatasetVersion) -> dict[str, Any]:
         "differences": differences,
         "problem": problem,
         "verified": verify(version) if "verify" in request.GET else None,
-    }
-
-
-def _compared(found: Comparison) -> dict[str, Any]:
-    return {
-        "added": count(found.added, "item"),
-        "removed": number(found.removed),
-        "relabeled": number(found.relabeled),
-        "otherwise": number(found.otherwise_changed),
-        "classes": found.classes,
-        "changes": found.changes,
     }

@@ -10,8 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext
 
 from labeling.models import Ability, Membership
-from labeling.web.settings.forms import label_of
-from labeling.web.settings.sections import sections_of, url_of
+from labeling.web.settings.forms import label_of, sections_of, url_of
 from labeling.web.shared.pages import PLACES, for_members, may_open
 
 MOST = 12

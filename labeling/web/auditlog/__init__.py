@@ -1,1 +1,0 @@
-"""The page of a project's audit log, and of the server's."""

@@ -1,1 +1,0 @@
-"""The pages that copy, archive, delete and restore a project."""

@@ -1,1 +1,0 @@
-"""The pages of sources: places outside that items come from. One-time files are in `labeling.web.imports`."""

@@ -1,1 +1,0 @@
-"""The pages of a project's webhooks, and of the messages that they sent."""
