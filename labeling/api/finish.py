@@ -14,7 +14,9 @@ from labeling.api.shared import fields
 from labeling.api.shared.endpoints import ProjectView, answers, record_download
 from labeling.api.shared.ranges import file_response
 from labeling.finishing import goal as goals
+from labeling.finishing.forecasts import ClassForecast, Forecast, Point
 from labeling.finishing.goal import GOAL, Goal
+from labeling.finishing.progress import PoolProgress
 from labeling.finishing.state import certificates_of, finish_values
 from labeling.models import Ability, Audit, Certificate, Finish, LogKind
 from labeling.storage.arrays.files import ProjectFiles
@@ -39,51 +41,20 @@ class GoalBody(fields.Body):
         fields = GOAL
 
 
-class GoalFigures(fields.Shape):
-    """A goal."""
-
-    error = fields.Float()
-    confidence = fields.Float()
-    by_class = fields.Boolean()
-    within = fields.Count()
+fields.shape_of(Point, "CurveFigures")
 
 
-class CurveFigures(fields.Shape):
-    """The labels of which the model is surest, and the expected share of wrong ones among them."""
-
-    labels = fields.Count()
-    error = fields.Share()
-    answers = fields.Count(
-        "Items that an audit of them asks about; null: no audit is expected to prove them.", allow_null=True
-    )
-
-
-class ClassForecastFigures(fields.Shape):
-    """The items that the model predicts as one class. Without labels of the model, people label them."""
-
-    index = fields.Count()
+class ClassForecastFigures(fields.shape_of(ClassForecast)):  # type: ignore[misc]  # a class that is made of another
     name = fields.Text()
-    candidates = fields.Count()
-    labels = fields.Count("Expected to be taken from the model.")
-    audit = fields.Count("Items that the audit asks about.")
 
 
-class ForecastFigures(fields.Shape):
-    """What finishing takes, if the model is right as often as the control slice says."""
-
-    version = fields.Integer("The model version in use.", min_value=1)
-    control = fields.Count("Labeled control items that it stands on.")
-    left = fields.Count("Items without a label.")
-    candidates = fields.Count("Of these, items that the model may label.")
-    labels = fields.Count("Expected to be taken from the model.")
-    error = fields.Share("The share of wrong ones among `labels`.")
-    audit = fields.Count("Items that the audit asks about.")
+class ForecastFigures(fields.shape_of(Forecast)):  # type: ignore[misc]
+    answers_each = None
     asked = fields.Count("Items that people look at, audit included.")
     hours = fields.Float("Of people, until all items have a label.", min_value=0)
     hours_by_hand = fields.Float("The same without labels of the model.", min_value=0)
     cost = fields.Float("Null unless the project says what an hour costs.", allow_null=True)
     currency = fields.Text(allow_blank=True)
-    curve = CurveFigures(many=True)
     classes = ClassForecastFigures(many=True, help_text="For a goal by class.")
 
 
@@ -105,28 +76,12 @@ class AuditFigures(fields.Shape):
     ended_at = fields.Time(source="audit.ended_at", allow_null=True)
 
 
-class ProgressFigures(fields.Shape):
-    """How far the pool is from finished."""
-
-    pool = fields.Count("Items that a label is wanted for.")
-    labeled = fields.Count("Those with a label by people.")
-    certified = fields.Count("Those with a certified label alone.")
+class ProgressFigures(fields.shape_of(PoolProgress)):  # type: ignore[misc]
+    seconds = one_more = None
     left = fields.Count("Those without a label.")
-    wrong = fields.Float(
-        "The largest share of wrong labels, if people’s are wrong in `people_wrong`; null without a certificate.",
-        allow_null=True,
-    )
-    people_wrong = fields.Float(
-        "The share of people’s labels that counts as wrong: by gold items the largest, else the expected one.",
-        allow_null=True,
-    )
-    by_gold = fields.Boolean("Whether answers to gold items bound `people_wrong`.")
     hours = fields.Float(
         "Annotators’ time to the end, in all; 0 if a manager or a further person has to settle the rest.", min_value=0
     )
-    people = fields.Integer("People who answered in the last seven days.", min_value=1)
-    later = fields.Count("Items added after the newest audit with a certificate.")
-    by_class = fields.Boolean("Whether `wrong` is the share about any one class of an item.")
 
 
 class FinishSerializer(fields.Shape):
@@ -134,7 +89,7 @@ class FinishSerializer(fields.Shape):
 
     progress = ProgressFigures()
     running = fields.Boolean("Whether batches ask audits for the goal.")
-    goal = GoalFigures(allow_null=True, help_text="The goal that was started; null before the first start.")
+    goal = fields.shape_of(Goal)(allow_null=True, help_text="The goal that was started; null before the first start.")
     started_by = fields.Text(allow_null=True)
     started_at = fields.Time(allow_null=True)
     need_one_more = fields.Count(

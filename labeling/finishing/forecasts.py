@@ -5,6 +5,7 @@ It reads a sample of the pool, so that a page shows it for any error and confide
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Annotated
 
 import numpy as np
 from django.db.models import Max, Q, Sum
@@ -20,6 +21,7 @@ from labeling.finishing.planning import Part, copied_labels, most_wrong_of, pric
 from labeling.insight.control_slice import ControlFacts, control_facts
 from labeling.insight.pace import Pace
 from labeling.insight.pool_counts import PoolCounts, count_pool, encoded_items
+from labeling.insight.share_intervals import Proportion
 from labeling.labels.counting import certified_labels
 from labeling.labels.label_counts import counts_of
 from labeling.models import ModelVersion, Project
@@ -110,54 +112,41 @@ def sample_of(facts: SampleFacts, within: int, *, each_class: bool) -> PoolSampl
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """The `labels` of which the model is surest, the expected share of wrong ones, and the items that an audit of
-    them asks about; None if no audit is expected to prove them.
-    """
+    """The labels of which the model is surest, and the expected share of wrong ones among them."""
 
     labels: int
-    error: float
-    answers: int | None
+    error: Proportion
+    answers: Annotated[int | None, "Items that an audit of them asks about; null: no audit is expected to prove them."]
 
 
 @dataclass(frozen=True, slots=True)
 class ClassForecast:
-    """Of the `candidates` that the model predicts as the class `index`, the `labels` that are expected to be taken from
-    it, and the items that the audit asks about: both 0 if people have to label the class.
-    """
+    """The items that the model predicts as one class. Without labels of the model, people label them."""
 
     index: int
     candidates: int
-    labels: int
-    audit: int
+    labels: Annotated[int, "Expected to be taken from the model."]
+    audit: Annotated[int, "Items that the audit asks about."]
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What finishing takes, if the model is right as often as the control slice says.
+    """What finishing takes, if the model is right as often as the control slice says."""
 
-    version : the number of the model version.
-    control : the labeled control items that the forecast stands on.
-    left : the items without a label.
-    candidates : of these, the items that the model may label.
-    labels : of these, the items that are expected to be taken from the model.
-    error : the expected share of wrong labels among them.
-    audit : the items that the audit asks about.
-    answers_each : people's answers for each item that they look at.
-    curve : from few labels to all candidates.
-    classes : for a goal by class, the classes with the most candidates first. None where each class of an item is a
-        decision of its own: one audit proves them all, and errors are those about the class that is wrong most often.
-    """
-
-    version: int
-    control: int
-    left: int
-    candidates: int
-    labels: int
-    error: float
-    audit: int
+    version: Annotated[int, "The model version in use.", (1, None)]
+    control: Annotated[int, "Labeled control items that it stands on."]
+    left: Annotated[int, "Items without a label."]
+    candidates: Annotated[int, "Of these, items that the model may label."]
+    labels: Annotated[int, "Expected to be taken from the model."]
+    error: Annotated[Proportion, "The share of wrong ones among `labels`."]
+    audit: Annotated[int, "Items that the audit asks about."]
     answers_each: float
+    """People's answers for each item that they look at."""
     curve: tuple[Point, ...]
+    """From few labels to all candidates."""
     classes: tuple[ClassForecast, ...]
+    """For a goal by class, those with the most candidates first. None where each class of an item is a decision of its
+    own: one audit proves them all, and errors are those about the class that is wrong most often."""
 
     @property
     def asked(self) -> int:

@@ -20,7 +20,7 @@ from labeling.projects.version_in_use import InUse, in_use
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """The largest share of wrong labels and what it is stated for, as `labeling.models.Finish` has them."""
+    """The largest share of wrong labels, and what it is stated for."""
 
     error: float = 0.02
     confidence: float = 0.95

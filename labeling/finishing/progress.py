@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
 from django.db.models import Count, Max, Q, Sum
 from django.db.models.functions import Coalesce
@@ -16,33 +17,30 @@ from labeling.queue import rechecking
 
 @dataclass(frozen=True, slots=True)
 class PoolProgress:
-    """The progress of a pool.
-
-    pool : the items that a label is wanted for, without those that came with a known answer (gold).
-    labeled : those with a label by people, near-copies included.
-    certified : those with a certified label alone.
-    wrong : the largest share of wrong ones among all labels; None without certified labels. The certified ones are
-        wrong at most as often as their certificates say, the others in `people_wrong`.
-    people_wrong : the largest share of wrong ones among people's labels by answers to gold items; without these
-        (`by_gold`), the expected share, if the mistakes of several people about an item are independent.
-    by_class : whether `wrong` is the share about any one class, since a certificate states no more.
-    seconds : annotators' time until each item has a label; 0 if a manager or a further person has to settle the rest.
-    people : those who share it.
-    one_more : items that only a further person can settle; 0 if no goal runs.
-    later : items that were added after the newest audit with a standing certificate: no proof covers them.
+    """How far the pool is from finished. Among the labels, certified ones are wrong at most as often as their
+    certificates say, the others in `people_wrong`: the expected share without `by_gold`, if the mistakes of several
+    people about an item are independent.
     """
 
-    pool: int
-    labeled: int
-    certified: int
-    wrong: float | None
+    pool: Annotated[int, "Items that a label is wanted for, without those that came with a known answer (gold)."]
+    labeled: Annotated[int, "Those with a label by people, near-copies included."]
+    certified: Annotated[int, "Those with a certified label alone."]
+    wrong: Annotated[
+        float | None,
+        "The largest share of wrong labels, if people’s are wrong in `people_wrong`; null without a certificate.",
+    ]
     seconds: float
-    people: int
+    """Annotators' time until each item has a label; 0 if a manager or a further person has to settle the rest."""
+    people: Annotated[int, "People who answered in the last seven days.", (1, None)]
     one_more: int = 0
-    later: int = 0
-    by_class: bool = False
-    people_wrong: float | None = None
-    by_gold: bool = False
+    """Items that only a further person can settle; 0 if no goal runs."""
+    later: Annotated[int, "Items added after the newest audit with a certificate."] = 0
+    by_class: Annotated[bool, "Whether `wrong` is the share about any one class of an item."] = False
+    people_wrong: Annotated[
+        float | None,
+        "The share of people’s labels that counts as wrong: by gold items the largest, else the expected one.",
+    ] = None
+    by_gold: Annotated[bool, "Whether answers to gold items bound `people_wrong`."] = False
 
     @property
     def hours(self) -> float:

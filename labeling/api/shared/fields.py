@@ -224,7 +224,7 @@ def _field_of(hint: Any, **settings: Any) -> Any:
     if origin in (Union, UnionType):
         [inner] = {first, *others} - {NoneType}
         return _field_of(inner, allow_null=True, **settings)
-    if origin is tuple:
+    if origin is tuple and Ellipsis not in others:
         settings |= dict.fromkeys(("min_length", "max_length"), len(others) + 1)
     if origin in (list, tuple):
         return (
