@@ -48,8 +48,7 @@ class ClassForecastFigures(fields.shape_of(ClassForecast)):  # type: ignore[misc
     name = fields.Text()
 
 
-class ForecastFigures(fields.shape_of(Forecast)):  # type: ignore[misc]
-    answers_each = None
+class ForecastFigures(fields.shape_of(Forecast, without="answers_each classes")):  # type: ignore[misc]
     asked = fields.Count("Items that people look at, audit included.")
     hours = fields.Float("Of people, until all items have a label.", min_value=0)
     hours_by_hand = fields.Float("The same without labels of the model.", min_value=0)
@@ -76,8 +75,7 @@ class AuditFigures(fields.Shape):
     ended_at = fields.Time(source="audit.ended_at", allow_null=True)
 
 
-class ProgressFigures(fields.shape_of(PoolProgress)):  # type: ignore[misc]
-    seconds = one_more = None
+class ProgressFigures(fields.shape_of(PoolProgress, without="seconds one_more")):  # type: ignore[misc]
     left = fields.Count("Those without a label.")
     hours = fields.Float(
         "Annotators’ time to the end, in all; 0 if a manager or a further person has to settle the rest.", min_value=0

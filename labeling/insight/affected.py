@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 from django.db.models import Sum
 
@@ -16,14 +16,14 @@ from labeling.storage.shared_files import store
 
 
 class Contents(NamedTuple):
-    """Counts, and the bytes of all files: media, waiting uploads, matrices and models."""
+    """The contents of a project, which a deletion would remove."""
 
     items: int
-    labels: int
+    labels: Annotated[int, "Items that have a label."]
     annotations: int
-    models: int
+    models: Annotated[int, "Model versions."]
     members: int
-    bytes: int
+    bytes: Annotated[int, "Of its files: media, uploads that wait, matrices and models."]
 
 
 def contents_of(project: Project) -> Contents:

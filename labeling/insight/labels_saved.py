@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Annotated
 
 import numpy as np
 from django.db.models import Exists, Min, OuterRef, Q, Sum
@@ -102,7 +103,7 @@ class NoFigure(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LabelsSpent:
-    """The labels that the newest version learned from, and the control items labeled up to its batch."""
+    """The labels that the newest version learned from, the control items labeled until then, and their sum."""
 
     learned: int
     control: int
@@ -125,14 +126,11 @@ class Uniform:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """The labels that uniform labeling would need for the accuracy of the version in use, and the labels saved.
+    """The labels that uniform sampling would have needed for the same accuracy."""
 
-    The end of an interval is None if it is more than `limit`, the size of the pool.
-    """
-
-    needed: OpenEstimate
-    labels: OpenEstimate
-    limit: int
+    needed: Annotated[OpenEstimate, "Labels drawn at random for the accuracy of the version in use."]
+    labels: Annotated[OpenEstimate, "`needed`, less the labels spent."]
+    limit: Annotated[int, "Items of the pool: what needs more has no upper end."]
     points: list[Uniform]
     curve: Band
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -62,23 +62,24 @@ class Next:
 
 @dataclass(frozen=True, slots=True)
 class Payoff:
-    """The payoff of picking; a field is None if it cannot be estimated.
+    """Labels saved, the gain of the next batch, and the advice that follows. What cannot be estimated is null."""
 
-    version: the version in use; learned: the number of labels that it learned from. control: the labeled control items
-    behind the figures; more_control: about how many more an answer needs. missing, reason: why `saved` is None.
-    """
-
-    advice: Advice
-    control: int
-    versions: int
-    version: int | None = None
+    advice: Annotated[
+        Advice,
+        f"`stop`: the next batch brings less than {WORTH} of accuracy, at 95 %. `go-on`: more likely than not it "
+        "brings as much. `unclear`: neither. `too-early`: too few control items or versions. `done`: no item is left.",
+    ]
+    control: Annotated[int, "Labeled control items that it stands on."]
+    versions: Annotated[int, "Model versions that it stands on."]
+    version: Annotated[int | None, "The model version in use."] = None
     spent: LabelsSpent | None = None
     saved: Saved | None = None
-    missing: NoFigure | None = None
-    reason: str = ""
+    missing: Annotated[NoFigure | None, "Why `saved` is null."] = None
+    reason: Annotated[str, "Why the estimate failed."] = ""
     next: Next | None = None
-    more_control: int | None = None
+    more_control: Annotated[int | None, "About how many more it takes to tell."] = None
     learned: int = 0
+    """The number of labels that the version in use learned from."""
 
 
 def payoff_of(project: Project, control: ControlSlice | None = None) -> Payoff:
@@ -165,38 +166,18 @@ def _versions(facts: PayoffFacts, items: RowLabels) -> tuple[list[ModelVersion],
 def payoff_values(project: Project, now: datetime.datetime) -> dict[str, Any]:
     """Return the payoff as plain values. The next batch's `hours` and `cost` are None without a known pace."""
     payoff_now, pace = payoff_of(project), pace_of(project, now)
-    values: dict[str, Any] = {
-        "advice": str(payoff_now.advice),
-        "version": payoff_now.version,
-        "versions": payoff_now.versions,
-        "control": payoff_now.control,
-        "more_control": payoff_now.more_control,
-        "spent": payoff_now.spent and {**asdict(payoff_now.spent), "labels": payoff_now.spent.labels},
-        "saved": None,
-        "missing": payoff_now.missing and str(payoff_now.missing),
-        "reason": payoff_now.reason,
-        "next": None,
-    }
+    values = asdict(payoff_now)
+    del values["learned"]
+    if payoff_now.spent is not None:
+        values["spent"]["labels"] = payoff_now.spent.labels
     if payoff_now.saved is not None:
-        saved = payoff_now.saved
-        curve = zip(*(getattr(saved.curve, name).tolist() for name in ("labels", "value", "low", "high")), strict=True)
-        values["saved"] = {
-            "labels": asdict(saved.labels),
-            "needed": asdict(saved.needed),
-            "limit": saved.limit,
-            "points": [asdict(point) for point in saved.points],
-            "curve": [dict(zip(("labels", "accuracy", "low", "high"), point, strict=True)) for point in curve],
-        }
-    if payoff_now.next is not None:
-        answers = payoff_now.next.items * project.overlap
-        hours = None if pace.seconds is None else answers * pace.seconds / 3600
+        band = payoff_now.saved.curve
+        points = zip(*(each.tolist() for each in (band.labels, band.value, band.low, band.high)), strict=True)
+        values["saved"]["curve"] = [
+            dict(zip(("labels", "accuracy", "low", "high"), point, strict=True)) for point in points
+        ]
+    if (ahead := values["next"]) is not None:
+        hours = None if pace.seconds is None else ahead["items"] * project.overlap * pace.seconds / 3600
         cost = None if hours is None or project.hourly_cost is None else hours * float(project.hourly_cost)
-        values["next"] = {
-            "items": payoff_now.next.items,
-            "labels": payoff_now.next.labels,
-            **asdict(payoff_now.next.gain),
-            "hours": hours,
-            "cost": cost,
-            "currency": project.currency,
-        }
+        ahead |= {**ahead.pop("gain"), "hours": hours, "cost": cost, "currency": project.currency}
     return values

@@ -4,7 +4,7 @@ this list of actions.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q
@@ -140,11 +140,11 @@ ACTIONS: Mapping[str, Action] = {
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """The number of items that a change affects, of labels among them, and of open tasks that it closes."""
+    """The effect of a change. Named items that the change does not fit stay as they are."""
 
-    items: int
-    labels: int
-    tasks: int
+    items: Annotated[int, "Items that it changes, or has changed."]
+    labels: Annotated[int, "Those of them that have a label."]
+    tasks: Annotated[int, "Those of them whose task in the open batch is closed."]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ beforehand costs some 8 to 13 % less (`planned`).
 import math
 from collections.abc import Callable, Iterable
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +29,8 @@ class Phase(NamedTuple):
     `noise_multiplier` times the sensitivity of the sum.
     """
 
-    noise_multiplier: float
-    sampling_rate: float
+    noise_multiplier: Annotated[float, (0, None)]
+    sampling_rate: Annotated[float, (0, 1)]
     steps: int
 
     def noisier(self, factor: float) -> "Phase":

@@ -26,7 +26,7 @@ from labeling.models import Ability, BulkChange, Comment, Item, Project
 from labeling.models.reviews import MAX_COMMENT
 from labeling.projects import bulk
 from labeling.questions import InvalidValue
-from labeling.queue.changing import ACTIONS, ERASE, MAX_ITEMS, RELABEL, Change
+from labeling.queue.changing import ACTIONS, ERASE, MAX_ITEMS, RELABEL, Change, Effect
 from labeling.queue.reading import read_value
 from labeling.storage.db.replica import reads
 
@@ -195,14 +195,6 @@ class ChangeRequest(fields.Shape):
     preview = serializers.BooleanField(default=False, help_text="Show the effect without making the change.")
 
 
-class ChangeResponse(fields.Shape):
-    """The effect of a change. Named items that the change does not fit stay as they are."""
-
-    items = fields.Integer("Items that it changes, or has changed.")
-    labels = fields.Integer("Those of them that have a label.")
-    tasks = fields.Integer("Those of them whose task in the open batch is closed.")
-
-
 def summary_json(project: Project, line: ItemLine, names: Names) -> dict[str, Any]:
     annotators = [username for username, _ in line.answers]
     return _summary(project, line.item, names, line.state, annotators, flagged=line.flagged, corrected=line.corrected)
@@ -363,7 +355,10 @@ class ItemChanges(ProjectView):
 
     @answers(
         {
-            200: OpenApiResponse(ChangeResponse, description="The change is made, or with `preview` would be made."),
+            200: OpenApiResponse(
+                fields.shape_of(Effect, "ChangeResponse"),
+                description="The change is made, or with `preview` would be made.",
+            ),
             202: OpenApiResponse(BulkChangeResponse, description="The worker changes all items that match `filter`."),
         },
         needs=Ability.ITEMS_CHANGE,

@@ -15,21 +15,18 @@ from labeling.insight.anchoring import Anchoring, MatchShare, anchoring_of
 from labeling.insight.annotators import Rate
 from labeling.insight.bootstrap import Estimate
 from labeling.insight.copy_figures import CopyFigures, copy_figures
-from labeling.insight.labels_saved import NoFigure, Uniform
-from labeling.insight.payoff import WORTH, Advice, payoff_values
+from labeling.insight.labels_saved import LabelsSpent, Saved
+from labeling.insight.payoff import Payoff, payoff_values
 from labeling.models import Ability, Clustering
 from labeling.projects.privacy import ledger
 from labeling.storage.db.replica import reads
 from models_store.payoff import OpenEstimate
+from models_store.privacy.accounting import Phase
 
 EstimateFigures = fields.shape_of(OpenEstimate, "EstimateFigures")
 
 
-class SpentFigures(fields.Shape):
-    """The labels that the newest version learned from, the control items labeled until then, and their sum."""
-
-    learned = fields.Count()
-    control = fields.Count()
+class SpentFigures(fields.shape_of(LabelsSpent)):  # type: ignore[misc]  # a class that is made of another
     labels = fields.Count()
 
 
@@ -42,13 +39,7 @@ class CurvePoint(fields.Shape):
     high = fields.Share()
 
 
-class SavedFigures(fields.Shape):
-    """The labels that uniform sampling would have needed for the same accuracy."""
-
-    labels = EstimateFigures(help_text="`needed`, less the labels spent.")
-    needed = EstimateFigures(help_text="Labels drawn at random for the accuracy of the version in use.")
-    limit = fields.Count("Items of the pool: what needs more has no upper end.")
-    points = fields.shape_of(Uniform)(many=True)
+class SavedFigures(fields.shape_of(Saved, without="curve")):  # type: ignore[misc]
     curve = CurvePoint(many=True)
 
 
@@ -64,23 +55,9 @@ class NextFigures(fields.Shape):
     currency = fields.Text(allow_blank=True)
 
 
-class PayoffSerializer(fields.Shape):
-    """Labels saved, the gain of the next batch, and the advice that follows."""
-
-    advice = fields.Choice(
-        [(each.value, each.value) for each in Advice],
-        f"`stop`: the next batch brings less than {WORTH} of accuracy, at 95 %. `go-on`: more likely than "
-        "not it brings as much. `unclear`: neither. `too-early`: too few control items or versions. `done`: no item is "
-        "left.",
-    )
-    version = fields.Integer("The model version in use.", allow_null=True)
-    versions = fields.Count("Model versions that it stands on.")
-    control = fields.Count("Labeled control items that it stands on.")
-    more_control = fields.Integer("About how many more it takes to tell.", allow_null=True)
+class PayoffSerializer(fields.shape_of(Payoff, without="spent saved next learned")):  # type: ignore[misc]
     spent = SpentFigures(allow_null=True)
     saved = SavedFigures(allow_null=True)
-    missing = fields.Choice([(each.value, each.value) for each in NoFigure], "Why `saved` is null.", allow_null=True)
-    reason = fields.Text("Why the estimate failed.", allow_blank=True)
     next = NextFigures(allow_null=True)
 
 
@@ -93,14 +70,6 @@ class PayoffDetail(ProjectView):
         return payoff_values(self.project, timezone.now())
 
 
-class PhaseFigures(fields.Shape):
-    """A number of steps of one mechanism, with the parameters that a privacy accountant needs."""
-
-    noise_multiplier = fields.Float(min_value=0)
-    sampling_rate = fields.Share()
-    steps = fields.Count()
-
-
 class TrainingFigures(fields.Shape):
     """The entry of one training in the ledger, written before the training starts."""
 
@@ -108,19 +77,12 @@ class TrainingFigures(fields.Shape):
     batch = fields.Integer("Null for a pre-training.", source="training.batch.number", min_value=1, allow_null=True)
     version = fields.Integer("Null if it did not end.", source="training.version.number", allow_null=True)
     labels = fields.Count(source="training.labels")
-    phases = PhaseFigures(source="training.phases", many=True)
+    phases = fields.shape_of(Phase)(source="training.phases", many=True)
     epsilon = fields.Float(
         "Of all trainings up to this one and of those `elsewhere`; null where `flaw` says why none can be stated.",
         allow_null=True,
     )
     started_at = fields.Time(source="training.created_at")
-
-
-class ElsewhereFigures(fields.Shape):
-    """Private trainings of other projects on the same labels: on copies, originals and imports of them."""
-
-    trainings = fields.Count()
-    phases = PhaseFigures(many=True, help_text="Of all these trainings.")
 
 
 class PrivacySerializer(fields.Shape):
@@ -144,7 +106,7 @@ class PrivacySerializer(fields.Shape):
         allow_null=True,
     )
     trainings = TrainingFigures(many=True, help_text="Of this project.")
-    elsewhere = ElsewhereFigures(source="ledger.elsewhere")
+    elsewhere = fields.shape_of(ledger.Elsewhere)(source="ledger.elsewhere")
 
 
 class PrivacyDetail(ProjectView):

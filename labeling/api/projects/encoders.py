@@ -72,19 +72,10 @@ class EncoderSerializer(fields.Shape):
     weights = fields.Texts("What lies in the server's folder of weights, by name.")
 
 
-class ComparedEncoderSerializer(fields.Shape):
-    """An encoder, and how right the project's model is with it."""
-
+class ComparedEncoderSerializer(fields.shape_of(encoder_comparison.Measured, without="choice")):  # type: ignore[misc]
     name = fields.Text(source="choice.name")
     options = fields.Object(source="choice.options")
     own = fields.Boolean("Whether it is the project's encoder.")
-    accuracy = fields.Float("Of models that have not learned the tested labels; null: see `problem`.", allow_null=True)
-    low = fields.Float("The lower end of the 95 % interval.", allow_null=True)
-    high = fields.Float(allow_null=True)
-    tested = fields.Count("Tested labels.")
-    seconds = fields.Float("To encode the `labels` items.", min_value=0)
-    pool_seconds = fields.Float("The estimate for all items.", min_value=0)
-    problem = fields.Text("Why it could not be measured.", allow_blank=True)
 
 
 class EncoderComparisonSerializer(fields.Shape):

@@ -22,17 +22,6 @@ from labeling.projects.people import access
 from labeling.projects.people.members import transfer
 
 
-class ProjectContents(fields.Shape):
-    """The contents of a project, which a deletion would remove."""
-
-    items = fields.Integer()
-    labels = fields.Integer("Items that have a label.")
-    annotations = fields.Integer()
-    models = fields.Integer("Model versions.")
-    members = fields.Integer()
-    bytes = fields.Integer("Of its files: media, uploads that wait, matrices and models.")
-
-
 class DeletionRequest(fields.Shape):
     name = fields.Text("The project's name, to confirm that it is this one.", max_length=200)
 
@@ -100,7 +89,7 @@ class ProjectArchive(ProjectView):
 class ProjectDeletion(ProjectView):
     in_archived = True
 
-    @answers(ProjectContents, needs=Ability.SETTINGS_READ)
+    @answers(fields.shape_of(Contents, "ProjectContents"), needs=Ability.SETTINGS_READ)
     def get(self) -> Contents:
         """Count what a deletion would remove: items, labels, annotations, model versions, members and bytes."""
         return contents_of(self.project)

@@ -6,6 +6,7 @@ Query parameters and forms are texts: their fields are DRF's own.
 import datetime
 import math
 from decimal import Decimal
+from enum import StrEnum
 from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
@@ -202,14 +203,16 @@ _FIELDS: dict[Any, Any] = {bool: Boolean, int: Integer, float: Float, str: Text,
 _SHAPES: dict[Any, type[Shape]] = {}
 
 
-def shape_of(declared: Any, name: str = "") -> type[Shape]:
+def shape_of(declared: Any, name: str = "", *, without: str = "") -> type[Shape]:
     """Return the serializer that shows a dataclass or a named tuple, which declares the shape: each field by its type,
     with its text and its bounds from `Annotated`. Whole numbers are counts, unless they have bounds.
 
     `name` is the shape's name in the published schema, by default that of the class with `Figures` at its end.
+    `without` names fields that it does not show.
     """
     if declared not in _SHAPES:
-        own = {field: _field_of(hint) for field, hint in get_type_hints(declared, include_extras=True).items()}
+        hints = get_type_hints(declared, include_extras=True)
+        own = {field: _field_of(hint) for field, hint in hints.items() if field not in without.split()}
         facts = {"__doc__": declared.__doc__, **own}
         _SHAPES[declared] = serializers.SerializerMetaclass(name or f"{declared.__name__}Figures", (Shape,), facts)
     return _SHAPES[declared]
@@ -232,6 +235,8 @@ def _field_of(hint: Any, **settings: Any) -> Any:
             if first in (str, int)
             else shape_of(first)(many=True, **settings)
         )
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return Choice([(each.value, each.value) for each in hint], **settings)
     if hint is int:
         settings = {"min_value": 0, **settings}
     return (_FIELDS.get(hint) or shape_of(hint))(**settings)

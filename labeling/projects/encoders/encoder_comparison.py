@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -26,20 +26,16 @@ class ComparisonRefused(StateConflict):
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The result for one encoder.
-
-    accuracy, low, high: of models that have not learned the tested labels, with a 95 % interval. seconds: to encode the
-    `labels` items; pool_seconds: the estimate for all items of the project. problem: why there is no result.
-    """
+    """An encoder, and how right the project's model is with it."""
 
     choice: dict[str, Any]
-    accuracy: float | None = None
-    low: float | None = None
+    accuracy: Annotated[float | None, "Of models that have not learned the tested labels; null: see `problem`."] = None
+    low: Annotated[float | None, "The lower end of the 95 % interval."] = None
     high: float | None = None
-    tested: int = 0
-    seconds: float = 0.0
-    pool_seconds: float = 0.0
-    problem: str = ""
+    tested: Annotated[int, "Tested labels."] = 0
+    seconds: Annotated[float, "To encode the `labels` items.", (0, None)] = 0.0
+    pool_seconds: Annotated[float, "The estimate for all items.", (0, None)] = 0.0
+    problem: Annotated[str, "Why it could not be measured."] = ""
 
 
 def results_of(comparison: EncoderComparison) -> list[Measured]:

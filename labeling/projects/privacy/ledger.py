@@ -12,6 +12,7 @@ Rényi divergences count, which are larger, and hold for that case too.
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
+from typing import Annotated
 
 from django.db import transaction
 from django.db.models import Sum
@@ -48,10 +49,10 @@ class BudgetSpent(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """The number and the phases of private trainings in other projects that hold the same labels."""
+    """Private trainings of other projects on the same labels: on copies, originals and imports of them."""
 
     trainings: int = 0
-    phases: tuple[Phase, ...] = ()
+    phases: Annotated[tuple[Phase, ...], "Of all these trainings."] = ()
 
 
 @dataclass(frozen=True, slots=True)
