@@ -49,6 +49,6 @@ def test_it_says_why_more_may_be_wrong_than_the_goal_allows(project: Project) ->
 def test_a_suspended_certificate_says_so_first(project: Project) -> None:
     project.certificates.update(suspended_at=timezone.now(), suspended_for="Classes were merged.")
     text = text_of(manager(project).get(PAGE))
-    assert text.index("it proves nothing since then. Classes were merged.") < text.index("at most 45 are wrong")
+    assert text.index("Since then it proves nothing. Classes were merged.") < text.index("at most 45 are wrong")
     project.certificates.update(digest="")
     assert manager(project).get(PAGE).status_code == 404

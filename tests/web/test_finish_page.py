@@ -90,7 +90,7 @@ def test_several_classes_are_stated_together_or_each_by_itself() -> None:
     for text in (together, by_itself):
         assert "The model labels about" in text
         assert "from 200 control items" in text
-        assert "of a class that at most 6 % of the labeled items have" in text
+        assert "about classes that at most 6 % of the labeled items have" in text
     assert "Predicted class" not in by_itself, "one audit proves all classes"
 
 
