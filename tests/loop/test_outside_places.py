@@ -134,7 +134,7 @@ def test_a_step_that_waits_outside_without_an_end_fails_and_says_so() -> None:
         wait_until(lambda: Job.objects.filter(pk=job.pk, state=Job.State.FAILED).exists())
     job.refresh_from_db()
     assert job.reason == (
-        "Looking at a source waited for more than 0.000556 h for a server outside. Check that server, then retry."
+        "Checking a source waited for more than 0.000556 h for a server outside. Check that server, then retry."
     )
 
 
