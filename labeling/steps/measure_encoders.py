@@ -21,7 +21,6 @@ from labeling.projects.privacy import ledger
 from labeling.steps.features import encode_items, fit_encoder, load_encoder
 from labeling.steps.model_inputs import LabeledRows, read_labels, recipe_of, seed_for, training_set_of
 from models_store import metrics
-from models_store.class_sets import ClassSets
 from models_store.crossfit import held_out_probabilities
 from models_store.encoders import Encoder
 from models_store.estimators import EstimatorError
@@ -114,7 +113,4 @@ def _right(
     recipe = recipe_of(project, encoder, n_classes, seed=seed_for(project, "encoders", len(labeled.rows)))
     plain = replace(recipe, config=replace(recipe.config, temperature="none", soft_labels=False))
     p = held_out_probabilities(training_set, plain, folds=FOLDS, progress=watch)
-    targets = labeled.targets.dense(slice(None)) if isinstance(labeled.targets, ClassSets) else labeled.targets
-    if training_set.asks.softmax:
-        return np.asarray(p.argmax(axis=1) == targets)
-    return np.asarray(((p >= 0.5) == targets).reshape(len(p), -1).all(axis=1))
+    return training_set.asks.are_right(p, labeled.targets)

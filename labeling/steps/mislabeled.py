@@ -58,7 +58,7 @@ def _look(step: Step, project: Project) -> list[Doubt]:
     targets = labeled.targets.dense(slice(None)) if isinstance(labeled.targets, ClassSets) else labeled.targets
     p = _held_out(project, labeled, n_classes, step.patient_progress("looking for label errors"))
     doubts = questions.named(project.question).doubts(targets, p, least=LEAST)
-    labels = [np.flatnonzero(each).tolist() if each.ndim else each.item() for each in targets[doubts.places]]
+    labels = [labeled.labels[place] for place in doubts.places.tolist()]
     rows = labeled.rows[doubts.places].tolist()
     return list(zip(rows, labels, doubts.quality.tolist(), doubts.likely.tolist(), strict=True))
 

@@ -49,6 +49,8 @@ class LabeledRows:
     """The sources and weights of propagated labels, if there are near-copies."""
     copies: int = 0
     """The number of near-copies."""
+    labels: Sequence[Any] = ()
+    """The stored labels (n,)."""
 
 
 class CopyRow(NamedTuple):
@@ -93,7 +95,7 @@ def read_labels(
         probable = _probable(project, items, sources, np.asarray(targets), n_classes)
         for part in (probable.indptr, probable.indices, probable.data):
             digest.update(part.tobytes())
-    return LabeledRows(rows, targets, proposed, digest.hexdigest(), probable, propagated, len(copies))
+    return LabeledRows(rows, targets, proposed, digest.hexdigest(), probable, propagated, len(copies), labels)
 
 
 def _propagated(project: Project, places: Mapping[int, int], sources: np.ndarray) -> Propagated:
