@@ -187,7 +187,7 @@ def _outcomes_of(audit: Audit, values: Mapping[int, Any]) -> dict[int, Finding]:
     n_tasks = Counter(item for item, *_ in asked.values())
     unfinished = {item for item, left, _ in asked.values() if left}
     answers: dict[int, list[Stored]] = defaultdict(list)
-    given = Annotation.objects.answers().filter(task__in=among(asked)).order_by("created_at", "pk")
+    given = Annotation.objects.deciding().filter(task__in=among(asked)).order_by("created_at", "pk")
     for task, value in given.values_list("task", "value"):
         item, _, prompted = asked[task]
         answers[item] += [] if prompted else [project.follow(value)]

@@ -54,9 +54,9 @@ def answers_by_time(
     return sorted(slices, key=lambda each: each.start), length
 
 
-def hours_of(batches: Sequence[Batch]) -> dict[int, float]:
+def hours_of(project: Project, batches: Sequence[Batch]) -> dict[int, float]:
     """Return the hours that people spent on each of these batches, skips included, by the batch's key."""
-    spent = WorkLog.objects.filter(batch__in=batches).values_list("batch").annotate(total=SPENT)
+    spent = WorkLog.objects.by_people(project).filter(batch__in=batches).values_list("batch").annotate(total=SPENT)
     return {pk: seconds / 3600 for pk, seconds in spent if seconds > 0}
 
 

@@ -30,7 +30,7 @@ def answers_to(tasks: Collection[int]) -> dict[int, list[Any]]:
     """Return the standing answers to each of these tasks, by time."""
     answers: dict[int, list[Any]] = {pk: [] for pk in tasks}
     if tasks:
-        standing = Annotation.objects.answers().filter(task__in=tasks).order_by("created_at")
+        standing = Annotation.objects.deciding().filter(task__in=tasks).order_by("created_at")
         for task, value in standing.values_list("task", "value"):
             answers[task].append(value)
     return answers

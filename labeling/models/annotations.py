@@ -85,6 +85,10 @@ class AnnotationQuerySet(models.QuerySet["Annotation"]):
         """
         return self.answers().exclude(task__batch__strategy=IMPORTED)
 
+    def deciding(self) -> AnnotationQuerySet:
+        """Return the answers from which labels and the outcomes of audits follow."""
+        return self.answers()
+
     def skips(self) -> AnnotationQuerySet:
         return self.standing().filter(value__isnull=True)
 

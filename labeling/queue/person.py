@@ -169,7 +169,7 @@ def daily_limit_of(membership: Membership) -> int | None:
 def daily_limit_now(*, project: Project, user: User, answers: int, now: datetime.datetime) -> DailyLimit:
     """Return the state today of a limit of `answers` a day. Skips and undone answers do not count."""
     today = start_of_day(now)
-    work = WorkLog.objects.by_people(project).filter(user=user, start__gte=today)
+    work = WorkLog.objects.filter(batch__project=project, user=user, start__gte=today)
     answered = work.aggregate(n=Sum("answers", default=0))["n"]
     return DailyLimit(answers, max(0, answers - answered), today + datetime.timedelta(days=1))
 

@@ -96,7 +96,7 @@ def _read(project: Project) -> _Read:
     closed: TaskQuerySet = Task.objects.filter(batch__project=project, batch__state__in=CLOSED, outstanding=0)
     tasks = closed.deciding()
     every = {task.pk: task for task in tasks.only(*TASK).order_by("pk").iterator(chunk_size=CHUNK)}
-    answers = Annotation.objects.answers().filter(task__in=tasks).order_by("task", "created_at", "pk")
+    answers = Annotation.objects.deciding().filter(task__in=tasks).order_by("task", "created_at", "pk")
     places: dict[int, int] = {}
     known: dict[Any, int] = {}
     rows = []

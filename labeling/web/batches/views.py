@@ -45,7 +45,7 @@ def batch_list(request: HttpRequest, membership: Membership) -> HttpResponse:
     project_batches = membership.project.batches.select_related("selected_by", "model_version").order_by("-number")
     page = Paginator(project_batches, BATCHES_A_PAGE).get_page(request.GET.get("page"))
     detailed = membership.can(Ability.BATCHES_READ)
-    hours = hours_of(list(page)) if detailed else None
+    hours = hours_of(membership.project, list(page)) if detailed else None
     if not detailed:
         rechecking.show_remaining(page)
     context = {"page": page, "rows": batch_rows(page, hours), "detailed": detailed}
@@ -86,7 +86,7 @@ def batch_detail(request: HttpRequest, membership: Membership, number: int) -> H
         people = contributions_of(batch, now)
         context |= {
             "running": running(batch, people, asked_answers_of(batch, people), pace_of(membership.project, now), now),
-            "rounds": round_times(rounds_of([batch], hours_of([batch]), now)),
+            "rounds": round_times(rounds_of([batch], hours_of(membership.project, [batch]), now)),
             "passed_over": passed_over(batch),
             "balance": class_balance(balance_of(membership.project, batch), batch.number),
         }

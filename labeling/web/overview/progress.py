@@ -36,7 +36,7 @@ def progress(request: HttpRequest, membership: Membership) -> HttpResponse:
         people = annotators_of(project, now)
         context |= {
             "pace": pace_chart(*answers_by_time(project, first, now)),
-            "rounds": round_times(rounds_of(reversed(newest), hours_of(newest), now)),
+            "rounds": round_times(rounds_of(reversed(newest), hours_of(membership.project, newest), now)),
             "balance": class_balance(balance_of(project)),
             "seconds": pace_of_people(people),
             "right": accuracy_of_people(people),
