@@ -15,6 +15,7 @@ from django.utils.translation import gettext, gettext_lazy
 
 from labeling import kinds, questions
 from labeling.models.project_settings import MOST_OVERLAP, ProjectSettings
+from labeling.models.roles import Ability, roles_with
 from labeling.questions.base import GridBy
 
 if TYPE_CHECKING:
@@ -52,8 +53,8 @@ class ProjectQuerySet(models.QuerySet["Project"]):
         return self.select_for_update(no_key=True).get(pk=pk)
 
     def visible_to(self, user: User) -> ProjectQuerySet:
-        """Return the projects that `user` is a member of, without deleted ones."""
-        return self.kept().filter(memberships__user=user)
+        """Return the projects that `user` may see as a member, without deleted ones."""
+        return self.kept().filter(memberships__user=user, memberships__role__in=roles_with(Ability.PROJECT_READ))
 
 
 class Project(ProjectSettings):

@@ -25,7 +25,7 @@ def home(request: HttpRequest, user: User) -> HttpResponse:
     kept = [each for each in everything if each.project.deleted_at is None]
     with_archived = "archived" in request.GET
     memberships = [each for each in kept if with_archived or each.project.archived_at is None]
-    current = _current_batches([membership.project for membership in memberships])
+    current = _current_batches([each.project for each in memberships if each.can(Ability.PROJECT_READ)])
     annotating = [each.project.pk for each in memberships if not each.can(Ability.BATCHES_READ)]
     rechecking.show_remaining(current[pk] for pk in annotating if pk in current)
     cards = [
@@ -34,7 +34,9 @@ def home(request: HttpRequest, user: User) -> HttpResponse:
             "role": membership.get_role_display(),
             "batch": batch,
             "done": batch.size - batch.remaining if batch else 0,
-            "situation": situation(membership, batch, is_final=batch is not None and batch.is_final),
+            "situation": situation(membership, batch, is_final=batch is not None and batch.is_final)
+            if membership.can(Ability.PROJECT_READ)
+            else "",
             "can_import": membership.can(Ability.ITEMS_CHANGE) and membership.project.archived_at is None,
         }
         for membership in memberships
