@@ -20,6 +20,7 @@ TAKERS = {
     "project-source-credentials", "project-source-test", "project-source-look", "project-source-pause",
     "project-source-remove", "project-webhook-secret", "project-webhook-test", "project-webhook-pause",
     "project-webhook-remove", "project-delivery-again", "project-guidelines-image-remove",
+    "project-certificate-unshare",
 }  # fmt: skip
 # Their page is another one's.
 LIKE_OTHERS = {"mfa_remove_webauthn"}

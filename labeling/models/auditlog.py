@@ -108,6 +108,8 @@ class LogKind(StrEnum):
     FINISH_CHANGED = "finish.changed", "started or stopped the way to a label for every item"
     CERTIFICATE_ISSUED = "certificate.issued", "issued a certificate"
     CERTIFICATE_SUSPENDED = "certificate.suspended", "caused the suspension of a certificate"
+    CERTIFICATE_SHARED = "certificate.shared", "made a public link of a certificate"
+    CERTIFICATE_UNSHARED = "certificate.unshared", "revoked the public link of a certificate"
     DATASET_CREATED = "dataset.created", "made a dataset version"
     DATASET_ERASED = "dataset.erased", "took erased items out of a dataset version, which changed its digest"
     SOURCE_CHANGED = "source.changed", "added, changed or removed a source"

@@ -152,8 +152,8 @@ class CertificateQuerySet(models.QuerySet["Certificate"]):
 class Certificate(FileOwner):
     """The proof that at most `most_wrong` of `labels` labels of a model are wrong. Its file says how it was proven.
 
-    It counts once it has a digest; until then its labels are still being written. Later, only `suspended_at` and
-    `suspended_for` change.
+    It counts once it has a digest; until then its labels are still being written. Later, only `suspended_at`,
+    `suspended_for` and `link_digest` change.
     """
 
     noun = "certificates"
@@ -175,12 +175,20 @@ class Certificate(FileOwner):
     issued_at = models.DateTimeField(auto_now_add=True)
     suspended_at = models.DateTimeField(null=True)
     suspended_for = models.CharField(max_length=500, blank=True)
+    link_digest = models.CharField(
+        max_length=64, blank=True, db_default="", help_text="SHA-256 of the token of its public link, if it has one."
+    )
 
     objects = CertificateQuerySet.as_manager()
 
     class Meta:
         ordering = ["-number"]
-        constraints = [models.UniqueConstraint(fields=["project", "number"], name="certificate_number_unique")]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "number"], name="certificate_number_unique"),
+            models.UniqueConstraint(
+                fields=["link_digest"], condition=~Q(link_digest=""), name="certificate_link_unique"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"certificate {self.number} of {self.project}"

@@ -107,6 +107,7 @@ def same(method: str, asks: Ability | frozenset[str], answer: int, *names: str) 
 DOORS = [
     # operators
     *same("get", EVERYBODY, 200, "healthz", "forgotten-password", "invitation", "schema"),
+    Door("certificate", "get", EVERYBODY, 404),  # the token is for something else: tests/web/test_certificate_page.py
     Door("readyz", "get", EVERYBODY, 503),  # there is no worker
     Door("metrics", "get", EVERYBODY, 403),  # METRICS_FROM names who may ask: addresses, not people
     # one's own account
@@ -155,7 +156,7 @@ DOORS = [
     Door("project-loop", "post", Ability.BATCHES_CHANGE, 302, {"loop": "paused"}),
     Door("project-batch-end", "get", Ability.BATCHES_CHANGE, 200),
     *same("post", Ability.BATCHES_CHANGE, 302, "project-batch-end", "project-batch-part-lift", "project-retry",
-          "project-finish-stop"),
+          "project-finish-stop", "project-certificate-unshare"),
     Door("project-batch-parts", "post", Ability.BATCHES_CHANGE, 302, {"whom": "our-annotator", "share": "50"}),
     *same("get", Ability.IMPORTS_READ, 200, "project-import", "project-import-progress", "project-import-detail",
           "api:item-changes", "api:imports", "api:import", "api:rejected-rows"),
@@ -222,6 +223,7 @@ DOORS = [
           "project-prediction-server"),
     Door("project-model-predict", "post", Ability.PREDICTIONS_CHANGE, 400),
     Door("project-prediction-remove", "post", Ability.PREDICTIONS_CHANGE, 302),
+    Door("project-certificate", "post", Ability.BATCHES_CHANGE, 200),
     Door("project-finish", "post", Ability.BATCHES_CHANGE, 400),  # people alone are wrong more often
     Door("project-datasets", "post", Ability.DATASETS_CHANGE, 302),
     Door("project-auditlog", "get", Ability.AUDITLOG_READ, 200),

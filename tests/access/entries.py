@@ -20,6 +20,7 @@ NOTHING_TO_CHANGE = {
     *("api:class-archive-delete", "api:class-example-delete", "api:class-example-put", "project-item-example-post"),
     *("project-classes-undo-post", "project-proposal-accept-post", "project-proposal-dismiss-post"),
     *("api:clustering-anew-delete", "api:finish-delete", "api:finish-post", "project-finish-stop-post"),
+    "project-certificate-unshare-post",
     *("project-finish-post", "api:item-correction-delete", "project-item-withdraw-post"),
     *("api:encoder-change-delete", "api:encoder-change-post", "api:encoder-comparison-post"),
     *("project-encoder-change-post", "project-encoder-measure-post"),

@@ -229,6 +229,10 @@ def finish(world: World) -> None:
     Finish.objects.create(project=ours(world), error=0.05, confidence=0.95, running=True)
 
 
+def share(world: World) -> None:
+    ours(world).certificates.update(link_digest="0")
+
+
 def choose(world: World) -> None:
     project = ours(world)
     VersionChoice.objects.create(project=project, version=project.versions.get(), user=world.users[MANAGER])
@@ -244,6 +248,7 @@ PREPARED = [
     Prepared("api:clustering-anew", "delete", "clustering.changed", lambda w: Clustering.objects.update(anew_at=NOW)),
     Prepared("api:finish", "delete", "finish.changed", finish),
     Prepared("project-finish-stop", "post", "finish.changed", finish),
+    Prepared("project-certificate-unshare", "post", "certificate.unshared", share),
     Prepared("api:item-correction", "delete", "label.correction_withdrawn", correct),
     Prepared("project-item-withdraw", "post", "label.correction_withdrawn", correct),
     Prepared("api:member-pause", "delete", "member.paused", lambda w: Membership.objects.update(paused_at=NOW)),

@@ -20,7 +20,9 @@ from factories import make_user
 from playwright.sync_api import Page, expect
 from world import fill_world
 
+from labeling.finishing import sharing
 from labeling.models import (
+    Certificate,
     EncoderComparison,
     Item,
     ItemImport,
@@ -179,6 +181,11 @@ def item_in(slug: str, *, flagged: bool = False, skipped: bool = False) -> Calla
         return found[0].pk
 
     return find
+
+
+def certificate_link() -> str:
+    """Return the token of a certificate's public link."""
+    return sharing.share(Certificate.objects.get(project__slug="pool", number=2))
 
 
 def token() -> str:
@@ -492,6 +499,8 @@ STATES = [
     State("project-finish", "empty", EMPTY),
     State("project-certificate", "filled", {"slug": "pool", "number": 2}),
     State("project-certificate", "suspended", {"slug": "pool", "number": 1}),
+    State("project-certificate", "shared", {"slug": "pool", "number": 2}, press("link")),
+    State("certificate", "filled", {"token": certificate_link}, user=""),
     State("project-auditlog", "filled", DIGITS),
     State("project-export", "filled", DIGITS, unfold),
     State("project-export", "empty", EMPTY),

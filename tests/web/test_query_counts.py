@@ -114,7 +114,7 @@ PAGES: list[tuple[str, list[Any], str, int]] = [
 ELSEWHERE = {
     "project-models-compare", "project-review", "api-docs", "home", "projects-deleted", "invitation", "login",
     "setup", "account", "notices", "notice-address", "notice-choices", "notice-stop", "password", "project-new",
-    "forgotten-password", "mfa_index",
+    "forgotten-password", "mfa_index", "certificate",
 }  # fmt: skip
 # Forms of django-allauth, and pages of one link: each is about one thing.
 ABOUT_ONE_THING = {

@@ -6,14 +6,18 @@ from typing import Any, cast
 from django import forms
 from django.contrib import messages
 from django.db.models import Field
-from django.http import HttpRequest, HttpResponse, QueryDict
-from django.shortcuts import get_object_or_404, redirect
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import lazy
 from django.utils.text import format_lazy
 from django.utils.translation import gettext, gettext_lazy, ngettext
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
 
 from labeling.finishing import goal as goals
+from labeling.finishing import sharing
 from labeling.finishing.forecasts import forecast_of
 from labeling.finishing.goal import FinishRefused, Goal, PeopleErr
 from labeling.finishing.people import PeopleErrors, errors_of
@@ -198,20 +202,46 @@ def _state(
     }
 
 
-@for_members(reading=Ability.BATCHES_READ)
+@never_cache
+@for_members(reading=Ability.BATCHES_READ, changing=Ability.BATCHES_CHANGE)
 def certificate(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
-    """Show the certificate with this number. No item is shown, so the page can be passed on."""
+    """Show the certificate with this number; POST makes its public link, which only this response shows."""
     issued = get_object_or_404(certificates_of(membership.project), number=number)
-    audit = issued.audit
-    context = {
+    context = _in_words(issued)
+    if request.method == "POST":
+        context["link"] = request.build_absolute_uri(reverse("certificate", args=[sharing.share(issued)]))
+    return render_page(request, membership, "project/certificate.html", context, section=SECTION)
+
+
+@action(Ability.BATCHES_CHANGE, "project-certificate", "number")
+def unshare(request: HttpRequest, membership: Membership, number: int) -> str:
+    """Revoke the certificate's public link."""
+    sharing.unshare(get_object_or_404(certificates_of(membership.project), number=number))
+    return gettext("The public link no longer works.")
+
+
+@require_safe
+@never_cache
+def shared(request: HttpRequest, token: str) -> HttpResponse:
+    """Show the certificate with this public link to anyone. Revoked and unknown links give the same page."""
+    issued = sharing.find(token)
+    if issued is None:
+        raise Http404
+    response = render(request, "certificate.html", {"project": issued.project, **_in_words(issued)})
+    response["X-Robots-Tag"] = "noindex"
+    return response
+
+
+def _in_words(issued: Certificate) -> dict[str, Any]:
+    """Return what the pages of a certificate say. No item and no person is in it, so that it can be passed on."""
+    return {
         "certificate": issued,
-        "audit": audit,
+        "audit": issued.audit,
         "statement": _statement(issued),
         "checked": _checked(issued),
         "why_more": _why_more(issued),
-        "of_class": _class_of(audit),
+        "of_class": _class_of(issued.audit),
     }
-    return render_page(request, membership, "project/certificate.html", context, section="project-finish")
 
 
 def _statement(certificate: Certificate) -> str:
