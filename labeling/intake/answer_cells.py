@@ -81,14 +81,13 @@ def drop_unknown(left: dict[str, Any], rules: Rules) -> None:
 
 
 def one_of(value: Any, column: str, rules: Rules) -> str:
-    """Return the class with this name; a number is read as its text. Raises `BadValue`."""
+    """Return the class with this name, as `Rules.class_named`; a number is read as its text. Raises `BadValue`."""
     value = whole(value)
     name = str(value) if isinstance(value, (str, int)) else None
     if name is None:
         raise BadValue(f'column "{column}" must name a class, not hold a {type_name(value)}')
-    for spelling in (name, name.strip()):
-        if spelling in rules.indices:
-            return spelling
+    if (known := rules.class_named(name)) is not None:
+        return known
     some = ", ".join(rules.classes[:5]) + (", …" if len(rules.classes) > 5 else "")
     raise BadValue(f'{column} "{excerpt(name)[:60]}" is not a class of this project ({excerpt(some)})')
 

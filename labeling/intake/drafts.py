@@ -4,7 +4,6 @@ can store, or a rejection.
 
 import hashlib
 import math
-import unicodedata
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from itertools import islice
@@ -201,15 +200,9 @@ def _pop_truth(left: dict[str, Any], rules: Rules, source: Source) -> tuple[Show
 
 
 def class_of_folder(name: Any, rules: Rules) -> str | None:
-    """Return the class that has the name of the nearest folder; None without one.
-
-    macOS decomposes accents in file names.
-    """
-    for part in reversed(PurePosixPath(str(name)).parts[:-1]):
-        for spelling in (part, unicodedata.normalize("NFC", part)):
-            if spelling in rules.indices:
-                return spelling
-    return None
+    """Return the class that has the name of the nearest folder; None without one."""
+    folders = reversed(PurePosixPath(str(name)).parts[:-1])
+    return next((known for folder in folders if (known := rules.class_named(folder)) is not None), None)
 
 
 def _excerpt(fields: dict[str, Any]) -> str:

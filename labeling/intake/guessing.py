@@ -2,7 +2,7 @@
 
 import codecs
 import hashlib
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
@@ -108,7 +108,7 @@ def _guess(source: Source, rules: Rules) -> Guess:
     if is_exported or EXPORTED.issubset(columns):
         return Guess(text, columns, in_use, own=not text.encoding)
     others = {*source.number_columns, *(["class"] if rules.question.proposes else [])}
-    layout = _columns(rows, [name for name in columns if name not in others], source.kind, rules.indices)
+    layout = _columns(rows, [name for name in columns if name not in others], source.kind, rules)
     is_own = not (layout.stored() or text.encoding or is_of_tool)
     layout = replace(layout, encoding=text.encoding, delimiter=text.delimiter)
     return Guess(layout, columns, in_use, is_own, questions)
@@ -172,13 +172,13 @@ def _within(row: Mapping[str, Any], kind: Kind, depth: int) -> Iterator[str]:
             yield name
 
 
-def _columns(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], kind: Kind, classes: Container[str]) -> Layout:
+def _columns(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], kind: Kind, rules: Rules) -> Layout:
     """Return the layout of these rows. A column with the product's own name needs no option."""
     values = {name: [value for row in rows if not is_blank(value := value_at(row, name))] for name in columns}
     content = "" if kind.takes_number_columns else _content(values, kind)
     rest = {name: cells for name, cells in values.items() if name != content}
     has_id = [rest.pop(name) for name in ("id", "external_id") if name in rest]
-    label = "" if not OWN_LABELS.isdisjoint(columns) else _label(rest, classes)
+    label = "" if not OWN_LABELS.isdisjoint(columns) else _label(rest, rules)
     for taken in (label, *OWN_LABELS):
         rest.pop(taken, None)
     the_id = "" if has_id else _id(rest, len(rows))
@@ -186,7 +186,7 @@ def _columns(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], kind: Ki
     option = "media_column" if isinstance(kind, FileKind) else "text_column"
     chosen: dict[str, Any] = {option: "" if is_own else content, "id_column": the_id, "label_column": label}
     if label:
-        known = sum(name in classes for name in map(_name, values[label]))
+        known = sum(rules.class_named(name) is not None for name in map(_name, values[label]))
         chosen["labels_as"] = "trusted" if 2 * known >= len(values[label]) else "ignore"
         copies = [name for name, cells in rest.items() if name != the_id and cells == values[label]]
         return Layout(**chosen, leave_out=tuple(copies))
@@ -208,12 +208,12 @@ def _content(values: Mapping[str, Sequence[Any]], kind: Kind) -> str:
     return max(lengths, key=lambda name: lengths[name], default=next(iter(values), ""))
 
 
-def _label(values: Mapping[str, Sequence[Any]], classes: Container[str]) -> str:
+def _label(values: Mapping[str, Sequence[Any]], rules: Rules) -> str:
     """Return the column whose values are classes, first one with a usual name; else one with a usual name, else the
     only one with few different short values.
     """
     shares = {
-        name: sum(_name(cell) in classes for cell in cells) / len(cells)
+        name: sum(rules.class_named(_name(cell)) is not None for cell in cells) / len(cells)
         for name, cells in values.items()
         if len(set(map(_name, cells))) < len(cells)  # ids may be numbers, as classes may
     }

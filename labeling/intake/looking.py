@@ -14,11 +14,11 @@ from django.utils.translation import gettext
 
 from labeling.intake import answer_cells, row_labels
 from labeling.intake.checking import check_record
-from labeling.intake.drafts import Draft, Rejection, class_of_folder
+from labeling.intake.drafts import Draft, Rejection
 from labeling.intake.readers import Record, Source
 from labeling.intake.readers.layout import LABELS_AS, NOTHING_LEFT
 from labeling.intake.readers.tools import OUTCOMES, TOOLS
-from labeling.intake.rules import Rules
+from labeling.intake.rules import Rules, folded
 from labeling.kinds.wording import is_blank, whole
 from labeling.labels.resolving.origins import Origin
 from labeling.questions.base import MAX_NAME
@@ -51,7 +51,8 @@ class LabelCounts:
 
     Of an export, `answers` is their number, and labels that no person has given are counted apart: `certified` ones
     and those of near-`copies`. `unknown` are the names that are no classes of the project, with their numbers of rows,
-    the most frequent first, and `unknown_rows` the rows that have one. `several`: a row has several labels. `telling`
+    the most frequent first, and `unknown_rows` the rows that have one. `spellings` are the other spellings of a class,
+    new or not, that are read as its name (`Rules.class_named`). `several`: a row has several labels. `telling`
     are the columns, "id" among them, in which annotators could read the label. `tools` counts the rows of each
     annotation tool by `OUTCOMES`; `question` is the one of several that is read.
     """
@@ -65,6 +66,7 @@ class LabelCounts:
     empty: int = 0
     unknown: dict[str, int] = field(default_factory=dict)
     unknown_rows: int = 0
+    spellings: dict[str, list[str]] = field(default_factory=dict)
     telling: list[str] = field(default_factory=list)
     several: bool = False
     from_folders: bool = False
@@ -121,7 +123,7 @@ def count_labels(source: Source, rules: Rules, *, whole: bool = False) -> LabelC
 
     Raises `UnreadableFile`.
     """
-    found, unknown, telling = LabelCounts(), Counter[str](), Counter[str]()
+    found, unknown, telling, spelled = LabelCounts(), Counter[str](), Counter[str](), Counter[str]()
     roots: set[str] = set()
     labeled = 0
     deadline = time.monotonic() + SECONDS
@@ -156,6 +158,7 @@ def count_labels(source: Source, rules: Rules, *, whole: bool = False) -> LabelC
         found.answers += len(answers)
         missing = _missing(names, rules)
         found.labels += not missing
+        spelled.update(names)
         unknown.update(missing or _missing(_values(answers, rules), rules))
         found.unknown_rows += bool(missing)
         if record.fields is not None and len(names) == 1:
@@ -165,7 +168,9 @@ def count_labels(source: Source, rules: Rules, *, whole: bool = False) -> LabelC
         found.unlabeled += unsorted
         found.unknown_rows -= unsorted
         labeled -= unsorted
+    unknown = _by_class(unknown)
     found.unknown = dict(unknown.most_common(None if whole else MOST_NAMES))
+    found.spellings = _spellings(spelled, found.unknown, rules)
     found.telling = [column for column, n in telling.items() if n >= _SHARE * labeled and labeled > 1]
     return found
 
@@ -174,7 +179,10 @@ def _label(record: Record, rules: Rules, source: Source) -> str:
     labels = _names(record, rules, source)
     if source.layout.unknown_labels == "unlabeled" and _missing(labels, rules):
         return ""
-    names, origin = ", ".join(labels), row_labels.unanswered(record.fields or {})
+    names, origin = (
+        ", ".join(rules.class_named(name) or name for name in labels),
+        row_labels.unanswered(record.fields or {}),
+    )
     if origin == Origin.COPY:
         return ""
     return gettext("%(names)s (suggested)") % {"names": names} if names and origin else names
@@ -205,20 +213,41 @@ def _names(record: Record, rules: Rules, source: Source) -> list[str]:
 
 
 def _missing(names: Iterable[str], rules: Rules) -> list[str]:
-    return [name for name in names if not rules.question.proposes and name not in rules.indices]
+    return [name for name in names if not rules.question.proposes and rules.class_named(name) is None]
+
+
+def _by_class(unknown: Counter[str]) -> Counter[str]:
+    """Return the counts with one name for all that would be one class, the most frequent one."""
+    chosen: dict[str, str] = {}
+    merged = Counter[str]()
+    for name, n in unknown.most_common():
+        merged[chosen.setdefault(folded(name), name)] += n
+    return merged
+
+
+def _spellings(names: Iterable[str], unknown: Iterable[str], rules: Rules) -> dict[str, list[str]]:
+    """Return the names that are spelled otherwise than the class that they are read as, by class."""
+    new = {folded(name): name for name in unknown}
+    spellings: dict[str, list[str]] = {}
+    for name in names:
+        read_as = rules.class_named(name) or new.get(folded(name), name)
+        if read_as != name:
+            spellings.setdefault(read_as, []).append(name)
+    return spellings
 
 
 def _folder(name: Any, rules: Rules) -> list[str]:
-    """Return the class that one of the file's folders names, or else the name of the nearest folder."""
-    known = class_of_folder(name, rules)
+    """Return the nearest of the file's folders that names a class, or else the nearest one."""
+    folders = PurePosixPath(unicodedata.normalize("NFC", str(name))).parts[-2::-1]
+    known = next((folder for folder in folders if rules.class_named(folder) is not None), None)
     if known is not None:
         return [known]
-    nearest = PurePosixPath(unicodedata.normalize("NFC", str(name))).parts[-2:-1]
-    return [] if nearest and nearest[0].casefold() in NO_CLASS else list(nearest)
+    return [folder for folder in folders[:1] if folder.casefold() not in NO_CLASS]
 
 
 def _text(value: Any) -> str:
-    return str(whole(value)).strip()[: MAX_NAME + 1]  # a longer name cannot be a class either
+    name = unicodedata.normalize("NFC", str(whole(value)).strip())
+    return name[: MAX_NAME + 1]  # a longer name cannot be a class either
 
 
 def _telling(fields: Mapping[str, Any], label: str) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """The rules of a project for the rows of a file."""
 
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,7 +30,26 @@ class Rules:
         """The indices of `classes`, by name."""
         return {name: index for index, name in enumerate(self.classes)}
 
+    def class_named(self, name: str) -> str | None:
+        """Return the class with this name, or else the only one with the same `folded` name; None without one."""
+        if name in self.indices:
+            return name
+        return self._by_folded.get(folded(name)) or None
+
+    @cached_property
+    def _by_folded(self) -> Mapping[str, str]:
+        """The classes by folded name; "" where several have the same one."""
+        by_folded: dict[str, str] = {}
+        for name in self.classes:
+            by_folded[folded(name)] = "" if folded(name) in by_folded else name
+        return by_folded
+
     @cached_property
     def answers_are_numbers(self) -> bool:
         """Whether a number is an answer: yes or no, or the name of a class, so that it cannot be a class's index."""
         return self.question.proposes or any(name.strip().isdecimal() for name in self.classes)
+
+
+def folded(name: str) -> str:
+    """Return the name without differences of letter case, of surrounding spaces, and of how accents are encoded."""
+    return unicodedata.normalize("NFC", name.strip().casefold())

@@ -45,7 +45,12 @@ def test_a_folder_is_packed_and_sent(open_page: Any, tmp_path: Path) -> None:
     expect(chosen).to_contain_text("1 file skipped, not image: notes.txt.")
     expect(chosen).to_contain_text("2 hidden files skipped, such as .DS_Store.")
     expect(chosen).to_contain_text("15 images in folders named after a class (3)")
+    expect(page.get_by_text("15 images in folders that are no classes yet: scans")).to_be_visible()
+    expect(page.get_by_label("Add 1 class")).to_be_checked()
+    expect(page.get_by_text("30 labels: the model trains on them immediately.")).to_be_visible()
     page.get_by_label("Hide them, for simulation").check()
+    page.get_by_label("Import them without a label").check()
+    expect(page.get_by_text("15 labels, hidden from annotators.")).to_be_visible()
     page.get_by_role("button", name="Import", exact=True).click()
     expect(page.get_by_text("30 items imported from photos.zip.")).to_be_visible(timeout=SENT)
     assert sorted(Item.objects.values_list("truth", flat=True), key=str) == [3] * 15 + [None] * 15
@@ -67,10 +72,12 @@ def test_a_large_folder_goes_in_parcels(open_page: Any, tmp_path: Path) -> None:
     page, project = import_page(open_page)
     page.evaluate("document.querySelector('#upload').dataset.maxBytes = 4000")
     page.get_by_label("Choose a folder").set_input_files(folder_of_digits(tmp_path / "many", 30))
+    expect(page.get_by_label("Add 1 class")).to_be_checked()
     page.get_by_role("button", name="Import", exact=True).click()
     expect(page.get_by_role("row", name="many (1 of ")).to_be_visible(timeout=SENT)
     expect(page.get_by_text("imported from many (3 of 3).zip")).to_be_visible(timeout=SENT)
-    assert Item.objects.count() == 30
+    assert Item.objects.labeled().count() == 30
+    assert project.classes.filter(name="scans").count() == 1
     assert project.imports.count() == 3
 
 

@@ -196,6 +196,9 @@ def test_a_look_counts_labels_names_unknown_ones_and_ends_within_limits(tmp_path
     path = table(tmp_path / "a.csv", "id,text,label", *rows)
     found = labels_of(path)
     assert (found.rows, found.labels, found.unlabeled, found.unknown, found.whole) == (40, 20, 10, {"cow": 10}, True)
+    spelled = labels_of(table(tmp_path / "b.csv", "text,label", "one,Cat", "two,cow", "three,COW ", "four, cow"))
+    assert (spelled.labels, spelled.unknown) == (1, {"cow": 3})
+    assert spelled.spellings == {"cat": ["Cat"], "cow": ["COW"]}
     monkeypatch.setattr("labeling.intake.looking.ROWS", 10)
     assert labels_of(path).whole is False
     assert labels_of(path, whole=True).rows == 40

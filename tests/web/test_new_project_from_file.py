@@ -120,6 +120,18 @@ def test_a_class_that_is_removed_stays_away_and_its_rows_come_in() -> None:
     assert (project.items.count(), project.items.labeled().count()) == (12, 8)
 
 
+def test_labels_that_differ_in_case_and_spaces_are_one_class_unless_both_are_entered() -> None:
+    client = signed_in(make_user("otto", is_staff=True))
+    for classes, labels in (("", [0, 0, 1, 0]), ("\ncat", [0, 2, 1, 0])):
+        page = send(client, "text,label\n" + "one,Cat\ntwo,cat \nsix,Dog\nten,Cat\n" * 5, "a.csv")
+        form = form_of(page)
+        assert form["classes"] == "Cat\nDog"
+        assert "one class: Cat (also “cat”)." in text_of(page)
+        client.post("/new/", {**form, "classes": form["classes"] + classes, "slug": f"a{len(classes)}"})
+        items = Project.objects.latest("pk").items.order_by("pk")
+        assert list(items.values_list("label", flat=True)[:4]) == labels
+
+
 def test_an_error_keeps_the_file() -> None:
     client = signed_in(make_user("otto", is_staff=True))
     form = form_of(send(client, TICKETS, "a.csv"))

@@ -1,6 +1,6 @@
 """A parked import: its first rows as items, and the form that says what columns and labels are."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -164,6 +164,10 @@ def preview_of(look: parked.Look, project: Project) -> dict[str, Any]:
         "grouped": GROUP in look.columns and isinstance(kind, FileKind),
         "uses": _uses(found, look.layout, project) if in_file and not (proposes and found.from_folders) else [],
         "unknown": _some(unknown),
+        "spellings": _some(
+            gettext("%(name)s (also “%(others)s”)") % {"name": name, "others": "”, “".join(others[:NAMED])}
+            for name, others in found.spellings.items()
+        ),
         "unknown_rows": count(found.unknown_rows, noun),
         "from_folders": found.from_folders,
         "unknown_labels": look.layout.unknown_labels,
@@ -253,8 +257,9 @@ def _added(names: Sequence[str]) -> str:
     return added % {"classes": count(len(names), "class", "classes"), "names": _some(names)} if names else ""
 
 
-def _some(names: Collection[str]) -> str:
-    some = ", ".join(list(names)[:NAMED])
+def _some(all_names: Iterable[str]) -> str:
+    names = list(all_names)
+    some = ", ".join(names[:NAMED])
     more = gettext("%(names)s and %(n)s more") % {"names": some, "n": len(names) - NAMED}
     return more if len(names) > NAMED else some
 

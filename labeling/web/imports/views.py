@@ -16,14 +16,16 @@ from django.views.decorators.cache import never_cache
 
 from labeling import kinds
 from labeling.insight.progress import is_stalled
-from labeling.intake import examples, parked, uploads
-from labeling.intake.readers.layout import LABELS_AS, NOTHING_LEFT, Layout
+from labeling.intake import examples, new_classes, parked, uploads
+from labeling.intake.looking import NO_CLASS
+from labeling.intake.readers.layout import LABELS_AS, NOTHING_LEFT, UNKNOWN_LABELS, Layout
 from labeling.intake.rejecting import KEPT, by_number, most_kept
 from labeling.kinds import FileKind, Kind
 from labeling.models import Ability, ItemImport, Membership, Project
 from labeling.projects import quota
 from labeling.projects.encoders.encoder_settings import encoders_for, reason_for_encoder
 from labeling.projects.limits import ITEMS
+from labeling.projects.people import access
 from labeling.web.imports import parked_page
 from labeling.web.imports.import_rows import as_json, encoding_row, fingerprint, import_rows, label_notice, next_step
 from labeling.web.shared.forms import ErrorsInForm, FileForm
@@ -44,6 +46,7 @@ class UploadForm(FileForm):
         help_text=gettext_lazy("Otherwise bad rows are listed with the reason, and the rest is imported."),
     )
     labels_as = forms.ChoiceField(required=False, choices=[(name, use.title) for name, use in LABELS_AS.items()])
+    unknown_labels = forms.ChoiceField(required=False, choices=[(name, name) for name in UNKNOWN_LABELS])
 
 
 class PasteForm(forms.Form):
@@ -84,6 +87,7 @@ def imports(request: HttpRequest, membership: Membership) -> HttpResponse:
         "max_bytes": settings.MAX_UPLOAD_MB << 20,
         "storage": _storage(project),
         "files": files_of(kinds.of(project)),
+        "can_add": new_classes.can_add(project.asks),
         "has_encoders": _has_choice(project),
         "why_encoder": reason_for_encoder(project.kind, project.encoder),
         **_class_names(project),
@@ -171,22 +175,28 @@ def files_of(*kinds: Kind) -> str:
 
 
 def _class_names(project: Project) -> dict[str, str]:
-    """Return an example and all class names as JSON, "" for too many; nothing for kinds without folders."""
+    """Return an example and all class names as JSON, "" for too many, and the folders that name no class; nothing for
+    kinds without folders.
+    """
     if "folder" not in kinds.of(project).forms:
         return {}
     names = list(project.classes.offered().values_list("name", flat=True)[: CLASSES_TOLD + 1])
-    return {"example_class": names[0], "classes": json.dumps(names) if len(names) <= CLASSES_TOLD else ""}
+    classes = json.dumps(names) if len(names) <= CLASSES_TOLD else ""
+    return {"example_class": names[0], "classes": classes, "unsorted": " ".join(sorted(NO_CLASS))}
 
 
 def _received(membership: Membership, form: UploadForm) -> ItemImport | None:
     """Import or park the file of a valid form. Return None, with the reason in the form, if it is refused."""
     if not (form.is_bound and form.is_valid()):
         return None
-    labels_as, strict = form.cleaned_data["labels_as"], form.cleaned_data["strict"]
+    strict = form.cleaned_data["strict"]
+    layout = Layout(labels_as=form.cleaned_data["labels_as"], unknown_labels=form.cleaned_data["unknown_labels"])
+    if layout.adds_classes:
+        access.require(membership, Ability.SETTINGS_CHANGE)
     upload = {**form.upload, "project": membership.project, "user": membership.user, "strict": strict}
     with ErrorsInForm(form, ValidationError, field="file"):
-        if labels_as and "preview" not in form.data:
-            received = uploads.receive(**upload, layout=Layout(labels_as=labels_as))
+        if layout.labels_as and "preview" not in form.data:
+            received = uploads.receive(**upload, layout=layout)
         else:
             received = parked.receive(**upload, always="preview" in form.data)
         return _good(received)

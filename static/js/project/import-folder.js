@@ -80,8 +80,7 @@ export function asItIs(file) {
 
 /** Many files, sent as zip files that are made here. `dataset` is that of the form: what is taken, how large one may be, what classes there are. */
 export function packed(files, dataset) {
-  const { maxBytes, classes = "" } = dataset;
-  const limit = Number(maxBytes);
+  const limit = Number(dataset.maxBytes);
   if (!files.length) return { summary: gettext("This folder is empty."), more: [], problem: true };
   if (!dataset.files) {
     const summary = gettext("This project does not import folders: choose one file.");
@@ -96,8 +95,8 @@ export function packed(files, dataset) {
   const plural = `${noun}s`;
   const title = folderOf(files) || gettext(plural);
   // What describes the files makes their folders' names meaningless.
-  const sorted = items.length < taken.length ? null : folders(items, classes, noun);
-  const more = [...leftOut(files, taken, noun, foreign), ...(sorted ? [sorted.line] : [])];
+  const sorted = items.length < taken.length ? null : folders(items, dataset, noun);
+  const more = [...leftOut(files, taken, noun, foreign), ...(sorted?.lines ?? [])];
   if (!items.length) {
     const summary = gettext("There is no {noun} in {title} that can be imported.", { noun: gettext(noun), title });
     return { summary, more, problem: true };
@@ -109,7 +108,10 @@ export function packed(files, dataset) {
   const summary = gettext("{items} from {title}, {size}", { items: count(items.length, noun), title, size: megabytes(bytes) });
   const parcels = (strict) => split(taken, inseparable || strict ? limit : Math.min(limit, PARCEL_BYTES), folderOf(files) || plural);
   if (problem) return { summary: tooLarge(title, bytes, limit), more, problem };
-  return { summary, more, parcels, turns: parcels(false).length, labeled: sorted?.labeled, isAll: sorted?.labeled === items.length };
+  const turns = parcels(false).length;
+  // Of one file whose folders are all unknown the server shows pictures, and asks then.
+  const asks = sorted && (sorted.labeled || turns > 1) ? { ...sorted, items: items.length, of: noun } : null;
+  return { summary, more, parcels, turns, asks };
 }
 
 function split(files, most, title) {
@@ -135,15 +137,15 @@ function leftOut(files, taken, noun, foreign) {
   const lines = [];
   const named = new Set();
   for (const { suffixes, noun: others, formats, advice } of foreign) {
-    const some = out.filter(({ name }) => suffixes.includes(suffix(name)));
-    some.forEach((each) => named.add(each));
-    if (some.length)
+    const these = out.filter(({ name }) => suffixes.includes(suffix(name)));
+    these.forEach((each) => named.add(each));
+    if (these.length)
       lines.push(
         gettext("{files} in {formats} left out: {advice}, then import ({names}).", {
-          files: count(some.length, others),
+          files: count(these.length, others),
           formats: gettext(formats),
           advice: gettext(advice),
-          names: names(some),
+          names: names(these),
         }),
       );
   }
@@ -157,19 +159,34 @@ function leftOut(files, taken, noun, foreign) {
   return lines;
 }
 
-/** How many items lie in folders with the names of classes, and a line that says so; null if none does. `classes` is JSON, "" if there are too many. */
-function folders(items, classes, noun) {
-  const inner = new Set(items.flatMap(({ name }) => name.split("/").slice(0, -1)));
-  if (!classes || !inner.size) return null;
-  const known = new Set(JSON.parse(classes));
-  const isClass = (name) => known.has(name) || known.has(name.normalize("NFC"));
-  const named = (name) => name.split("/").slice(0, -1).some(isClass);
-  const answered = items.filter(({ name }) => named(name)).length;
-  if (!answered) return null;
-  const classNames = [...inner].filter(isClass).sort();
-  const some = classNames.slice(0, NAMED).join(", ") + (classNames.length > NAMED ? ", …" : "");
-  const values = { items: count(answered, noun), names: some };
-  return { labeled: answered, line: gettext("{items} in folders named after a class ({names}).", values) };
+/**
+ * How many items lie in folders with the names of classes (`labeled`), how many in folders that are no classes yet (`unknown`, in the
+ * folders `newNames`), and lines that say so; null if the names of folders say nothing. `classes` is JSON, "" if there are too many.
+ */
+function folders(items, { classes, unsorted = "" }, noun) {
+  const paths = items.map(({ name }) => name.normalize("NFC").split("/").slice(0, -1));
+  if (!classes || !paths.some(({ length }) => length)) return null;
+  const known = new Set(JSON.parse(classes).map(folded));
+  const noClass = new Set([...unsorted.split(" "), folded(folderOf(items))]);
+  const isClass = (name) => known.has(folded(name));
+  const labeled = paths.filter((path) => path.some(isClass)).length;
+  const others = paths.filter((path) => path.length && !path.some(isClass)).map((path) => path.at(-1));
+  const fresh = others.filter((name) => !noClass.has(folded(name)));
+  const newNames = [...new Map(fresh.map((name) => [folded(name), name])).values()].sort();
+  if (!labeled && newNames.length < 2) return null; // one folder sorts nothing
+  const classNames = [...new Set(paths.flat().filter(isClass))].sort();
+  const line = gettext("{items} in folders named after a class ({names}).", { items: count(labeled, noun), names: some(classNames) });
+  return { labeled, unknown: fresh.length, newNames, lines: labeled ? [line] : [] };
+}
+
+/** As `labeling.intake.rules.folded` does it. */
+function folded(name) {
+  return name.trim().toLowerCase().normalize("NFC");
+}
+
+/** The names, or the first of many. */
+export function some(names) {
+  return names.slice(0, NAMED).join(", ") + (names.length > NAMED ? ", …" : "");
 }
 
 /** The one folder that holds all files, or "". */
@@ -180,8 +197,7 @@ function folderOf(files) {
 }
 
 function names(files) {
-  const some = files.slice(0, NAMED).map(({ name }) => base(name));
-  return some.join(", ") + (files.length > NAMED ? ", …" : "");
+  return some(files.map(({ name }) => base(name)));
 }
 
 function hiddenName(files) {

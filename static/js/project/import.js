@@ -1,10 +1,10 @@
 // The import page: a file or a folder is chosen or dropped, and sent. Without it the form works as forms do.
 
-import { asItIs, fromDrop, fromInput, isItem, packed } from "./import-folder.js";
+import { asItIs, fromDrop, fromInput, isItem, packed, some } from "./import-folder.js";
 import { follow } from "./import-live.js";
 import { Cancelled, pack, post } from "./import-send.js";
 import { count } from "./import-words.js";
-import { gettext } from "../words.js";
+import { gettext, ngettext } from "../words.js";
 
 const form = () => document.querySelector("#upload");
 const part = (name) => document.querySelector(`#${name}`);
@@ -20,7 +20,10 @@ document.addEventListener("submit", (event) => {
   if (!sending) send(event.submitter?.name === "preview");
 });
 
-document.addEventListener("change", ({ target }) => look(target));
+document.addEventListener("change", ({ target }) => {
+  look(target);
+  if (["labels_as", "unknown_labels"].includes(target.name)) tellConsequences();
+});
 
 document.addEventListener("click", ({ target }) => {
   if (target.id === "sending-cancel") sending?.abort();
@@ -79,7 +82,7 @@ function choose(upload, ...others) {
   if (!upload) return say("");
   say(upload.summary, upload.problem ? "error" : "");
   part("chosen-more").replaceChildren(...upload.more.map(line));
-  askAboutLabels(upload.labeled ?? 0, upload.isAll);
+  askAboutLabels(upload.asks);
   if (startsProject()) send(false);
 }
 
@@ -88,13 +91,35 @@ function startsProject() {
   return "one" in (form()?.dataset ?? {});
 }
 
-/** Ask what the classes are that the folders of `n` files, or `all`, name. Of other files the server asks when it has seen them. */
-function askAboutLabels(n, all = false) {
-  const choice = part("labels-as");
-  if (!choice) return;
-  choice.hidden = choice.disabled = !n;
-  for (const hint of choice.querySelectorAll("[data-consequence]"))
-    hint.textContent = `${hint.dataset.consequence.replace("{labels}", count(n, "label"))} ${all ? hint.dataset.all : ""}`.trim();
+/** Ask what the folders' names mean, and what becomes of those that are no classes. Of other files the server asks when it has seen them. */
+function askAboutLabels(asks) {
+  asking(part("labels-as"), asks);
+  asking(part("unknown-labels"), asks?.unknown && part("unknown-labels"));
+  if (!asks) return;
+  const { unknown, newNames, of } = asks;
+  if (unknown && part("unknown-labels")) {
+    part("unknown-names").textContent = gettext("{items} in folders that are no classes yet: {names}", {
+      items: count(unknown, of),
+      names: some(newNames),
+    });
+    part("unknown-add").textContent = ngettext("Add {n} class", "Add {n} classes", newNames.length);
+  }
+  tellConsequences();
+}
+
+function asking(fieldset, isAsked) {
+  if (fieldset) fieldset.hidden = fieldset.disabled = !isAsked;
+}
+
+function tellConsequences() {
+  const asks = chosen?.asks;
+  if (!asks || !part("labels-as")) return;
+  const n = asks.labeled + (part("id_unknown_add")?.checked ? asks.unknown : 0);
+  for (const hint of part("labels-as").querySelectorAll("[data-consequence]")) {
+    const { consequence, all } = hint.dataset;
+    hint.textContent = `${consequence.replace("{labels}", count(n, "label"))} ${n === asks.items ? all : ""}`.trim();
+  }
+  if (part("unknown-labels")) asking(part("unknown-labels"), asks.unknown && !part("id_labels_as_ignore").checked);
 }
 
 async function send(previews) {
@@ -150,7 +175,7 @@ function show(text, share) {
 }
 
 function say(text, kind = "") {
-  askAboutLabels(0);
+  askAboutLabels(null);
   part("chosen").textContent = text;
   part("chosen").className = kind ? `notice ${kind}` : "";
   part("chosen-more").replaceChildren();
