@@ -126,17 +126,6 @@ def test_a_node_killed_while_items_are_encoded(two: Nodes, there: OnRay) -> None
         assert wrong == expected_wrong
 
 
-def test_a_node_killed_while_a_pool_is_scored(two: Nodes, there: OnRay, model: Model, features: np.ndarray) -> None:
-    scoring = scored(there, model, features)
-    first = next(scoring)
-    two.kill_last()
-    parts = [first, *scoring]
-    assert all(same(*pair) for pair in zip(parts, scored(HERE, model, features), strict=True))
-    assert [part.start for part in parts] == list(range(0, 60_000, CHUNK))
-    assert there.cluster.traffic is not None
-    assert there.cluster.traffic.sent < 1_000, "nodes read rows from the file"
-
-
 @pytest.mark.long
 def test_a_node_killed_while_a_pool_is_clustered(two: Nodes, there: OnRay, features: np.ndarray) -> None:
     pool, shares = features[:6000], []
@@ -249,6 +238,18 @@ def test_nodes_of_another_release_are_refused(two: Nodes, there: OnRay, monkeypa
     monkeypatch.setattr("labeling.steps.compute.ray_cluster.release_here", lambda: "another")
     with pytest.raises(StepFailed, match="another release of Marginalia"):
         list(there.cluster.map(time.sleep, [(0,)]))
+
+
+# After the others in short: what follows a killed node waits until another has joined.
+def test_a_node_killed_while_a_pool_is_scored(two: Nodes, there: OnRay, model: Model, features: np.ndarray) -> None:
+    scoring = scored(there, model, features)
+    first = next(scoring)
+    two.kill_last()
+    parts = [first, *scoring]
+    assert all(same(*pair) for pair in zip(parts, scored(HERE, model, features), strict=True))
+    assert [part.start for part in parts] == list(range(0, 60_000, CHUNK))
+    assert there.cluster.traffic is not None
+    assert there.cluster.traffic.sent < 1_000, "nodes read rows from the file"
 
 
 @pytest.mark.long
