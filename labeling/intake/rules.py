@@ -32,8 +32,9 @@ class Rules:
 
     def class_named(self, name: str) -> str | None:
         """Return the class with this name, or else the only one with the same `folded` name; None without one."""
-        if name in self.indices:
-            return name
+        for spelling in (name, unicodedata.normalize("NFC", name.strip())):
+            if spelling in self.indices:
+                return spelling
         return self._by_folded.get(folded(name)) or None
 
     @cached_property
