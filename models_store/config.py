@@ -24,7 +24,7 @@ class TrainConfig:
         64, 1, 65_536, meaning="The most labels in one step of the optimiser. With few labels the steps are smaller."
     )
     min_steps: int = _setting(
-        200, 1, 1_000_000, meaning="The least number of steps. With few labels it takes more passes than `epochs`."
+        200, 1, 1_000_000, meaning="The least number of steps. With few labels, training then exceeds the most passes."
     )
     max_steps: int = _setting(
         20_000, 1, 10_000_000, meaning="The largest number of steps, however many labels there are."

@@ -153,7 +153,7 @@ def _of_models_store() -> Iterator[str]:
     from models_store.estimators import OURS
 
     for offer in (*ENCODERS, *OURS):
-        yield offer.meaning
+        yield from filter(None, (offer.title, offer.meaning))
         for name, option in offer.options.items():
             yield from (name.capitalize(), option.meaning)
     for setting in fields(TrainConfig):

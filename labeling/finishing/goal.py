@@ -140,7 +140,7 @@ def _remedy(project: Project, errors: PeopleErrors) -> str:
     if project.overlap_max is None:
         return gettext(
             "About %(wrong)s of people’s labels are expected to be wrong, and the goal is %(most)s. Set "
-            "“Maximum answers per item” (overlap_max), for example to %(n)s, so that more people answer "
+            "“Maximum answers per item”, for example to %(n)s, so that more people answer "
             "doubtful items. Or choose a larger error."
         )
     if Membership.objects.annotators().filter(project=project).count() <= project.overlap:
@@ -150,6 +150,6 @@ def _remedy(project: Project, errors: PeopleErrors) -> str:
         )
     return gettext(
         "About %(wrong)s of people’s labels are expected to be wrong, and the goal is %(most)s. Raise "
-        "“Maximum answers per item” (overlap_max) or “Required probability” (label_confidence), so that "
+        "“Maximum answers per item” or “Required probability”, so that "
         "more people answer doubtful items. Or choose a larger error."
     )

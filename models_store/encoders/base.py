@@ -65,6 +65,9 @@ class Encoder(ABC):
     name: ClassVar[str]
     """The name in the registry and in saved files."""
 
+    title: ClassVar[str] = ""
+    """The name on pages; "" for `name`."""
+
     revision: ClassVar[int] = 1
     """Increase it when `encode` starts to give other numbers: features of different revisions are not comparable."""
 

@@ -45,6 +45,9 @@ class Learner:
     name: ClassVar[str]
     """The name in projects and saved versions."""
 
+    title: ClassVar[str] = ""
+    """The name on pages; "" for `name`."""
+
     meaning: ClassVar[str] = ""
     """What it is and when to choose it, in a sentence for managers."""
 
@@ -84,6 +87,7 @@ class NetworkLearner(Learner):
     """Trains a network of `models_store.networks`, with the settings of `models_store.config`."""
 
     name = "network"
+    title = "Built-in network"
     meaning = "The built-in neural network. It supports every question, calibrated confidence and private training."
     abilities = frozenset({"private"})
 
@@ -96,6 +100,7 @@ class GivenLearner(Learner):
     """Trains nothing: batches are picked by predictions that are handed in (`models_store.handed_in`)."""
 
     name = "given"
+    title = "Predictions from outside"
     meaning = (
         "No training here. Batches are picked by the predictions of your own model, which you hand in on the page "
         "Models."

@@ -62,8 +62,7 @@ def test_a_goal_makes_batches_of_a_hundredth_of_the_pool(setting, pool, members,
             {},
             {},
             "About 3\u00a0% of people’s labels are expected to be wrong, and the goal is "
-            "2\u00a0%. Set “Maximum answers per item” "
-            "(overlap_max), for example to 3",
+            "2\u00a0%. Set “Maximum answers per item”, for example to 3",
         ),
         ({"overlap": 2, "overlap_max": 3}, {"error": 0.001}, "Invite more annotators"),
         ({"overlap_max": 3}, {"error": 0.0}, "error: "),

@@ -100,7 +100,7 @@ def test_a_goal_is_started_changed_and_stopped_unless_it_is_refused(pool: Projec
     assert 'href="/p/pool/settings/answers/"' in client.get(PAGE).content.decode()
     answer = client.post(PAGE, {"error": "2", "confidence": "95"})
     assert answer.status_code == 400
-    assert "Set “Maximum answers per item” (overlap_max)" in text_of(answer)
+    assert "Set “Maximum answers per item”, for example" in text_of(answer)
     Project.objects.update(overlap_max=3)
     for answer in (client.get(PAGE, {"error": "0"}), client.post(PAGE, {"error": "100", "confidence": "95"})):
         assert answer.status_code == 400

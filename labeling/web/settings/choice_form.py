@@ -20,6 +20,7 @@ class Offer(Protocol):
     """An encoder or a model to choose."""
 
     name: Any
+    title: Any
     meaning: Any
     options: Any
 
@@ -33,7 +34,9 @@ class ChoiceForm(forms.Form):
         """Make the form of a choice among `offers`; the first one is the default."""
         super().__init__(*args, **kwargs)
         self._offers = {offer.name: offer for offer in offers}
-        self.fields["name"].choices = [(name, name) for name in self._offers]  # type: ignore[attr-defined]
+        self.fields["name"].choices = [  # type: ignore[attr-defined]
+            (name, translated(offer.title) if offer.title else name) for name, offer in self._offers.items()
+        ]
         self.initial = {"name": chosen.get("name") or next(iter(self._offers))}
         self._weights = installed_weights()
         for name, offer in self._offers.items():

@@ -97,7 +97,11 @@ class SettingsForm(forms.ModelForm):
 
 # Pages call the items that are labeled together a batch.
 LABELS = {"batch_size": _("Labels per step")}
-WORDS = {"sb-ece": _("SB-ECE (soft-binned calibration error)"), "s-avuc": _("S-AvUC (accuracy versus uncertainty)")}
+WORDS = {
+    "sb-ece": _("SB-ECE (soft-binned calibration error)"),
+    "s-avuc": _("S-AvUC (accuracy versus uncertainty)"),
+    "labels": _("labels alone"),
+}
 YES_OR_NO = {"": None, "true": True, "false": False}
 
 

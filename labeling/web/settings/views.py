@@ -112,9 +112,8 @@ def model(request: HttpRequest, membership: Membership) -> HttpResponse:
         project.model = form.choice()
         with recording_changes(project, ["model"]):
             project.save(update_fields=["model"])
-        messages.success(
-            request, gettext("The next version is trained by %(model)s.") % {"model": project.model["name"]}
-        )
+        title = dict(form.fields["name"].choices)[project.model["name"]]  # type: ignore[attr-defined]
+        messages.success(request, gettext("The model of this project is now: %(model)s.") % {"model": title})
         return redirect("project-learner", project.slug)
     context = {"form": form, "index": index_of(project)}
     return render_page(request, membership, "project/learner.html", context, section="project-settings")
