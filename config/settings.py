@@ -148,8 +148,8 @@ MIDDLEWARE = [
     "labeling.web.gate.proxies.TrustedProxies",
     *(["labeling.web.gate.requests.Traces"] if TRACES else []),
     "labeling.web.gate.requests.Requests",
-    "labeling.web.gate.headers.MoreHeaders",
-    "labeling.web.gate.headers.ContentPolicy",
+    "labeling.web.gate.requests.MoreHeaders",
+    "labeling.web.gate.requests.ContentPolicy",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -165,7 +165,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "labeling.web.gate.throttle.LockedOut",
     "allauth.account.middleware.AccountMiddleware",
-    "labeling.web.gate.headers.ErrorPages",
+    "labeling.web.gate.requests.ErrorPages",
 ]
 
 ROOT_URLCONF = "config.urls"

@@ -10,7 +10,7 @@ from labeling.api.published.reference import SchemaView, api_docs
 from labeling.web.account.views import sign_in_to_admin
 from labeling.web.admin import site as admin_site
 from labeling.web.gate.operators import Readyz, healthz, metrics
-from labeling.web.styleguide import styleguide
+from labeling.web.server import styleguide
 
 urlpatterns = [
     # First, because most requests are claims and answers: otherwise each would be matched against some fifty pages.

@@ -16,8 +16,8 @@ def declared() -> Iterator[Text]:
     for file, texts in (
         ("labeling/models", _of_models()),
         ("labeling/projects/settings.py", _of_settings()),
-        ("labeling/models/event_types.py", _of_events()),
-        ("labeling/models/file_owners.py", _of_quotas()),
+        ("labeling/models/notice_kinds.py", _of_events()),
+        ("labeling/models/files.py", _of_quotas()),
         ("labeling/kinds", _of_kinds()),
         ("labeling/labels/items", _of_items()),
         ("labeling/outgoing", _of_exports()),
@@ -94,7 +94,7 @@ def _of_items() -> Iterator[str]:
 
 
 def _of_quotas() -> Iterator[str]:
-    from labeling.models.file_owners import file_owners
+    from labeling.models.files import file_owners
 
     yield from (owner.noun for owner in file_owners())
 

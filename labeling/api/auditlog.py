@@ -8,7 +8,7 @@ from rest_framework.exceptions import PermissionDenied, ValidationError
 from labeling.api.shared import fields
 from labeling.api.shared.endpoints import Endpoint, ProjectView, answers, private_file, record_download
 from labeling.models import Ability, LogKind, Project
-from labeling.observing.auditlog import reading
+from labeling.observing.auditlog import writing
 from labeling.projects.people import access
 
 LINES = "application/x-ndjson"
@@ -30,7 +30,7 @@ def _file(view: Endpoint, project: Project | None, name: str) -> StreamingHttpRe
     texts = view.request.query_params.dict()
     if unknown := sorted(texts.keys() - LogQuery().fields.keys()):  # misspelt, it would filter nothing
         raise ValidationError({unknown[0][:60]: ["There is no such filter."]})
-    lines = reading.lines(reading.entries_of(project, **view.query))
+    lines = writing.lines(writing.entries_of(project, **view.query))
     texts.pop("person", None)  # the log names no people
     record_download(view.request, LogKind.LOG_EXPORTED, project, after=texts or None)
     return StreamingHttpResponse(lines, content_type=LINES, headers=private_file(f"{name}-auditlog.jsonl"))

@@ -24,7 +24,7 @@ from labeling.api.shared.errors import Conflict
 from labeling.labels.items.filter import FilterError
 from labeling.models import Ability, DatasetVersion, LogKind
 from labeling.models.datasets import DatasetVersionQuerySet
-from labeling.outgoing.datasets import card, comparing, creating, manifest
+from labeling.outgoing.datasets import comparing, creating, manifest
 from labeling.outgoing.exports import FILTERS, Choice, choose, export, formats_of
 from labeling.outgoing.formats import DEFAULT, EXPORTS, FORMATS, Format
 from labeling.outside.waiting import Held, Places
@@ -224,7 +224,7 @@ class DatasetCard(_OneDataset):
     def get(self, name: str) -> HttpResponse:
         dataset = self.whole(name)
         name = f"{self.project.slug}-{dataset.name}.md"
-        return attachment(card.card_of(dataset), name, "text/markdown; charset=utf-8")
+        return attachment(manifest.card_of(dataset), name, "text/markdown; charset=utf-8")
 
 
 for shape in (comparing.ClassDifference, comparing.LabelChange):

@@ -18,9 +18,9 @@ from labeling.api.shared.visible import visible
 from labeling.insight.progress import progress_of
 from labeling.labels.items.records import content_of
 from labeling.models import Ability, Batch, Item, Project, Task, User
+from labeling.models.annotations import MAX_COMMENT
 from labeling.models.classes import MAX_PROPOSAL
 from labeling.models.project_settings import MAX_CLASSES
-from labeling.models.reviews import MAX_COMMENT
 from labeling.projects import visible_files
 from labeling.projects.classes import proposals
 from labeling.questions import InvalidValue

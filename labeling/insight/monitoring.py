@@ -19,7 +19,7 @@ from django.db.models import Count, Min, Q, Sum
 
 from labeling.loop import signs
 from labeling.models import Assignment, Batch, Job, ProjectStorage, Upload
-from labeling.models.file_owners import file_owners, file_sizes
+from labeling.models.files import file_owners, file_sizes
 from labeling.storage.disk.files import is_full
 
 logger = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.models import Count, Q, QuerySet, Sum
 
 from labeling.models import Job, LogEntry, LogKind, Project, Upload, User, WorkerSign
-from labeling.models.file_owners import file_sizes
+from labeling.models.files import file_sizes
 from labeling.models.jobs import STALE_SECONDS
 from labeling.projects import quota
 from labeling.projects.limits import ITEMS, MEMBERS

@@ -14,8 +14,8 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext
 
 from labeling.models import Annotation, Comment, Item, LogKind, Notice, NoticeKind, Project, Task, User
+from labeling.models.annotations import MAX_COMMENT
 from labeling.models.refusals import StateConflict
-from labeling.models.reviews import MAX_COMMENT
 from labeling.observing import auditlog
 from labeling.storage.db.statements import insert
 

@@ -7,7 +7,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q, Sum
 
-from labeling.models.file_owners import FileOwner
+from labeling.models.files import FileOwner
 
 
 class Finish(models.Model):

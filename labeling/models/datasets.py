@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy
 
-from labeling.models.file_owners import FileOwner
+from labeling.models.files import FileOwner
 from labeling.models.jobs import Cause
 
 # A name stands in addresses and in names of files.

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from labeling.models.file_owners import FileOwner
+from labeling.models.files import FileOwner
 from labeling.models.jobs import Cause
 
 # Results are kept for download this long.

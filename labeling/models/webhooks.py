@@ -15,8 +15,7 @@ from django.db import models
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
-from labeling.models.event_types import TEST, EventType
-from labeling.models.notice_kinds import OF_EVENTS
+from labeling.models.notice_kinds import OF_EVENTS, TEST, EventType
 from labeling.models.notices import Notice
 from labeling.models.projects import Project
 

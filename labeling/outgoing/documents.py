@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from labeling.models.file_owners import FileOwner
+from labeling.models.files import FileOwner
 from labeling.storage.arrays.files import ProjectFiles
 from labeling.storage.disk.files import FileDamaged, FileMissing, replace_file, sha256_of_file
 from labeling.storage.shared_files import store

@@ -53,8 +53,7 @@ from labeling.projects import quota
 from labeling.queue import removing
 from labeling.storage import media
 from labeling.storage.arrays import damage as damaged
-from labeling.storage.db.exclusive import exclusive
-from labeling.storage.db.long_writes import in_parts
+from labeling.storage.db.long_writes import exclusive, in_parts
 from labeling.storage.db.statements import among
 from labeling.storage.disk.files import FileDamaged
 from labeling.storage.shared_files import StoreAway

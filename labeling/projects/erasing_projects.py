@@ -30,7 +30,7 @@ from labeling.models import (
     Upload,
 )
 from labeling.observing import auditlog
-from labeling.outside.references import copies
+from labeling.outside.references import fetching
 from labeling.projects import quota
 from labeling.projects.lifecycle import KEPT
 from labeling.projects.privacy import families
@@ -101,7 +101,7 @@ def _remove_files(project: Project, until: float) -> None:
     """Remove the project's media, matrices and models, and its uploads."""
     for upload in Upload.objects.filter(project=project):
         quota.discard(store().path_of(upload.path))
-    for root in (media.path_of(str(project.pk)), ProjectFiles(project).root, copies.folder_of(project.pk)):
+    for root in (media.path_of(str(project.pk)), ProjectFiles(project).root, fetching.folder_of(project.pk)):
         for _ in store().remove_below(root):
             _raise_if_late(until)
 

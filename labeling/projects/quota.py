@@ -20,7 +20,7 @@ from django.utils.text import get_text_list
 from django.utils.translation import gettext
 
 from labeling.models import ItemImport, Project, ProjectStorage, Upload
-from labeling.models.file_owners import file_owners, file_sizes
+from labeling.models.files import file_owners, file_sizes
 from labeling.projects.limits import ITEMS, STORAGE, WAITING
 from labeling.storage.shared_files import store
 

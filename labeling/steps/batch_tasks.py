@@ -6,21 +6,24 @@ A batch may have a million tasks, which are written in parts. They are served on
 from array import array
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from django.db.models import Max
 from django.utils import timezone
 
+from labeling.finishing import audits
 from labeling.finishing.audits import Draw
+from labeling.finishing.candidates import load
+from labeling.finishing.certifying import schedule
 from labeling.loop.step import Step
-from labeling.models import AuditDraw, Batch, Item, ModelVersion, Project, Task
+from labeling.models import AuditDraw, Batch, Finish, Item, ModelVersion, Project, Task
 from labeling.models.batches import PROMPTED_SHARE
 from labeling.models.tasks import PromptedBy
 from labeling.queue.prompting import suggests
 from labeling.steps.further import Further
-from labeling.storage.arrays.batch_plan import Plan
+from labeling.storage.arrays.batch_plan import Plan, Pool
 from labeling.storage.arrays.files import ProjectFiles, load_mapped
 from labeling.storage.db.long_writes import in_parts
 from labeling.storage.db.statements import among, insert_many
@@ -305,3 +308,62 @@ def stand_ins(own: np.ndarray, picked: np.ndarray, rng: np.random.Generator) -> 
     keeps = rng.random(len(own)) * own < sure
     result: np.ndarray = np.where(keeps, sure, -sure)
     return result
+
+
+# The draws of audits that a batch asks people about, among its other tasks.
+#
+# A draw is asked without the model's answer. In a project that shows answers, chance decides by a task's rank whether
+# its annotators see one (`batch_tasks.prompted`). On these ranks a decoy takes the place of a draw: a candidate from
+# the end of the order. So tasks with and without a shown answer are equally often of an audit.
+
+
+def due(project: Project, batch_size: int) -> list[Draw]:
+    """Return the draws that the next batch asks, the earliest first; empty without a running goal."""
+    if not Finish.objects.filter(project=project, running=True).exists():
+        return []
+    left = 0.0
+    for audit in project.audits.asking():
+        plan, found = audits.plan_of(audit), audits.outcomes(audit)
+        left += max(schedule.advise(plan, found.ranks, found.wrong).left - found.awaited, 0)
+    return audits.next_draws(project, schedule.draws(left, batch_size)) if left else []
+
+
+def size_of(project: Project, draws: Sequence[Draw], pool: Pool, batch_size: int) -> int:
+    """Return the size of a batch that asks these draws: less than `batch_size` if other tasks had to be candidates.
+
+    A candidate that is picked for training takes the place of a label that the audit could prove. But half of such a
+    batch are no draws, so that its tasks are not all of an audit.
+    """
+    if not draws:
+        return batch_size
+    candidates = np.concatenate([load(audit).rows for audit in project.audits.asking()])
+    others = int(np.count_nonzero(~np.isin(pool.rows, candidates)))
+    return min(batch_size, len(draws) + max(others, len(draws)))
+
+
+def seat(batch: Batch, picked: Picked, further: Further, draws: Sequence[Draw]) -> Picked:
+    """Place the audit's draws on the batch's ranks, and return the plan with them.
+
+    The plan has put the draws on random ranks. Ranks whose page shows no predicted answer get the first draws of the
+    audit, in its order. Ranks whose page shows one get decoys.
+    """
+    plan, project = picked.plan, batch.project
+    of_row = {draw.row: draw for draw in draws}
+    places = np.flatnonzero(np.isin(plan.rows, list(of_row)))
+    if not len(places):
+        return picked
+    size = len(plan.rows) + len(further.ranks)
+    shows = prompted(project, batch.number, size, suggesting=suggests(project))[
+        further.ranks_of_others(len(plan.rows))[places]
+    ]
+    n_draws, n_decoys = int((~shows).sum()), int(shows.sum())
+    taken = sorted((of_row[row] for row in plan.rows[places].tolist()), key=lambda draw: draw.place)
+    decoys = audits.next_decoys(project, n_decoys, besides=set(plan.rows.tolist()))
+    # Near the end of a small pool, draws themselves are the decoys.
+    decoys += [replace(draw, is_decoy=True) for draw in taken[n_draws:][: n_decoys - len(decoys)]]
+    seated = taken[:n_draws] + decoys
+    rows = plan.rows.copy()
+    rows[np.concatenate([places[~shows], places[shows]])] = [draw.row for draw in seated]
+    clusters = plan.clusters if picked.clusters is None else picked.clusters[rows]
+    plan = replace(plan, rows=rows, clusters=clusters)
+    return replace(picked, plan=plan, draws={draw.row: draw for draw in seated})

@@ -17,7 +17,7 @@ from labeling.loop.step import Step, StepFailed
 from labeling.models import Job, ModelVersion, PredictionSet, Project
 from labeling.projects import quota
 from labeling.projects.privacy import ledger
-from labeling.steps import measure, outside_versions
+from labeling.steps import measure, register
 from labeling.steps.features import load_encoder
 from labeling.steps.model_inputs import open_features, read_labels
 from labeling.steps.prediction_server import ServerAway, answers_of, file_of
@@ -77,7 +77,7 @@ def given(step: Step) -> None:
 def _must_wait(project: Project) -> bool:
     """Return whether the items are still coming in, or a training is about to take the next version's number."""
     coming = project.jobs.unfinished().filter(kind__in=[Job.Kind.IMPORT, Job.Kind.ENCODE])
-    return coming.exists() or outside_versions.training_of(project)
+    return coming.exists() or register.training_of(project)
 
 
 def _try_later(step: Step, handed: PredictionSet, reason: str) -> None:
@@ -234,7 +234,7 @@ def _make_version(step: Step, handed: PredictionSet, without_row: int, *, own: b
     n_classes = project.classes.count()
     version = ModelVersion(
         project=project,
-        number=outside_versions.next_number(project),
+        number=register.next_number(project),
         origin=ModelVersion.Origin.GIVEN,
         artifact="",
         digest=handed.digest,
@@ -262,7 +262,7 @@ def _make_version(step: Step, handed: PredictionSet, without_row: int, *, own: b
     version.gate, version.held_back = measure.gate(project, project.encoder_since, answers, features, control)
     values = ("columns", "dim", "margins_only", "rows", "items", "left_out", "digest", "size", "reason")
     with step.finish():
-        outside_versions.add(version)
+        register.add(version)
         PredictionSet.objects.filter(pk=handed.pk).update(
             state=PredictionSet.State.DONE,
             version=version,

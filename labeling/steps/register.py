@@ -1,6 +1,7 @@
 """Register: make a model version of a file with a model that was trained elsewhere.
 
 The version is measured on the control items and compared with the last version that passed the gate, as a trained one.
+Predictions from outside become versions in the same way (`add`).
 """
 
 import datetime
@@ -11,11 +12,12 @@ import numpy as np
 from django.utils import timezone
 
 from labeling.intake.registering import PRIVATE
-from labeling.loop.step import Step, StepFailed
-from labeling.models import Job, ModelVersion, Project, Registration
+from labeling.loop import batches
+from labeling.loop.step import GaveWay, Step, StepFailed
+from labeling.models import Event, EventType, Job, ModelVersion, Project, Registration
 from labeling.projects import quota
 from labeling.projects.privacy import ledger
-from labeling.steps import measure, outside_versions
+from labeling.steps import measure
 from labeling.steps.features import load_encoder
 from labeling.steps.model_inputs import open_features, read_labels, seed_for
 from labeling.storage.arrays.features import Features
@@ -36,7 +38,7 @@ WAIT = datetime.timedelta(seconds=15)
 def register(step: Step) -> None:
     """Make a version of the job's file, or record on its row why that is not possible."""
     registration = step.job.registration
-    if outside_versions.training_of(registration.project):
+    if training_of(registration.project):
         Job.objects.put_back(step.job, attempts=0, run_after=timezone.now() + WAIT)
         return
     try:
@@ -96,7 +98,7 @@ def _try(registered: Registered, project: Project, features: Features) -> None:
 def _measured(registration: Registration, registered: Registered, features: Features) -> ModelVersion:
     """Return the version, not saved yet, measured and compared."""
     project, n_classes = registration.project, registered.model.n_classes
-    number = outside_versions.next_number(project)
+    number = next_number(project)
     control = read_labels(project, project.items.measuring().filter(row__lt=len(features)), n_classes)
     answers = measure.control_results(project, registered.model, features, control)
     gate, held_back = measure.gate(project, project.encoder_since, answers, features, control)
@@ -137,8 +139,35 @@ def _store(registration: Registration, version: ModelVersion, registered: Regist
 
 
 def _add(registration: Registration, version: ModelVersion, source: Mapping[str, Any]) -> None:
-    """Add the version to the project. Raises `GaveWay` as `outside_versions.add`."""
-    outside_versions.add(version)
+    """Add the version to the project. Raises `GaveWay` as `add`."""
+    add(version)
     Registration.objects.filter(pk=registration.pk).update(
         state=Registration.State.DONE, version=version, source=source, finished_at=timezone.now()
     )
+
+
+def next_number(project: Project) -> int:
+    newest = project.versions.newest()
+    return newest.number + 1 if newest else 1
+
+
+def training_of(project: Project) -> bool:
+    """Return whether a training runs, which has the next number already."""
+    return project.jobs.running().filter(kind=Job.Kind.TRAIN).exists()
+
+
+def add(version: ModelVersion) -> None:
+    """Save the version, and let it pick. Call it in the step's last transaction.
+
+    Raises `GaveWay` if a training has begun since the version got its number, or another version came.
+    """
+    project = version.project
+    # Trainings read the newest number when they begin. Locked, none begins or is enqueued before this commits.
+    Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    trainings = project.jobs.unfinished().filter(kind=Job.Kind.TRAIN)
+    if not trainings.keep_waiting() or next_number(project) != version.number:
+        raise GaveWay
+    version.save()
+    batches.version_came(project)
+    judged = EventType.MODEL_HELD_BACK if version.held_back else EventType.MODEL_PASSED
+    Event.objects.announce(judged, project, number=version.number)

@@ -20,7 +20,7 @@ from labeling.models.batches import SEED
 from labeling.models.items import ItemQuerySet
 from labeling.projects.version_in_use import in_use, is_outdated
 from labeling.queue import rechecking
-from labeling.steps import audit_draws, batch_copies
+from labeling.steps import batch_copies, batch_tasks
 from labeling.steps.batch_tasks import PICKING_SHARE, Picked, remove_tasks, write_tasks
 from labeling.steps.cluster import Clustered, clusters_at
 from labeling.steps.compute import compute
@@ -56,7 +56,7 @@ def select(step: Step) -> None:
     _advance(step, project)
     pool_rows = (batch.pool_rows if batch.selected_by is not None else None) or project.encoded_rows
     batch_size = batch_size_of(project)
-    draws = audit_draws.due(project, batch_size)
+    draws = batch_tasks.due(project, batch_size)
     if not batches.is_any_left(project):  # the rest of the pool has just been certified
         with step.finish():
             batches.advance(batch, BatchEvent.NOTHING_LEFT)
@@ -73,7 +73,7 @@ def select(step: Step) -> None:
         project,
         pool,
         pool_rows=pool_rows,
-        batch_size=audit_draws.size_of(project, draws, pool, batch_size),
+        batch_size=batch_tasks.size_of(project, draws, pool, batch_size),
         strategy=batch.strategy or SEED,
         version=batch.selected_by,
         seed=seed,
@@ -81,7 +81,7 @@ def select(step: Step) -> None:
         progress=report,
     )
     further = choose_further(project, batch, picked.plan.rows, pool_rows=pool_rows)
-    picked = audit_draws.seat(batch, picked, further, draws)
+    picked = batch_tasks.seat(batch, picked, further, draws)
     write_tasks(step, batch, picked, further)
     of_copies = batch_copies.choose(step, batch, picked.facts)
     with step.finish():

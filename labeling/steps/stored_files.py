@@ -20,9 +20,9 @@ from labeling.models import (
     Selection,
     Upload,
 )
-from labeling.models.file_owners import FileOwner, file_owners
+from labeling.models.files import FileOwner, file_owners
 from labeling.outside.references import is_reference
-from labeling.steps import rebuild_files
+from labeling.steps import rebuild
 from labeling.steps.cluster import read_dendrogram, read_joins
 from labeling.steps.embed import arrays_of
 from labeling.steps.features import load_encoder
@@ -76,7 +76,7 @@ def _features(project: Project) -> Iterator[StoredFile]:
         return
     files = ProjectFiles(project)
     yield StoredFile(
-        files.encoder(project.features_generation).name, lambda: load_encoder(project), rebuild_files.rebuild_encoder
+        files.encoder(project.features_generation).name, lambda: load_encoder(project), rebuild.rebuild_encoder
     )
 
     def check() -> None:
@@ -86,7 +86,7 @@ def _features(project: Project) -> Iterator[StoredFile]:
             raise features.damage(damaged)
 
     if project.encoded_rows:
-        yield StoredFile(files.features(project.features_generation).name, check, rebuild_files.rebuild_features)
+        yield StoredFile(files.features(project.features_generation).name, check, rebuild.rebuild_features)
 
 
 def _version(project: Project, version: ModelVersion) -> StoredFile:
@@ -128,7 +128,7 @@ def _pool_array(project: Project, version: ModelVersion, name: str, rows: int | 
     return StoredFile(
         damage.name_of(project, files.pool(version, name)),
         check,
-        partial(rebuild_files.rebuild_pool_array, version, name),
+        partial(rebuild.rebuild_pool_array, version, name),
     )
 
 
@@ -140,12 +140,12 @@ def _clustering(project: Project) -> Iterator[StoredFile]:
     yield StoredFile(
         files.dendrogram(clustering.generation).name,
         lambda: read_dendrogram(project, clustering),
-        rebuild_files.rebuild_clustering,
+        rebuild.rebuild_clustering,
     )
     yield StoredFile(
         files.joins(clustering.generation).name,
         lambda: read_joins(project, clustering),
-        rebuild_files.rebuild_joins,
+        rebuild.rebuild_joins,
     )
 
 

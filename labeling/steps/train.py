@@ -23,7 +23,7 @@ from labeling.projects.encoders.encoder_settings import reason_for_encoder
 from labeling.projects.privacy import ledger
 from labeling.projects.version_in_use import is_outdated
 from labeling.queue import deadlines
-from labeling.steps import batch_copies, measure, outside_versions
+from labeling.steps import batch_copies, measure, register
 from labeling.steps.change_encoder import ready_change
 from labeling.steps.compute import compute
 from labeling.steps.features import load_encoder
@@ -69,7 +69,7 @@ def train(step: Step) -> None:
     change = ready_change(step, project)
     encoder = load_encoder(project, change.generation if change else None)
     features = open_features(project, encoder, change.generation if change else None)
-    number = outside_versions.next_number(project)
+    number = register.next_number(project)
     seed = seed_for(project, "train", number)
     training_set = learned_from(batch, labeled, features, encoder, n_classes)
     in_ledger = None

@@ -15,7 +15,7 @@ from knox.models import AuthToken
 
 from labeling.models import LogKind, Membership, Project, SignInFailure, User
 from labeling.observing import auditlog
-from labeling.observing.auditlog.retention import forget
+from labeling.observing.auditlog.sealing import forget
 from labeling.projects.limits import LIMITS
 from labeling.projects.people import second_factors
 

@@ -20,7 +20,7 @@ from django.utils.translation import gettext_noop as _
 from django.views.decorators.cache import never_cache
 
 from labeling.models import Ability, LogEntry, LogKind, Membership, Project, User
-from labeling.observing.auditlog import reading
+from labeling.observing.auditlog import writing
 from labeling.projects.people import access
 from labeling.projects.settings import ON_PAGE
 from labeling.web.shared.pages import for_members, for_people, render_page
@@ -180,9 +180,9 @@ def _row(entry: LogEntry, names: dict[int | None, str]) -> dict[str, Any]:
 
 def _context(request: HttpRequest, project: Project | None) -> dict[str, Any]:
     form = LogForm(request.GET)
-    entries = reading.entries_of(project, **form.query()) if form.is_valid() else reading.entries_of(project).none()
+    entries = writing.entries_of(project, **form.query()) if form.is_valid() else writing.entries_of(project).none()
     page = Paginator(entries, A_PAGE).get_page(request.GET.get("page"))
-    names = reading.names_of(page)
+    names = writing.names_of(page)
     rows = [_row(each, names) for each in page]
     query = request.GET.copy()
     query.pop("page", None)

@@ -5,8 +5,7 @@ from collections.abc import Callable
 from django.http import HttpResponse
 from django.urls import URLPattern, path
 
-from labeling.web import auditlog, datasets, find, lifecycle, members, server, sources, webhooks
-from labeling.web import export as engineer
+from labeling.web import auditlog, export, find, lifecycle, members, server, sources, webhooks
 from labeling.web.account import notices, provider, second_factor
 from labeling.web.account import views as account
 from labeling.web.account.invitation import invitation
@@ -20,7 +19,7 @@ from labeling.web.items import changes
 from labeling.web.items import views as items
 from labeling.web.label import label_classes, label_guidelines, label_page, label_today, label_worker
 from labeling.web.members import answer_invitation
-from labeling.web.models import comparing, prediction_sets, predictions, privacy
+from labeling.web.models import comparing, predictions, privacy
 from labeling.web.models import views as versions
 from labeling.web.overview import agreement, progress
 from labeling.web.overview import views as project
@@ -172,22 +171,22 @@ urlpatterns = [
     of_project("agreement/", agreement.agreement, "project-agreement"),
     of_project("models/", versions.models, "project-models"),
     of_project("models/compare/", comparing.compare, "project-models-compare"),
-    of_project("models/register/", prediction_sets.register, "project-model-register"),
+    of_project("models/register/", predictions.register, "project-model-register"),
     of_project("models/<int:number>/", versions.model, "project-model"),
     of_project("models/<int:number>/mlflow/", versions.track, "project-model-mlflow"),
     of_project("models/<int:number>/predict/", predictions.predict, "project-model-predict"),
     of_project("predictions/<int:prediction_id>/", predictions.prediction, "project-prediction"),
     of_project("predictions/<int:prediction_id>/remove/", predictions.remove_prediction, "project-prediction-remove"),
-    of_project("prediction-sets/", prediction_sets.prediction_sets, "project-prediction-sets"),
-    of_project("prediction-server/", prediction_sets.server, "project-prediction-server"),
-    of_project("prediction-server/ask/", prediction_sets.ask, "project-prediction-server-ask"),
-    of_project("prediction-server/remove/", prediction_sets.remove_set, "project-prediction-server-remove"),
+    of_project("prediction-sets/", predictions.prediction_sets, "project-prediction-sets"),
+    of_project("prediction-server/", predictions.server, "project-prediction-server"),
+    of_project("prediction-server/ask/", predictions.ask, "project-prediction-server-ask"),
+    of_project("prediction-server/remove/", predictions.remove_set, "project-prediction-server-remove"),
     of_project("finish/", finish.finish, "project-finish"),
     of_project("finish/stop/", finish.stop, "project-finish-stop"),
     of_project("certificates/<int:number>/", finish.certificate, "project-certificate"),
     of_project("certificates/<int:number>/unshare/", finish.unshare, "project-certificate-unshare"),
     of_project("privacy/", privacy.privacy, "project-privacy"),
-    of_project("export/", engineer.export, "project-export"),
-    of_project("datasets/", datasets.datasets, "project-datasets"),
-    of_project("datasets/<str:name>/", datasets.dataset, "project-dataset"),
+    of_project("export/", export.export, "project-export"),
+    of_project("datasets/", export.datasets, "project-datasets"),
+    of_project("datasets/<str:name>/", export.dataset, "project-dataset"),
 ]

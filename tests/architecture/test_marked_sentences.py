@@ -34,7 +34,7 @@ ENGLISH = {
     ),
     "It is about the content of a file, or stands in one.": (
         *("finishing/certificates.py", "intake/prediction_files/", "intake/readers/", "kinds/"),
-        *("outgoing/datasets/card.py", "outgoing/exports/card.py", "outgoing/exports/dataset.py"),
+        *("outgoing/datasets/manifest.py", "outgoing/exports/card.py", "outgoing/exports/dataset.py"),
         "create_registered_model",
     ),
     "The API says it, or describes itself with it.": (

@@ -15,7 +15,7 @@ from factories import make_project, make_user
 from config import syslog
 from labeling.models import LogChain, LogEntry, LogKind, Project
 from labeling.observing import auditlog
-from labeling.observing.auditlog import retention
+from labeling.observing.auditlog import sealing
 from labeling.observing.auditlog.verifying import verify
 
 pytestmark = pytest.mark.django_db
@@ -38,8 +38,8 @@ def test_old_entries_go_and_the_rest_is_proven(monkeypatch: pytest.MonkeyPatch, 
     chain = record_on([90, 60, 20, 10], None, monkeypatch)
     known = chain.entries.get(number=3).hash
     for now in (timezone.now(), timezone.now() + datetime.timedelta(days=15)):
-        retention.remove_expired_entries(now)
-        retention.remove_expired_entries(now)
+        sealing.remove_expired_entries(now)
+        sealing.remove_expired_entries(now)
         chain.refresh_from_db()
         assert verify(chain, expected=known).problem == ""
     assert [each.subject for each in chain.entries.filter(kind=LogKind.LOOP_CHANGED)] == ["10 days ago"]
@@ -58,7 +58,7 @@ def test_the_chain_of_an_erased_project_goes_whole(monkeypatch: pytest.MonkeyPat
     LogChain.objects.all().delete()
     server, chain = record_on([1], None, monkeypatch), record_on([90, 60], project := make_old(), monkeypatch)
     LogChain.objects.filter(pk=chain.pk).update(project=None)
-    retention.remove_expired_entries(timezone.now())
+    sealing.remove_expired_entries(timezone.now())
     assert not LogChain.objects.filter(pk=chain.pk).exists()
     entry = server.entries.get(kind=LogKind.LOG_CUT)
     assert entry.subject == f"project {project.pk}"

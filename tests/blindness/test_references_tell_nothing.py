@@ -16,7 +16,7 @@ from labeling.finishing.certifying import schedule
 from labeling.kinds import KeptAtSource
 from labeling.models import Item, Project, Reference, Source, User
 from labeling.outside import references
-from labeling.outside.references import copies, fetching
+from labeling.outside.references import fetching
 from labeling.outside.sources import remote_of
 from labeling.storage import media
 from tests.blindness.test_adversary import DRAWS, SUSPICIOUS, assert_nothing_tells, verdicts
@@ -78,7 +78,7 @@ def looked_at(keys: list[str]) -> Callable[[Project], Callable[[], int]]:
 
     def before(project: Project) -> Callable[[], int]:
         for name in project.items.values_list("media", flat=True):
-            copies.remove_copies(name)
+            fetching.remove_copies(name)
         for user in User.objects.filter(username__in=[f"{name}-{project.slug}" for name in ("hana", "hugo")]):
             client = signed_in(user)
             for item in Item.objects.filter(task__annotations__user=user).distinct():

@@ -18,7 +18,7 @@ from labeling.loop.step import GaveWay, Step
 from labeling.models import Batch, Job, Project
 from labeling.projects import lifecycle
 from labeling.projects.encoders.encoder_settings import default_choice
-from labeling.steps.running import memory
+from labeling.steps.running import forks
 from labeling.steps.running.lanes import StepLimits
 from labeling.steps.running.step_settings import settings_for, unchanged
 from tests.extent import some
@@ -242,9 +242,9 @@ def test_the_memory_of_a_step_is_that_of_all_its_processes() -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == "ready\n"
-        assert memory.own(child.pid) > 64_000_000
-        assert memory.taken_by(os.getpid()) >= memory.own(os.getpid()) + 64_000_000
+        assert forks.own(child.pid) > 64_000_000
+        assert forks.taken_by(os.getpid()) >= forks.own(os.getpid()) + 64_000_000
         child.communicate()
-    assert memory.taken_by(child.pid) == 0, "it has gone"
-    assert 0 < StepLimits.of(seconds=1, megabytes=0).memory < memory.there_is()
+    assert forks.taken_by(child.pid) == 0, "it has gone"
+    assert 0 < StepLimits.of(seconds=1, megabytes=0).memory < forks.there_is()
     assert StepLimits.of(seconds=1, megabytes=5).memory == 5 * 1024 * 1024

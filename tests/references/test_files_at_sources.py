@@ -17,7 +17,7 @@ from receivers import receiver
 
 from labeling.models import Item, Project, Reference
 from labeling.outside import references
-from labeling.outside.references import Lost, SourceAway, copies, fetching
+from labeling.outside.references import Lost, SourceAway, fetching
 from labeling.outside.sources.s3 import S3
 from labeling.outside.waiting import Questions
 from labeling.storage import media
@@ -61,7 +61,7 @@ def test_a_file_that_browsers_do_not_show_is_converted_each_time(kept: Kept) -> 
     first = content_of(item)
     facts = reference_of(item)
     assert facts.sha256 != facts.shown_sha256 == hashlib.sha256(first).hexdigest()
-    copies.remove_copies(item.media)
+    fetching.remove_copies(item.media)
     assert content_of(item) == first
     with references.opened(item.media) as file:
         assert Image.open(file).format == "PNG"
@@ -82,7 +82,7 @@ def test_a_file_that_changed_at_its_source_is_not_shown(kept: Kept, read_before:
     (item,) = kept.items(["a.png"])
     if read_before:
         content_of(item)
-        copies.remove_copies(item.media)
+        fetching.remove_copies(item.media)
     kept.fill({"a.png": photo(seed=1)})
     with pytest.raises(Lost, match="it has changed at its source since the import") as caught:
         references.local(item.media)
@@ -99,7 +99,7 @@ def test_without_an_etag_the_content_decides(kept: Kept) -> None:
     facts.etag, facts.size = "", None
     facts.save()
     content_of(item)
-    copies.remove_copies(item.media)
+    fetching.remove_copies(item.media)
     kept.fill({"a.bmp": photo(form="BMP", seed=1)})
     with pytest.raises(Lost, match="has changed"):
         references.local(item.media)
@@ -148,14 +148,14 @@ def test_files_that_a_source_refuses_do_not_hold_up_the_others(kept: Kept, monke
 
 
 def test_copies_stay_within_a_limit(kept: Kept, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(copies, "OPENED_WITHIN_SECONDS", -1)
+    monkeypatch.setattr(fetching, "OPENED_WITHIN_SECONDS", -1)
     settings.REFERENCE_CACHE_MB = 1
     files = {f"{n}.bmp": photo(256, seed=n, form="BMP") for n in range(9)}  # 197 kB each
     kept.fill(files)
     items = kept.items(list(files))
     for item, content in zip(items, files.values(), strict=True):
         assert content_of(item) == content
-    folder = copies.folder_of(kept.source.project_id)
+    folder = fetching.folder_of(kept.source.project_id)
     assert 0 < sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) <= 1 << 20
     assert content_of(items[0]) == files["0.bmp"]
     assert kept.reads("0.bmp") == 2
@@ -166,18 +166,18 @@ def test_processes_share_copies_that_are_removed_meanwhile(
     kept: Kept, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Threads stand for processes: each has a cache of its own over one folder."""
-    monkeypatch.setattr(copies, "OPENED_WITHIN_SECONDS", 1)
+    monkeypatch.setattr(fetching, "OPENED_WITHIN_SECONDS", 1)
     settings.REFERENCE_CACHE_MB = 1
     files = {f"{n}.bmp": photo(256, seed=n, form="BMP") for n in range(9)}  # 197 kB each
     kept.fill(files)
     kept.items(list(files))
     rows = {row.name: row for row in Reference.objects.select_related("project", "source")}
     monkeypatch.setattr(fetching, "_store_facts", lambda *rows: None)
-    monkeypatch.setattr(copies, "_cache", copies._cache.__wrapped__)
+    monkeypatch.setattr(fetching, "_cache", fetching._cache.__wrapped__)
 
     def local(name: str) -> Path:
         assert fetching.fetch([rows[name]]) == {}
-        return copies.path_of(name)
+        return fetching.path_of(name)
 
     monkeypatch.setattr(references, "local", local)
 

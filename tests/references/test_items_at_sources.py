@@ -18,7 +18,7 @@ from sounds import recording
 
 from labeling.models import Item, Job, Project, ProjectStorage, Reference, Role
 from labeling.outside import references
-from labeling.outside.references import copies
+from labeling.outside.references import fetching
 from labeling.projects.duplicating import duplicate
 from labeling.projects.encoders.encoder_settings import default_choice
 from labeling.projects.erasing_items import erase_items
@@ -186,7 +186,7 @@ def test_exports_have_the_files(kept: Kept, project: Project) -> None:
     make_open_batch(project, items)
     label(items)
     kept.store.system.rm(f"{kept.bucket}/b.png")
-    copies.remove_copies(items[1].media)
+    fetching.remove_copies(items[1].media)
     with zipfile.ZipFile(io.BytesIO(exported(project, "imagefolder"))) as archive:
         files = [archive.read(name) for name in archive.namelist() if name.endswith(".png")]
     assert files == [photo()], "the lost file is left out"
@@ -244,6 +244,6 @@ def test_a_project_is_erased_with_its_copies(kept: Kept, project: Project) -> No
     Reference.objects.bulk_create(references.share([a.media], other.pk))
     Project.objects.filter(pk=project.pk).update(deleted_at=timezone.now() - MONTHS)
     erase_projects(timezone.now(), 60)
-    assert not copies.folder_of(project.pk).exists()
+    assert not fetching.folder_of(project.pk).exists()
     assert Reference.objects.get().source is None
     assert not Project.objects.filter(pk=project.pk).exists()

@@ -21,7 +21,7 @@ from labeling.intake.readers import Layout
 from labeling.intake.watching import changing
 from labeling.models import Job, Project, Reference, RejectedRow, Role, Source
 from labeling.outside import references
-from labeling.outside.references import copies
+from labeling.outside.references import fetching
 from labeling.outside.sources import Entry
 from labeling.outside.sources.s3 import S3
 from labeling.queue import removing
@@ -188,7 +188,7 @@ def test_rows_of_a_web_server_name_files(web: str, project: Project, tmp_path: P
         photo(seed=2),
     ]
     (tmp_path / "set" / "my images" / "1.png").write_bytes(photo(seed=3))
-    copies.remove_copies(items[0].media)
+    fetching.remove_copies(items[0].media)
     with pytest.raises(references.Lost, match="it has changed at its source"):
         references.local(items[0].media)
 

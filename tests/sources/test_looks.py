@@ -21,7 +21,7 @@ from labeling.intake.watching import changing, looking
 from labeling.loop import endings
 from labeling.loop.step import Step
 from labeling.models import ItemImport, Job, LogEntry, LogKind, Project, Source
-from labeling.models.sources import AGAIN
+from labeling.models.imports import AGAIN
 from labeling.outside.sources import Reason, Remote, SourceProblem
 from labeling.storage import media
 from labeling.storage.shared_files import StoreAway

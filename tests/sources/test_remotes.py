@@ -31,7 +31,7 @@ from labeling.outside.sources import (
     s3,
     seal_secrets,
 )
-from labeling.outside.sources.sigv4 import Keys, signed
+from labeling.outside.sources.s3 import Keys, signed
 
 INNER = "http://169.254.169.254"
 

@@ -40,7 +40,7 @@ from labeling.models import (
     ProjectStorage,
     Role,
     Upload,
-    file_owners,
+    files,
 )
 from labeling.outgoing import predictions
 from labeling.projects import quota
@@ -242,11 +242,11 @@ def test_files_of_several_tables_are_summed_in_one_query(
 ) -> None:
     project = make_project()
     ask(project, size=1000)
-    one = file_owners.file_sizes(project=project)
+    one = files.file_sizes(project=project)
     assert one == [("digits", "predictions", 1000)]
-    monkeypatch.setattr(file_owners, "file_owners", lambda: [PredictionRun, PredictionRun])
+    monkeypatch.setattr(files, "file_owners", lambda: [PredictionRun, PredictionRun])
     with django_assert_num_queries(1):
-        assert file_owners.file_sizes() == one * 2
+        assert files.file_sizes() == one * 2
 
 
 @usual

@@ -6,8 +6,8 @@ from django.contrib.auth.models import AnonymousUser
 from django.test import Client, RequestFactory
 from django.utils.translation import gettext_lazy
 
+from labeling.web.server import styleguide
 from labeling.web.shared.figures import folded
-from labeling.web.styleguide import styleguide
 
 
 def test_the_style_guide_is_not_served_without_debug() -> None:

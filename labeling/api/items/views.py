@@ -23,7 +23,7 @@ from labeling.labels.items.filter_values import NUMBER
 from labeling.labels.items.item_filters import FILTERS, LONGEST, Chosen, State, matching, read_filter
 from labeling.labels.items.records import ItemLine, ItemRecord, Names, lines_of, media_url, record_of, task_of
 from labeling.models import Ability, BulkChange, Comment, Item, Project
-from labeling.models.reviews import MAX_COMMENT
+from labeling.models.annotations import MAX_COMMENT
 from labeling.projects import bulk
 from labeling.questions import InvalidValue
 from labeling.queue.changing import ACTIONS, ERASE, MAX_ITEMS, RELABEL, Change, Effect

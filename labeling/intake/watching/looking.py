@@ -24,7 +24,7 @@ from labeling.intake.readers.keys_file import REFUSED_FILE, SUFFIX, place_of, wr
 from labeling.intake.run import rules_of
 from labeling.loop.step import Step
 from labeling.models import ItemImport, Job, LogKind, Reference, RejectedRow, Source
-from labeling.models.sources import AGAIN
+from labeling.models.imports import AGAIN
 from labeling.observing import auditlog
 from labeling.outside import references
 from labeling.outside.sources import Entry, Reason, Remote, SourceProblem, remote_of

@@ -15,7 +15,7 @@ from django.db.models import Max
 
 from labeling.labels.items import search
 from labeling.models import Leftover
-from labeling.storage.db.exclusive import exclusive
+from labeling.storage.db.long_writes import exclusive
 
 logger = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from labeling.labels.items.leftovers import Leftovers
 from labeling.loop.signs import Signs
 from labeling.models import BulkChange, Invitation, Job, Project
 from labeling.observing import auditlog, metrics, traces
-from labeling.observing.auditlog import retention, sealing
+from labeling.observing.auditlog import sealing
 from labeling.outgoing.datasets import erasing as datasets
 from labeling.outgoing.predictions import remove_expired
 from labeling.outside.mailing import delivering as mails
@@ -53,7 +53,7 @@ def tidy(now: datetime.datetime) -> None:
     removing.close_left_over()
     erase_items(now, forget=forget)
     erase_projects(now, ERASE_SECONDS)
-    retention.remove_expired_entries(now)
+    sealing.remove_expired_entries(now)
     sealing.seal_daily(now)
     bulk.carry_on(CHANGE_SECONDS)
     search.catch_up(INDEX_SECONDS)

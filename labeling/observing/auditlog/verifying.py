@@ -141,7 +141,7 @@ def _problem(entry: LogEntry, number: int, head: str) -> str:
 
 
 def _person(entry: LogEntry) -> int | None:
-    """Return the account whose removal takes the address along: `labeling.observing.auditlog.retention.forget`."""
+    """Return the account whose removal takes the address along: `labeling.observing.auditlog.sealing.forget`."""
     return entry.whom if entry.who is None else entry.who
 
 

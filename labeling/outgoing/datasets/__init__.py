@@ -3,7 +3,6 @@
 creating.py   make a version by hand, or for a training
 freeze.py     write a version: the rows that differ from an earlier version, by stamps, and the manifest
 manifest.py   the document with everything about a version, whose SHA-256 is its digest; whether it still holds
-card.py       a text about a version, in Markdown
 comparing.py  two versions: items added, labels changed, by class
 erasing.py    take items that are removed for good out of all versions
 

@@ -15,7 +15,6 @@ Rows are read in pages by key, so the memory and the queries for each page do no
     short.py      the short rows of a CSV for people
     files.py      the items themselves, and their files by class
     dataset.py    items and labels as typed rows, or tables beside files
-    samples.py    items and labels as samples of WebDataset
     tasks.py      items and answers for other annotation tools
     card.py       the card of a dataset
     writing.py    pages of rows → bytes, in one of `labeling.outgoing.formats`

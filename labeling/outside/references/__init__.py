@@ -17,7 +17,7 @@ from django.db.models import Exists, OuterRef
 from labeling.kinds import KeptAtSource
 from labeling.models import Item, Project, Reference, Source
 from labeling.models.items import ItemQuerySet
-from labeling.outside.references import copies
+from labeling.outside.references import fetching
 from labeling.outside.references.fetching import CHANGED, Lost, SourceAway, fetch, fetch_for
 from labeling.outside.sources import Entry
 from labeling.storage import media
@@ -79,10 +79,10 @@ def bring(names: Iterable[str]) -> dict[str, Lost]:
     if not kept:
         return {}
     rows = Reference.objects.select_related("project", "source").filter(name__in=kept)
-    return fetch([row for row in rows if not copies.is_whole(copies.path_of(row.name), row.shown_sha256)])
+    return fetch([row for row in rows if not fetching.is_whole(fetching.path_of(row.name), row.shown_sha256)])
 
 
-def local(name: str, *, reader: int = copies.STEPS) -> Path:
+def local(name: str, *, reader: int = fetching.STEPS) -> Path:
     """Return the path of the file for reading. Open it at once: a copy may be removed later.
 
     Each `reader`, the id of a person, has copies of their own. If a person got a file sooner because others had seen
@@ -92,13 +92,13 @@ def local(name: str, *, reader: int = copies.STEPS) -> Path:
     if not is_reference(name):
         return media.local(name)
     row = Reference.objects.select_related("project", "source").filter(name=name).first()
-    path = copies.path_of(name, reader)
+    path = fetching.path_of(name, reader)
     if row is None:
         raise FileMissing(path)
-    if copies.is_whole(path, row.shown_sha256):
-        copies.mark_used(path)
+    if fetching.is_whole(path, row.shown_sha256):
+        fetching.mark_used(path)
         return path
-    if reader == copies.STEPS:
+    if reader == fetching.STEPS:
         for problem in fetch([row]).values():
             raise problem
     else:
@@ -163,7 +163,7 @@ def remove_content(name: str) -> None:
     """
     media.remove_content(name)
     if is_reference(name):
-        copies.remove_copies(name)
+        fetching.remove_copies(name)
 
 
 def pictures_bytes(items: ItemQuerySet) -> int:

@@ -4,18 +4,20 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
+from pathlib import Path, PurePosixPath
 
+from django.conf import settings
 from django.utils.translation import gettext
 
 from labeling import kinds
 from labeling.kinds import BadFile, FileKind
 from labeling.models import Reference, Source
-from labeling.outside.references import copies
 from labeling.outside.sources import READ_SECONDS, REQUEST_SECONDS, Reason, Remote, SourceProblem, remote_with
 from labeling.outside.waiting import Busy, Later, Questions
 from labeling.storage import media
-from labeling.storage.disk.files import FileMissing
+from labeling.storage.disk.files import FileMissing, replace_file
 from labeling.storage.shared_files import StoreAway
+from labeling.storage.shared_files.cache import Cache
 
 SIDE_BY_SIDE = 16
 # The files that are in memory at a time: so many, or a larger one.
@@ -62,7 +64,7 @@ def fetch(references: Sequence[Reference]) -> dict[str, Lost]:
         for part in _parts(references):
             outcomes = list(zip(part, threads.map(content, part), strict=True))
             kept = [(row, found) for row, found in outcomes if not isinstance(found, SourceAway)]
-            lost |= _store_copies(kept, copies.STEPS)
+            lost |= _store_copies(kept, STEPS)
             for _, found in outcomes:
                 if isinstance(found, SourceAway):
                     raise found
@@ -121,15 +123,15 @@ def _content(row: Reference, *, seconds: float) -> bytes | Lost | SourceAway:
     """Return the content of the file at its source, or the error. Uses no database: it runs in threads."""
     source = row.source
     if source is None:
-        return Lost(copies.path_of(row.name), REMOVED)
+        return Lost(path_of(row.name), REMOVED)
     try:
         content = remote_of_files(source).read(row.key, limit=_most_bytes(row), etag=row.etag, seconds=seconds)
     except SourceProblem as problem:
         if reason := LOST.get(problem.reason):
-            return Lost(copies.path_of(row.name), reason)
+            return Lost(path_of(row.name), reason)
         return SourceAway(f"The source {source.name} cannot be read: {problem}", source.pk)
     if row.size is not None and len(content) != row.size:
-        return Lost(copies.path_of(row.name), CHANGED)
+        return Lost(path_of(row.name), CHANGED)
     return content
 
 
@@ -156,14 +158,14 @@ def _store_copies(outcomes: Sequence[tuple[Reference, bytes | Lost]], reader: in
     contents = {row: found for row, found in outcomes if isinstance(found, bytes)}
     digests = {row: hashlib.sha256(content).hexdigest() for row, content in contents.items()}
     for row in [row for row in contents if row.sha256 not in ("", digests[row])]:
-        lost[row.name] = Lost(copies.path_of(row.name), CHANGED)
+        lost[row.name] = Lost(path_of(row.name), CHANGED)
         del contents[row]
     new = [row for row in contents if digests[row] != row.shown_sha256]
     kind = kinds.of(outcomes[0][0].project) if outcomes else None
     opened = kind.open([contents[row] for row in new], smaller=True) if kind else iter(())
     for row, file in zip(new, opened, strict=True):
         if isinstance(file, BadFile):
-            lost[row.name] = Lost(copies.path_of(row.name), f"it {file}")
+            lost[row.name] = Lost(path_of(row.name), f"it {file}")
             del contents[row]
             continue
         if not row.sha256:
@@ -174,7 +176,7 @@ def _store_copies(outcomes: Sequence[tuple[Reference, bytes | Lost]], reader: in
     if new:
         media.flush()
     for row, content in contents.items():
-        copies.store_copy(copies.path_of(row.name, reader), content)
+        store_copy(path_of(row.name, reader), content)
     _store_facts([row for row, _ in outcomes], {row.pk for row in new}, lost)
     return lost
 
@@ -189,3 +191,65 @@ def _store_facts(rows: Sequence[Reference], new: set[int], lost: Mapping[str, Lo
             changed.append(row)
     if changed:
         Reference.objects.bulk_update(changed, ["size", "sha256", "shown_sha256", "problem"])
+
+
+# Copies on this host of files at sources, of at most `REFERENCE_CACHE_MB`. The least recently used ones are removed.
+#
+# Steps share their copies; each person who looks at items has copies of their own: see `references.local`.
+
+STEPS = 0
+"""The reader of the copies that steps and exports share."""
+# A caller of `local` opens the copy within this time.
+OPENED_WITHIN_SECONDS = 10
+
+
+def path_of(name: str, reader: int = STEPS) -> Path:
+    path = PurePosixPath(name)
+    return folder_of(path.parts[0]) / path.parts[-2] / f"{path.stem}.{reader}"
+
+
+def folder_of(project_id: int | str) -> Path:
+    """Return the folder of all copies of a project's files."""
+    return _folder() / str(project_id)
+
+
+def _folder() -> Path:
+    return Path(settings.DATA_DIR, "references")
+
+
+def is_whole(path: Path, sha256: str) -> bool:
+    """Return whether the copy exists and has this SHA-256. A copy that was checked once is not read again."""
+    try:
+        stat = path.stat()
+        return _has(path, sha256, stat.st_ino, stat.st_size)
+    except OSError:
+        return False
+
+
+@lru_cache(maxsize=4096)
+def _has(path: Path, sha256: str, inode: int, size: int) -> bool:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+
+
+def store_copy(path: Path, content: bytes) -> None:
+    """Store a copy. Several processes may store the same one at a time."""
+    replace_file(path, content, durable=False)
+    _cache(_folder(), settings.REFERENCE_CACHE_MB).came(len(content))
+
+
+def mark_used(path: Path) -> None:
+    """Mark the copy as used now."""
+    _cache(_folder(), settings.REFERENCE_CACHE_MB).used(path)
+
+
+def remove_copies(name: str) -> None:
+    """Remove all copies of this file on this host."""
+    path = path_of(name)
+    for copy in path.parent.glob(f"{path.stem}.*"):
+        copy.unlink(missing_ok=True)
+
+
+@lru_cache(maxsize=4)
+def _cache(folder: Path, most_mb: int) -> Cache:
+    return Cache([folder], stays=lambda path: True, most_bytes=most_mb << 20, opened_within=OPENED_WITHIN_SECONDS)

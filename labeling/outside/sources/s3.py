@@ -1,10 +1,13 @@
 """Buckets of S3's protocol, at Amazon or at another endpoint, by its REST API."""
 
 import datetime
+import hashlib
+import hmac
 import re
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
-from urllib.parse import quote, unquote_plus, urlencode
+from typing import NamedTuple
+from urllib.parse import quote, unquote_plus, urlencode, urlsplit
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml import DefusedXmlException  # type: ignore[import-untyped]
@@ -15,7 +18,6 @@ from django.utils.translation import gettext
 from labeling.outside import outbound
 from labeling.outside.sources.base import LIST_SECONDS, BadAddress, Entry, Option, Reason, SourceProblem, busy, silent
 from labeling.outside.sources.remote import StoreRemote, number
-from labeling.outside.sources.sigv4 import Keys, signed
 
 AMAZON, CHINA = "https://s3.{region}.amazonaws.com", "https://s3.{region}.amazonaws.com.cn"
 USUAL = "us-east-1"
@@ -189,3 +191,38 @@ async def _code(answer: outbound.Response) -> str:
     except (ParseError, DefusedXmlException, ValueError, outbound.TooLong):
         return ""
     return refusal.findtext("{*}Code", "")[:100]
+
+
+# Signatures of requests to S3, version 4, of requests without a body.
+#
+# https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
+
+EMPTY = hashlib.sha256(b"").hexdigest()
+
+
+class Keys(NamedTuple):
+    """An access key, and the session token of one that expires."""
+
+    key: str
+    secret: str
+    token: str = ""
+
+
+def signed(method: str, url: str, keys: Keys, *, region: str, now: datetime.datetime) -> dict[str, str]:
+    """Return the headers of a signed request. `url`: percent-encoded as in the request."""
+    parts, moment = urlsplit(url), now.strftime("%Y%m%dT%H%M%SZ")
+    headers = {"host": parts.netloc, "x-amz-content-sha256": EMPTY, "x-amz-date": moment}
+    if keys.token:
+        headers["x-amz-security-token"] = keys.token
+    names = ";".join(headers)  # in order
+    lines = [f"{name}:{text}" for name, text in headers.items()]
+    query = "&".join(sorted(parts.query.split("&")))
+    request = "\n".join([method, parts.path or "/", query, *lines, "", names, EMPTY])
+    scope = (moment[:8], region, "s3", "aws4_request")
+    text = "\n".join(["AWS4-HMAC-SHA256", moment, "/".join(scope), hashlib.sha256(request.encode()).hexdigest()])
+    secret = f"AWS4{keys.secret}".encode()
+    for part in scope:
+        secret = hmac.digest(secret, part.encode(), "sha256")
+    signature = hmac.digest(secret, text.encode(), "sha256").hex()
+    credential = f"Credential={keys.key}/{'/'.join(scope)}, SignedHeaders={names}, Signature={signature}"
+    return {**headers, "authorization": f"AWS4-HMAC-SHA256 {credential}"}

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from labeling.models import Delivery, Event, LogKind, Project, Webhook
-from labeling.models.event_types import TEST, EventType
+from labeling.models.notice_kinds import TEST, EventType
 from labeling.models.refusals import StateConflict
 from labeling.observing import auditlog
 from labeling.storage.db.sealed import Unreadable, seal, unseal

@@ -30,7 +30,7 @@ from labeling.models.job_kinds import PATIENT_KINDS, SPENDING_KINDS
 from labeling.models.jobs import HEARTBEAT_SECONDS, JobQuerySet
 from labeling.observing import logs
 from labeling.observing.metrics import JOB_SECONDS
-from labeling.steps.running import memory
+from labeling.steps.running import forks
 from labeling.steps.running.forks import ForkServer
 from labeling.steps.running.meanwhile import Meanwhile
 from labeling.steps.running.running import Child
@@ -67,7 +67,7 @@ class StepLimits:
     @classmethod
     def of(cls, *, seconds: float, megabytes: int) -> StepLimits:
         """Return the limits. `megabytes` 0 stands for three quarters of the machine's or container's memory."""
-        return cls(seconds, megabytes * MB or int(memory.there_is() * SHARE_OF_MEMORY))
+        return cls(seconds, megabytes * MB or int(forks.there_is() * SHARE_OF_MEMORY))
 
 
 Ending = Callable[[Job], str]
@@ -105,7 +105,7 @@ class Lanes:
         steps compute with.
         """
         self._forks = ForkServer(child.serve)
-        self._shared = memory.own(self._forks.pid)
+        self._shared = forks.own(self._forks.pid)
         self._most = most
         self._threads = threads
         self._limits = limits
@@ -288,7 +288,7 @@ class Lanes:
 
     def _size(self, lane: Lane) -> int:
         """Return the bytes of the lane's process and its descendants, without the bytes that all lanes share."""
-        return max(0, memory.taken_by(lane.pid) - self._shared)
+        return max(0, forks.taken_by(lane.pid) - self._shared)
 
     def _look_at_jobs(self) -> None:
         """Write heartbeats. Kill steps that must make room, whose job is lost or whose settings have changed.

@@ -34,7 +34,7 @@ from django.conf import settings
 from django.db.models import Max
 
 from labeling.models import ModelVersion, Project
-from labeling.models.file_owners import FileOwner
+from labeling.models.files import FileOwner
 from labeling.storage.arrays.damage import report_damage, root_of
 from labeling.storage.arrays.features import Features, shape_of
 from labeling.storage.arrays.forms import FORMS, fitted

@@ -93,7 +93,7 @@ def _named_by_proxy(request: HttpRequest, invitation: Invitation) -> HttpRespons
         return _page(request, invitation, named_by_proxy=name, full=problem.message, status=400)
     except ValidationError:
         return _page(request, invitation, named_by_proxy=name, refused=True, status=400)
-    login(request, user, backend="labeling.web.gate.login_header.HeaderBackend")
+    login(request, user, backend="labeling.web.gate.proxies.HeaderBackend")
     return joined(request, invitation.project, invitation.role)
 
 

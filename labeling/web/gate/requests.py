@@ -1,4 +1,5 @@
-"""Middleware that gives each request an id, measures its time and records a span; and the audit log of access.
+"""Middleware that gives each request an id, measures its time and records a span; response headers in addition to
+Django's, and pages where Django answers with an error and an empty body; and the audit log of access.
 
 Django announces sign-ins by signals alone. They reach all ways in: the sign-in page, a login header, the first account.
 """
@@ -11,11 +12,18 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
+from csp.constants import HEADER
+from csp.middleware import CSPMiddleware, PolicyParts
+from csp.utils import build_policy
+from django.conf import settings
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
 from django.urls import ResolverMatch
 from django.utils import timezone
+from django.utils.deprecation import MiddlewareMixin
 
 from labeling.models import LogEntry, LogKind, Project, User
 from labeling.observing import auditlog, logs, metrics, traces
@@ -132,3 +140,51 @@ def _record_refusal(request: HttpRequest) -> None:
     )
     if not lately.filter(kind=LogKind.REFUSED, subject=subject).exists():
         auditlog.record(LogKind.REFUSED, project=project, subject=subject)
+
+
+NO_CHANGE = PolicyParts()
+
+
+# The defaults for views that set none. API responses hold labels and work in progress, and no program needs a cached
+# copy. A browser may keep a page for its "back" button, but asks the server before it shows the page again.
+API_CACHE = "private, no-store"
+PAGE_CACHE = "private, no-cache"
+
+
+class MoreHeaders(MiddlewareMixin):
+    """Middleware that sets default headers: no sensors and payments, no embedding by other sites, no caching."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        response.headers.setdefault("Permissions-Policy", settings.PERMISSIONS_POLICY)
+        response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        if request.resolver_match is not None:  # static files match no view and have headers of their own
+            is_api = request.resolver_match.namespace == "api"
+            response.headers.setdefault("Cache-Control", API_CACHE if is_api else PAGE_CACHE)
+        return response
+
+
+class ContentPolicy(CSPMiddleware):
+    """django-csp's middleware, except that the policy of the settings is built once, because few views change it."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        super().__init__(get_response)
+        self._policy = build_policy()
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        changed = self.get_policy_parts(request, response) != NO_CHANGE
+        if changed or hasattr(response, "_csp_exempt") or settings.DEBUG:
+            return super().process_response(request, response)
+        response.headers.setdefault(HEADER, self._policy)
+        return response
+
+
+class ErrorPages(MiddlewareMixin):
+    """Middleware that writes a page into empty responses to a wrong method, and keeps their headers.
+
+    It comes last, so that the page has the visitor's language and menu. Endpoints of the API answer with JSON.
+    """
+
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED and not response.streaming and not response.content:
+            response.content = render(request, "405.html", {"opened": request.method in ("GET", "HEAD")}).content
+        return response

@@ -13,7 +13,7 @@ from labeling.models import Ability, Membership
 from labeling.projects.settings import SECTIONS, recording_changes
 from labeling.web.models.version_words import fit_of, thresholds
 from labeling.web.settings import consequences
-from labeling.web.settings.choice_form import ModelForm
+from labeling.web.settings.encoder import ModelForm
 from labeling.web.settings.forms import SettingsForm, TrainingForm, changed_in, form_of, index_of, sections_of, url_of
 from labeling.web.settings.standing import standing_of
 from labeling.web.shared.pages import errors_as_messages, for_members, render_page
