@@ -28,7 +28,7 @@ from labeling.queue import copy_answers, queue, submitting
 from labeling.queue.answer import Answer, Outcome
 from labeling.queue.person import MAX_HELD, count_claim, daily_limit_of
 from labeling.queue.prompting import SUGGESTED, shown_answer, suggested_classes
-from labeling.queue.reading import indices_of
+from labeling.queue.reading import indices_of, unfit_answers
 
 MAX_SECONDS = 86_400.0
 MAX_ANSWERS = 1000
@@ -224,7 +224,7 @@ class ProgressResponse(fields.Shape):
     own = OwnPart(required=False, help_text="The caller's answers and skips in the batch.")
 
 
-def parse_answers(project: Project, annotations: list[Any]) -> tuple[list[Answer], list[dict[str, Any]]]:
+def parse_answers(project: Project, user: User, annotations: list[Any]) -> tuple[list[Answer], list[dict[str, Any]]]:
     """Parse each answer by itself, so that a bad answer does not block the others.
 
     Returns the answers, and for each bad annotation its id, error code and reason. A repeated id is parsed once.
@@ -243,7 +243,11 @@ def parse_answers(project: Project, annotations: list[Any]) -> tuple[list[Answer
         if answer.id not in seen:  # the same answer twice in one request is one answer
             seen.add(answer.id)
             answers.append(answer)
-    return answers, refused
+    unfit = unfit_answers(project, user, answers)
+    refused += [
+        {"id": str(each.id), "code": "invalid", "detail": unfit[each.task]} for each in answers if each.task in unfit
+    ]
+    return [each for each in answers if each.task not in unfit], refused
 
 
 def names_sent(project: Project, annotations: list[Any]) -> int:
@@ -372,7 +376,7 @@ class Annotations(ProjectView):
             raise ValidationError({"annotations": f"At most {MAX_ANSWERS} annotations in one request."})
         if names_sent(self.project, annotations) > MAX_CLASSES:
             raise ValidationError({"annotations": f"At most {MAX_CLASSES:,} class names in one request."})
-        parsed, refused = parse_answers(self.project, annotations)
+        parsed, refused = parse_answers(self.project, self.user, annotations)
         outcome = submitting.submit(project=self.project, user=self.user, answers=parsed)
         return Response(_outcome_json(self.project, outcome, refused))
 

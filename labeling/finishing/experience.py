@@ -87,7 +87,7 @@ def control_experience(project: Project, version: ModelVersion, *, within: int) 
     four queries, and reads a file for each batch that a version picked.
     """
     experience = Experience()
-    if project.asks.best_is_no_answer:
+    if project.asks.why_best_class_is_no_answer:
         items = project.items.measuring()
         labeled = items.values_list("row", "label", "label_probability")
         experience.add(project, _predicted(project, version, labeled), within=within)
@@ -134,7 +134,7 @@ def batch_experience(project: Project, *, within: int) -> Experience:
     saw no prediction. Reads at most `BATCHES` × `TASKS` tasks.
     """
     # Without a best class, no answer of a model counts towards a label (`answering.rechecking`).
-    experience = Experience(with_model=not project.asks.best_is_no_answer)
+    experience = Experience(with_model=not project.asks.why_best_class_is_no_answer)
     picked = project.batches.exclude(selected_by=None).filter(done_at__isnull=False).order_by("-number")
     for batch in picked.select_related("selected_by")[:BATCHES]:
         experience.add(project, _answered(project, batch), within=within)
@@ -163,7 +163,7 @@ def _answered(project: Project, batch: Batch) -> Iterable[Answer]:
     """Return the whole predictions of a batch's tasks, with their probabilities and people's labels."""
     answered = {"is_control": False, "prompted": False, "predicted__isnull": False, "item__label__isnull": False}
     tasks: Any = batch.tasks.filter(**answered).order_by("rank")
-    if project.asks.best_is_no_answer:
+    if project.asks.why_best_class_is_no_answer:
         assert batch.selected_by is not None
         labeled = tasks.values_list("item__row", "item__label", "item__label_probability")[:TASKS]
         return _predicted(project, batch.selected_by, labeled)

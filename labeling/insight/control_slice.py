@@ -124,7 +124,7 @@ class ControlSlice:
         self._files = ProjectFiles(project)
         self._rows = self._labels = np.zeros(0, np.int64)
         self.doubts = np.zeros(0)
-        self.facts = None if project.asks.best_is_no_answer else control_facts(project)
+        self.facts = None if project.asks.why_best_class_is_no_answer else control_facts(project)
         if self.facts is not None:
             self._rows, self._labels, self.doubts = _labeled(project, self.facts)
 

@@ -64,7 +64,7 @@ def read_answer(value: Any, column: str, rules: Rules) -> Any:
     if not question.several and all(map(is_blank, parts)):
         return None
     try:
-        answer = question.from_texts(question.spelled(parts, lambda part: one_of(part, column, rules)))
+        answer = question.from_parts(question.spelled(parts, lambda part: one_of(part, column, rules)))
         question.parse(answer, rules.indices)
     except InvalidValue as error:
         raise BadValue(f"{column} {excerpt(str(error))}") from None

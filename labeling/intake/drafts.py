@@ -4,6 +4,7 @@ can store, or a rejection.
 
 import hashlib
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from itertools import islice
@@ -20,7 +21,7 @@ from labeling.intake.rules import Rules
 from labeling.kinds import BadFile, BadValue, KeptAtSource, Surroundings
 from labeling.kinds.wording import excerpt, is_blank, plain, printable, whole
 from labeling.labels.resolving.origins import Origin
-from labeling.questions import Shown
+from labeling.questions import InvalidValue, Shown
 
 ID_LENGTH = 200
 
@@ -117,6 +118,8 @@ def _draft(record: Record, fields: dict[str, Any], rules: Rules, source: Source)
     )
     content = kinds.get(rules.kind).pop_content(left, around)
     data = json_safe({**content.shown, **left})
+    if rules.question.checks_content:
+        _check_content(rules, data, (truth, gold, suggestion, *row_labels.values_of(labeled)))
     return Draft(
         external_id,
         data,
@@ -131,6 +134,16 @@ def _draft(record: Record, fields: dict[str, Any], rules: Rules, source: Source)
         gold=gold if rules.with_truth else None,
         suggestion=suggestion if rules.with_truth else None,
     )
+
+
+def _check_content(rules: Rules, data: Mapping[str, Any], values: Iterable[Shown | None]) -> None:
+    """Raise `BadValue` if one of the answers in a row does not fit its item."""
+    for value in values:
+        try:
+            if value is not None:
+                rules.question.check_content(rules.question.parse(value, rules.indices), data)
+        except InvalidValue as error:
+            raise BadValue(str(error)) from None
 
 
 def _flat(fields: dict[str, Any]) -> dict[str, Any]:

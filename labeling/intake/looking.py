@@ -197,7 +197,7 @@ def _answers(record: Record) -> list[Any]:
 def _values(answers: Iterable[Any], rules: Rules) -> list[str]:
     """Return the classes that these answers name."""
     values = [each.get("value") for each in answers if isinstance(each, dict)]
-    return [_text(part) for value in values for part in rules.question.split(value) if not is_blank(part)]
+    return [name for value in values for name in _parts(value, rules)]
 
 
 def _names(record: Record, rules: Rules, source: Source) -> list[str]:
@@ -209,7 +209,13 @@ def _names(record: Record, rules: Rules, source: Source) -> list[str]:
     value: Any = answer_cells.as_json(answer_cells.as_answer(record.fields.get("label"), rules))
     if is_blank(value) or isinstance(value, answer_cells.ClassIndex):
         return []
-    return [_text(each) for each in rules.question.split(value) if not is_blank(each)]
+    return _parts(value, rules)
+
+
+def _parts(value: Any, rules: Rules) -> list[str]:
+    """Return the class names in a cell, among them names that are no classes."""
+    asks = rules.question
+    return [_text(asks.named(part)) for part in asks.split(value) if not is_blank(part)]
 
 
 def _missing(names: Iterable[str], rules: Rules) -> list[str]:

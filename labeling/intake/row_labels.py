@@ -85,6 +85,13 @@ class Labels(NamedTuple):
     resolved: bool = False
 
 
+def values_of(labels: Labels | None) -> list[Shown | None]:
+    """Return the label, and the answers and probable answers of a row."""
+    if labels is None:
+        return []
+    return [labels.label, *(each.value for each in labels.answers), *(value for value, _ in labels.distribution)]
+
+
 def is_resolved(label: Any, distribution: Distribution) -> bool:
     """Return whether the label follows from these probabilities: the most probable answer, or None if that is doubtful.
 

@@ -17,7 +17,7 @@ from labeling.labels import certified, counting, item_labels
 from labeling.models import Correction, Item, LogKind, Task, User
 from labeling.models.refusals import Refused
 from labeling.observing import auditlog
-from labeling.questions import Stored
+from labeling.questions import InvalidValue, Stored
 
 
 class CorrectionError(Refused):
@@ -29,17 +29,22 @@ def correct(*, item: Item, user: User, value: Stored, note: str = "") -> Correct
     """Make `value`, which is valid for the project, the item's label in place of the annotators' answers.
 
     A `value` equal to the label confirms it. An earlier correction is withdrawn and kept; the same correction by the
-    same user changes nothing. Raises `CorrectionError` if no batch has taken the item and it has no certified label, or
-    if its task lacks answers and it has no correction.
+    same user changes nothing. Raises `CorrectionError` if `value` does not fit the item's content, if no batch has
+    taken the item and it has no certified label, or if its task lacks answers and it has no correction.
     """
     task = _lock_settled_task(item)
+    project = task.batch.project
+    if project.asks.checks_content:
+        try:
+            project.asks.check_content(value, item.data)
+        except InvalidValue as error:
+            raise CorrectionError("invalid", str(error)) from None
     standing = Correction.objects.standing().filter(item=item).first()
     if standing is not None:
         if (standing.user_id, standing.value, standing.note) == (user.pk, value, note):
             return standing
         _withdraw(standing, user)
     made = Correction.objects.create(item=item, user=user, value=value, note=note)
-    project = task.batch.project
     before = Item.objects.values_list("label", flat=True).get(pk=item.pk)
     answers, label = _answers(task), project.follow(value)
     with counting.labels_counted([item.pk]):

@@ -31,7 +31,7 @@ from labeling.models import Job, LogKind, ModelVersion, PredictionRun, User
 from labeling.models.refusals import StateConflict
 from labeling.observing import auditlog
 from labeling.outgoing.formats import Layout, Page, Row
-from labeling.outgoing.formats.base import LABELS
+from labeling.outgoing.formats.base import label_type
 from labeling.projects import quota
 from labeling.questions import Question
 from labeling.storage.arrays.files import ProjectFiles
@@ -159,7 +159,7 @@ class RowShape(NamedTuple):
     def layout(self) -> Layout:
         """Return a typed column for each of `columns`, and a column `p_CLASS` for each class in `probabilities`."""
         confidence = pa.list_(pa.float32()) if self.question.per_class else pa.float32()
-        types = {"label": LABELS[self.question.exported_as], "confidence": confidence, "margin": pa.float32()}
+        types = {"label": label_type(self.question.exported_as), "confidence": confidence, "margin": pa.float32()}
         fields = [(column, types.get(column, pa.string())) for column in self.columns]
         fields += [(f"p_{name}", pa.float32()) for name in self.probabilities]
         return Layout(pa.schema(fields), as_columns=lambda page: [_flat(row) for row in page])

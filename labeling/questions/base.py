@@ -47,6 +47,15 @@ class GridBy(Enum):
     SHOWN = "shown"  # the answer that annotators see as a suggestion
 
 
+class Editor(Enum):
+    """The fields in which reviewers and managers correct a label."""
+
+    YES_OR_NO = "yes or no"
+    ONE_CLASS = "one class"  # buttons, or a text field with proposals if there are many classes
+    CLASSES = "classes"  # a box for each class; of many classes those at hand, and a text field for one more
+    CELL = "cell"  # a text field with the answer as in a cell of a table
+
+
 class InvalidValue(ValueError):
     """The value does not answer the project's question; the message names the accepted values."""
 
@@ -55,7 +64,7 @@ class QuestionOf(ABC, Generic[Value]):
     """A kind of question, and every rule for its answers.
 
     An answer has three forms. The *stored* value is in the database, with class indices. The *shown* value is what
-    clients send and receive, with class names. The *texts* of a shown value are in cells of tables and in other tools.
+    clients send and receive, with class names. A *cell* is a shown value in a table; imports read it in *parts*.
     """
 
     name: ClassVar[str]
@@ -74,9 +83,9 @@ class QuestionOf(ABC, Generic[Value]):
     """Whether an answer may name several classes. Annotators then choose them before they submit."""
     per_class: ClassVar[bool] = False
     """Whether each class of an item is a decision of its own, yes or no, with a probability of its own."""
-    best_is_no_answer: ClassVar[str] = ""
-    """Why a model's most probable class is not a whole answer: the end of a sentence that begins with "Where". Pages
-    then do not compare predictions with labels. Empty if the most probable class is an answer: stored values are then
+    why_best_class_is_no_answer: ClassVar[str] = ""
+    """The reason why a model's most probable class is not a whole answer, as the end of a sentence that begins with
+    "Where"; pages then do not compare predictions with labels. Empty if that class is an answer: stored values are then
     numbers, and arrays of them are (n,) int64."""
     answer_arrays: ClassVar[tuple[str, str]] = ("best", "confidence")
     """The names of a version's arrays that have a whole answer for each item of the pool, and its probability."""
@@ -88,8 +97,11 @@ class QuestionOf(ABC, Generic[Value]):
     """The value that all items of a grid share, if annotators may answer many items at once."""
     answers: ClassVar[tuple[str, ...]] = ()
     """The texts of the answers, by index, if the answers are not the project's classes."""
-    exported_as: ClassVar[str] = "text"
-    """The type of a label in an export: a key of `labeling.outgoing.formats.base.LABELS`."""
+    exported_as: ClassVar[Any] = str
+    """The type of a label in an export: str, int or bool, a list of one type, or a dict of types by name."""
+    editor: ClassVar[Editor] = Editor.ONE_CLASS
+    checks_content: ClassVar[bool] = False
+    """Whether `check_content` looks at the item. Answers then take one more query."""
     skip_reasons: ClassVar[list[str]] = SKIP_REASONS
 
     fixed_classes: ClassVar[str] = ""
@@ -123,27 +135,46 @@ class QuestionOf(ABC, Generic[Value]):
     def show(self, value: Value | None, names: Names) -> Any:
         """Turn a stored value into the value that clients receive. None stays None."""
 
-    def texts(self, shown: Any) -> list[str]:
-        """Return a shown value as texts: its class names, a score, yes or no."""
+    def check_content(self, value: Value, content: Mapping[str, Any]) -> None:
+        """Raise `InvalidValue` if a stored value does not fit the item with this content (`Item.data`), for example if
+        it marks text behind the end. Only if `checks_content`.
+        """
+
+    def label_names(self, shown: Any) -> list[str]:
+        """Return the names by which exports, folders and other tools sort a shown value: its class names, a score, yes
+        or no. Empty if no class applies.
+        """
         return [str(shown)]
 
-    def from_texts(self, texts: Sequence[str]) -> Any:
-        """Return the shown value with these texts. Raises `InvalidValue` with the end of a sentence about them."""
-        if len(texts) != 1:
-            raise InvalidValue(f"names {len(texts)} classes, but this project asks for one")
-        return texts[0]
+    def words(self, shown: Any) -> list[str]:
+        """Return a shown value for people: texts that pages join with commas, one if `answers` names it."""
+        return self.label_names(shown)
 
     def cell(self, shown: Any) -> str:
-        """Return a shown value as the cell of a table for people; `split` and `from_texts` read it."""
-        return self.texts(shown)[0]
+        """Return a shown value as the cell of a table for people; `from_cell` reads it."""
+        return self.label_names(shown)[0]
+
+    def from_cell(self, cell: Any) -> Any:
+        """Return the shown value in a cell. Raises `InvalidValue`."""
+        return self.from_parts(self.split(cell))
 
     def split(self, cell: Any) -> list[Any]:
-        """Return the texts in a cell. A list, which cells of JSON files may be, stays a list."""
+        """Return the parts of a cell. A list, which cells of JSON files may be, stays a list."""
         return cell if isinstance(cell, list) else [cell]
 
-    def spelled(self, texts: Sequence[Any], spell: Callable[[Any], str]) -> list[Any]:
-        """Return the texts of a cell with the names of classes as the project writes them, by `spell`."""
-        return [spell(text) for text in texts]
+    def named(self, part: Any) -> Any:
+        """Return the class name in a part of a cell."""
+        return part
+
+    def spelled(self, parts: Sequence[Any], spell: Callable[[Any], str]) -> list[Any]:
+        """Return the parts of a cell with the names of classes as the project writes them, by `spell`."""
+        return [spell(part) for part in parts]
+
+    def from_parts(self, parts: Sequence[Any]) -> Any:
+        """Return the shown value with these parts. Raises `InvalidValue` with the end of a sentence about them."""
+        if len(parts) != 1:
+            raise InvalidValue(f"names {len(parts)} classes, but this project asks for one")
+        return parts[0]
 
     def encoded(self, shown: Any, places: Mapping[str, int]) -> Any:
         """Return a shown value with the place of each class for its name: a number, or a list of numbers. None for a
@@ -220,7 +251,7 @@ class QuestionOf(ABC, Generic[Value]):
         return int(self.key(value) != self.key(right))
 
     def distances(self, values: np.ndarray, right: np.ndarray) -> np.ndarray:
-        """Return `distance` for (n,) answers and (n,) right ones, unless `best_is_no_answer`."""
+        """Return `distance` for (n,) answers and (n,) right ones, unless `why_best_class_is_no_answer`."""
         return (values != right).astype(np.int64)
 
     def is_wrong(self, value: Value, right: Value, *, within: int = 0) -> bool:

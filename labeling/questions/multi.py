@@ -11,7 +11,7 @@ from django.db.models.functions import Cast
 from django.db.models.lookups import Regex
 from django.utils.translation import gettext, gettext_noop
 
-from labeling.questions.base import InvalidValue, Names, QuestionOf, class_index
+from labeling.questions.base import Editor, InvalidValue, Names, QuestionOf, class_index
 from models_store.class_sets import ClassSets
 
 DOUBTFUL_CLASSES = 8
@@ -31,10 +31,11 @@ class Multi(QuestionOf[list[int]]):
     prompt_for_managers = gettext_noop("Which apply?")
     answer = "a list of class names"
     several = per_class = True
-    best_is_no_answer = gettext_noop("any number of classes may apply")
+    why_best_class_is_no_answer = gettext_noop("any number of classes may apply")
     answer_arrays = ("chosen", "sureness")
     predicts_from = ("probabilities",)
-    exported_as = "texts"
+    exported_as = [str]
+    editor = Editor.CLASSES
 
     def names_in(self, shown: Any) -> set[str]:
         single = super().names_in
@@ -50,11 +51,8 @@ class Multi(QuestionOf[list[int]]):
     def show(self, value: list[int] | None, names: Names) -> Any:
         return None if value is None else [names[index] for index in value]
 
-    def texts(self, shown: Any) -> list[str]:
+    def label_names(self, shown: Any) -> list[str]:
         return list(shown)
-
-    def from_texts(self, texts: Sequence[str]) -> Any:
-        return list(dict.fromkeys(texts))
 
     def cell(self, shown: Any) -> str:
         """Return the names between bars; as JSON if there is none, or if a name has a bar."""
@@ -64,8 +62,11 @@ class Multi(QuestionOf[list[int]]):
 
     def split(self, cell: Any) -> list[Any]:
         if isinstance(cell, str):
-            return cell.split("|")
+            return [name.strip() for name in cell.split("|")]
         return super().split(cell)
+
+    def from_parts(self, parts: Sequence[Any]) -> Any:
+        return list(dict.fromkeys(parts))
 
     def encoded(self, shown: Any, places: Mapping[str, int]) -> Any:
         return [places.get(name) for name in shown]

@@ -26,7 +26,7 @@ class Score(Single):
     grid_by = GridBy.NOTHING
     ordered = True
     fixed_classes = fixed_scale = gettext_noop("The classes are the points of a scale.")
-    exported_as = "number"
+    exported_as = int
 
     def check_classes(self, names: Sequence[str]) -> None:
         first = int(names[0]) if names[0].isdecimal() and names[0].isascii() else None

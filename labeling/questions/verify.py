@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from django.utils.translation import gettext, gettext_noop
 
-from labeling.questions.base import NO_CLASS_FITS, SKIP_REASONS, GridBy, InvalidValue, Names, QuestionOf
+from labeling.questions.base import NO_CLASS_FITS, SKIP_REASONS, Editor, GridBy, InvalidValue, Names, QuestionOf
 
 YES_OR_NO = {"true": True, "1": True, "1.0": True, "yes": True, "false": False, "0": False, "0.0": False, "no": False}
 """Yes and no as cells of tables have them."""
@@ -26,7 +26,8 @@ class Verify(QuestionOf[bool]):
     fixed_classes = gettext_noop(
         "Each answer is about the class that its item proposes: it would not hold for another class."
     )
-    exported_as = "boolean"
+    exported_as = bool
+    editor = Editor.YES_OR_NO
     skip_reasons = [reason for reason in SKIP_REASONS if reason != NO_CLASS_FITS]
 
     def names_in(self, shown: Any) -> set[str]:
@@ -40,18 +41,18 @@ class Verify(QuestionOf[bool]):
     def show(self, value: bool | None, names: Names) -> Any:
         return value
 
-    def texts(self, shown: Any) -> list[str]:
+    def label_names(self, shown: Any) -> list[str]:
         return [self.answers[shown]]
 
-    def from_texts(self, texts: Sequence[str]) -> Any:
-        text = str(texts[0] if len(texts) == 1 else texts)
+    def from_parts(self, parts: Sequence[Any]) -> Any:
+        text = str(parts[0] if len(parts) == 1 else parts)
         try:
             return YES_OR_NO[text.strip().lower()]
         except KeyError:
             raise InvalidValue(f'"{text[:60]}" is not one of true, false, 1, 0, yes, no') from None
 
-    def spelled(self, texts: Sequence[Any], spell: Callable[[Any], str]) -> list[Any]:
-        return list(texts)
+    def spelled(self, parts: Sequence[Any], spell: Callable[[Any], str]) -> list[Any]:
+        return list(parts)
 
     def encoded(self, shown: Any, places: Mapping[str, int]) -> Any:
         return shown

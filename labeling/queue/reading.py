@@ -1,14 +1,16 @@
-"""Read answer values that clients send."""
+"""Read answer values that clients send, and check that they fit their items."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext
 
-from labeling.models import Project
+from labeling.models import Project, Task, User
 from labeling.models.project_settings import MAX_CLASSES
 from labeling.questions import InvalidValue, Stored
+from labeling.queue.answer import Answer
 from labeling.storage.db.statements import marks, rows
 
 
@@ -42,3 +44,20 @@ def read_value(project: Project, value: Any) -> Stored:
     if len(names) > MAX_CLASSES:
         raise InvalidValue(gettext("These are too many class names."))
     return project.asks.parse(value, project.as_called(indices_of(project, names), None))
+
+
+def unfit_answers(project: Project, user: User, answers: Iterable[Answer]) -> dict[int, str]:
+    """Return, by task id, why an answer does not fit the item of a task that the user has held. One query if the
+    question checks contents, else none.
+    """
+    if not project.asks.checks_content:
+        return {}
+    by_task = {answer.task: answer for answer in answers}
+    held = Task.objects.filter(pk__in=by_task, batch__project=project, assignments__user=user)
+    unfit = {}
+    for task, content in held.values_list("pk", Coalesce("item__data", "repeats__data")):
+        try:
+            project.asks.check_content(by_task[task].value, content)
+        except InvalidValue as error:
+            unfit[task] = str(error)
+    return unfit

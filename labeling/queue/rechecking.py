@@ -130,7 +130,7 @@ def _model_vote(project: Project, task: Task, sureness: float | None) -> ModelVo
     """Return the task's prediction with probability `sureness`; if that is negative, another answer with `-sureness`.
     None if annotators saw the prediction and may have followed it, or if one class is not a complete answer.
     """
-    if task.predicted is None or sureness is None or task.prompted or project.asks.best_is_no_answer:
+    if task.predicted is None or sureness is None or task.prompted or project.asks.why_best_class_is_no_answer:
         return None
     if sureness >= 0:
         return ModelVote(project.asks.key(project.follow(project.asks.as_answer(task.predicted))), sureness)

@@ -39,7 +39,7 @@ def baseline(step: Step) -> None:
 def _baseline(step: Step, project: Project, version: ModelVersion, first_picked: int) -> None:
     files = ProjectFiles(project)
     last = stored.load(files.baseline, Baseline)
-    if project.asks.best_is_no_answer or (last is not None and last.version >= version.number):
+    if project.asks.why_best_class_is_no_answer or (last is not None and last.version >= version.number):
         return
     if ledger.is_private(project):  # the ledger would have to pay for the control items
         return

@@ -39,7 +39,7 @@ def control_results(
         return ControlResults(np.empty(0, bool), None, np.empty(0))
     seen = features[control.rows]
     right, costs = _held_against(project, model, seen, control)
-    if project.asks.best_is_no_answer:
+    if project.asks.why_best_class_is_no_answer:
         return ControlResults(right, None, costs)
     parts = list(predict(model, seen, proposed=control.proposed, merged=project.merges))
     best, sure = (np.concatenate([getattr(part, name) for part in parts]) for name in ("best", "confidence"))

@@ -30,17 +30,17 @@ def test_what_is_shown_or_in_a_cell_leads_back_to_the_answer(name: str, data: st
     assert asks.parse(shown, INDICES) == value
     cell = asks.cell(shown)
     texts = [text.strip() for text in asks.split(cell)] if cell != "[]" else []
-    assert asks.parse(asks.from_texts(asks.spelled(texts, str)), INDICES) == value
+    assert asks.parse(asks.from_parts(asks.spelled(texts, str)), INDICES) == value
     assert asks.names_in(shown) == {NAMES[index] for index in asks.classes_in(value)}
 
 
 def test_two_texts_are_no_answer_where_one_is_asked_for() -> None:
     for name in ("single", "verify", "score"):
         with pytest.raises(InvalidValue):
-            QUESTIONS[name].from_texts(["1", "2"])
+            QUESTIONS[name].from_parts(["1", "2"])
 
 
-@pytest.mark.parametrize("name", [name for name in VALUES if not QUESTIONS[name].best_is_no_answer])
+@pytest.mark.parametrize("name", [name for name in VALUES if not QUESTIONS[name].why_best_class_is_no_answer])
 @given(data=st.data())
 def test_distances_of_arrays_are_those_of_their_answers(name: str, data: st.DataObject) -> None:
     asks = QUESTIONS[name]

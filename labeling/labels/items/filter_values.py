@@ -61,7 +61,7 @@ def read_predicted(project: Project, text: str) -> Predicted:
     number, colon, name = text.partition(":")
     if not colon or not NUMBER.fullmatch(number):
         raise LookupError(gettext("Enter the number of a model version, a colon and a class."))
-    if reason := project.asks.best_is_no_answer:
+    if reason := project.asks.why_best_class_is_no_answer:
         raise LookupError(
             gettext("Predictions are not stored where %(reason)s, so they cannot be searched.") % {"reason": reason}
         )

@@ -123,7 +123,7 @@ def names_of(asks: Question, label: str | None) -> list[str]:
     shown = None if label is None else orjson.loads(label)
     if label is None or shown is None:
         return [NO_LABEL]
-    return [label] if asks.answers else asks.texts(shown) or ["no class"]
+    return [label] if asks.answers else asks.label_names(shown) or ["no class"]
 
 
 def _counts(column: pa.Array | pa.ChunkedArray) -> dict[Any, int]:

@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 import orjson
 import pyarrow as pa
 
-from labeling.outgoing.formats.base import LABELS
+from labeling.outgoing.formats.base import label_type
 from labeling.questions import Question
 
 # "label" is text, a list of texts or yes/no, as the project's question has it; "answers" and "skips" are lists of
@@ -83,7 +83,7 @@ def answer_fields(content: str, kind: pa.DataType) -> dict[str, pa.DataType]:
 
 def schema_for(question: Question) -> pa.Schema:
     """Return the typed columns for a project's question."""
-    label = LABELS[question.exported_as]
+    label = label_type(question.exported_as)
     types = {
         "integer": pa.int64(),
         "number": pa.float64(),

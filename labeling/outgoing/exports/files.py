@@ -132,7 +132,7 @@ def labels_of(question: Question, row: Row) -> list[str]:
     """Return the classes of the row's label. The answer no to a proposed class is the class "not" it."""
     if question.proposes:
         return [row["proposed"] if row["label"] else f"not {row['proposed']}"]
-    return question.texts(row["label"])
+    return question.label_names(row["label"])
 
 
 def with_contents(page: Page, kind: Kind) -> Iterator[Content]:

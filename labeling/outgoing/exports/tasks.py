@@ -42,7 +42,8 @@ def doccano_layout(facts: Facts) -> Layout:
 
     def lines(page: Page) -> Iterator[dict[str, Any]]:
         for row, text in with_contents(page, facts.kind):
-            line = {"text": text, **({} if row["label"] is None else {"label": facts.question.texts(row["label"])})}
+            line = {"text": text}
+            line |= {} if row["label"] is None else {"label": facts.question.label_names(row["label"])}
             line |= {"class": row["proposed"]} if facts.question.proposes else {}
             line |= {name: row[name] for name in DATASET}
             for name, value in json.loads(row["data"]).items():
@@ -113,5 +114,5 @@ def _number_of(facts: Facts, annotator: str) -> int:
 
 
 def _result(facts: Facts, label: Any, meta: Mapping[str, Any]) -> list[dict[str, Any]]:
-    choices = {"choices": facts.question.texts(label)}
+    choices = {"choices": facts.question.label_names(label)}
     return [{"from_name": "label", "to_name": "item", "type": "choices", "value": choices, "meta": meta}]

@@ -71,8 +71,8 @@ def _content(row: Row, content: Any) -> dict[str, bytes]:
 
 def _class(question: Question, label: Any, indices: Mapping[str, int]) -> dict[str, bytes]:
     """Return a label that is one number: the index of its class, a score, or 1 for yes."""
-    number = None if label is None or question.several else question.encoded(label, indices)
-    return {} if number is None else {"cls": str(int(number)).encode()}
+    number = None if label is None else question.encoded(label, indices)
+    return {"cls": str(int(number)).encode()} if isinstance(number, int) else {}
 
 
 def layout_for(question: Question) -> Layout:

@@ -12,9 +12,21 @@ from labeling.kinds import Kind
 Row = dict[str, Any]
 Page = list[Row]
 
-# The types of labels: `Question.exported_as`.
-LABELS = {"text": pa.string(), "texts": pa.list_(pa.string()), "boolean": pa.bool_(), "number": pa.int64()}
+LABELS = {str: pa.string(), bool: pa.bool_(), int: pa.int64()}
 JSON_OPTIONS = orjson.OPT_UTC_Z
+
+
+def label_type(exported_as: Any) -> pa.DataType:
+    """Return the Arrow type of labels (`Question.exported_as`).
+
+    >>> label_type([str]), label_type({"start": int})
+    (ListType(list<item: string>), StructType(struct<start: int64>))
+    """
+    if isinstance(exported_as, list):
+        return pa.list_(label_type(exported_as[0]))
+    if isinstance(exported_as, dict):
+        return pa.struct([(name, label_type(each)) for name, each in exported_as.items()])
+    return LABELS[exported_as]
 
 
 class Shard(NamedTuple):

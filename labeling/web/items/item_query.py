@@ -30,6 +30,7 @@ from labeling.models import Item, Project
 from labeling.models.items import ItemQuerySet
 from labeling.projects.people.invisible import isolated
 from labeling.questions import InvalidValue, Stored
+from labeling.questions.base import Editor
 from labeling.queue.reading import read_value
 from labeling.web.shared.forms import ErrorsInForm, filter_field
 
@@ -69,7 +70,7 @@ class FindForm(forms.Form):
 
     def folded(self) -> list[forms.BoundField]:
         """Return the fields in the folded part. Fields for predictions need stored predictions, or an error."""
-        stored = not self._project.asks.best_is_no_answer
+        stored = not self._project.asks.why_best_class_is_no_answer
         return [field for field in self._at("folded") if field.name != "predicted" or stored or field.errors]
 
     def _at(self, place: str) -> list[forms.BoundField]:
@@ -113,17 +114,18 @@ class CorrectionForm(forms.Form):
         self.stored: Stored | None = None
         label = record.certified.value if record.certified else record.item.label
         shown = project.asks.show(label, record.names)
-        if project.asks.proposes:
+        editor = project.asks.editor
+        if editor == Editor.YES_OR_NO:
             self._choose_one(
                 [("true", gettext("Yes")), ("false", gettext("No"))], shown if shown is None else str(shown).lower()
             )
-        elif project.asks.per_class:
+        elif editor == Editor.CLASSES:
             self._choose_many(classes or self._near(record), shown or [], all_there=bool(classes))
-        elif classes and not project.asks.several:
+        elif editor == Editor.ONE_CLASS and classes:
             self._choose_one([(name, name) for name in classes], shown)
         else:
             self.fields["value"] = forms.CharField(
-                label=gettext("Classes") if project.asks.several else gettext("Class"),
+                label=gettext("Class") if editor == Editor.ONE_CLASS else gettext(project.asks.prompt_for_managers),
                 initial="" if shown is None else project.asks.cell(shown),
                 error_messages={"required": NO_CHOICE},
                 widget=forms.TextInput(attrs={"list": "classes", "autocomplete": "off", "spellcheck": "false"}),
@@ -166,10 +168,9 @@ class CorrectionForm(forms.Form):
         asks, also = self._project.asks, self.cleaned_data.get("also")
         if also:
             value = [*value, also]
-        typed = also or ("" if asks.proposes or asks.several else value)
+        typed = also or (value if asks.editor == Editor.ONE_CLASS else "")
         try:
-            shown = value if asks.per_class else asks.from_texts([part.strip() for part in asks.split(value)])
-            self.stored = read_value(self._project, shown)
+            self.stored = read_value(self._project, asks.from_cell(value))
         except InvalidValue as error:
             self.add_error("also" if also else "value", unknown_class(self._project, typed) if typed else str(error))
 

@@ -89,8 +89,8 @@ def label_text(asks: Question, value: Stored | None, names: Names) -> str:
     """Return a label in words; empty for None."""
     if value is None:
         return ""
-    texts = asks.texts(asks.show(value, names))
-    return gettext(", ").join(map(gettext if asks.answers else isolated, texts)) or gettext("none applies")
+    words = asks.words(asks.show(value, names))
+    return gettext(", ").join(map(gettext if asks.answers else isolated, words)) or gettext("none applies")
 
 
 def state_text(state: State | None) -> str:

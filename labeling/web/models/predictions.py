@@ -116,7 +116,7 @@ def _first_rows(run: PredictionRun) -> list[dict[str, str]]:
         {
             "where": row["where"],
             "proposed": row.get("proposed", ""),
-            "label": ", ".join(run.version.project.asks.texts(row["label"])) or "none",
+            "label": ", ".join(run.version.project.asks.words(row["label"])) or "none",
             "confidence": _confidence(row["confidence"]),
             "margin": f"{row['margin']:.3f}",
         }

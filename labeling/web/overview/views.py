@@ -119,7 +119,7 @@ def _advice(payoff: Payoff, asks: Question) -> str:
         case Advice.DONE:
             return gettext("No item is left to label.")
     if payoff.missing == NoFigure.QUESTION:
-        return gettext("No suggestion is made where %(why)s.") % {"why": gettext(asks.best_is_no_answer)}
+        return gettext("No suggestion is made where %(why)s.") % {"why": gettext(asks.why_best_class_is_no_answer)}
     if payoff.more_control:
         return gettext("Too early for a suggestion: it needs %(more_control_answers)s.") % {
             "more_control_answers": count(payoff.more_control, "more control answer")
