@@ -60,7 +60,7 @@ def read_answer(value: Any, column: str, rules: Rules) -> Any:
     if is_blank(value):
         return None
     question = rules.question
-    parts = question.split(as_json(value) if question.several else value)
+    parts = question.split(value)
     if not question.several and all(map(is_blank, parts)):
         return None
     try:

@@ -3,6 +3,7 @@
 `models_store.questions` has a class of the same name for each question: its logits, losses and margins.
 """
 
+import json
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -365,3 +366,12 @@ def class_index(value: Any, indices: Mapping[str, int]) -> int:
         return indices[str(value)]
     except KeyError:
         raise InvalidValue(gettext("This project has no class “%(name)s”.") % {"name": str(value)[:60]}) from None
+
+
+def json_list(cell: str) -> list[Any] | None:
+    """Return the list that a cell has as JSON; None if it is no such list."""
+    try:
+        value = json.loads(cell) if cell.startswith("[") else None
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, list) else None

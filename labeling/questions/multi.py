@@ -11,7 +11,7 @@ from django.db.models.functions import Cast
 from django.db.models.lookups import Regex
 from django.utils.translation import gettext, gettext_noop
 
-from labeling.questions.base import Editor, InvalidValue, Names, QuestionOf, class_index
+from labeling.questions.base import Editor, InvalidValue, Names, QuestionOf, class_index, json_list
 from models_store.class_sets import ClassSets
 
 DOUBTFUL_CLASSES = 8
@@ -62,7 +62,8 @@ class Multi(QuestionOf[list[int]]):
 
     def split(self, cell: Any) -> list[Any]:
         if isinstance(cell, str):
-            return [name.strip() for name in cell.split("|")]
+            listed = json_list(cell)
+            return [name.strip() for name in cell.split("|")] if listed is None else listed
         return super().split(cell)
 
     def from_parts(self, parts: Sequence[Any]) -> Any:
