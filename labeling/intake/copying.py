@@ -14,8 +14,7 @@ from django.db.models import F
 from labeling import kinds
 from labeling.intake.chunk_writing import Part, write_part
 from labeling.intake.drafts import Draft
-from labeling.intake.items import NewItem
-from labeling.intake.numbering import numbers_for
+from labeling.intake.items import NewItem, numbers_for
 from labeling.intake.row_labels import ImportedAnswer, Labels
 from labeling.loop.step import Step, StepFailed
 from labeling.models import Annotation, Correction, Item, ItemImport, Project, Task

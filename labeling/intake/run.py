@@ -21,7 +21,7 @@ from labeling.intake import copying, fetching, new_classes
 from labeling.intake.checking import chunks
 from labeling.intake.chunk_writing import media_bytes, without_duplicates, write_chunk
 from labeling.intake.drafts import Draft, Rejection
-from labeling.intake.numbering import numbers_for, settle_sequence
+from labeling.intake.items import numbers_for, settle_sequence
 from labeling.intake.readers import Layout, Source, UnreadableFile, open_source
 from labeling.intake.rejecting import KEPT, TWICE, bad_rows, bytes_kept, is_hopeless, set_aside
 from labeling.intake.rules import Rules

@@ -75,7 +75,7 @@ class ItemImport(Cause):
     )
     copied_up_to = models.PositiveBigIntegerField(default=0, help_text="Number of the last item that was copied.")
     with_labels = models.BooleanField(default=False, help_text="Whether labels are copied with the items.")
-    # The block of item numbers reserved for the import: see intake/numbering.py.
+    # The block of item numbers reserved for the import: see intake/items.py.
     first_number = models.PositiveBigIntegerField(null=True, unique=True)
     numbers = models.PositiveBigIntegerField(default=0, help_text="How many numbers are reserved for it.")
     numbered_from = models.PositiveBigIntegerField(default=0, help_text="The position that the first of them is for.")

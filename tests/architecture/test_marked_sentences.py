@@ -44,7 +44,7 @@ ENGLISH = {
         "Another request changed these tasks at the same moment. Try again.",
     ),
     "It is for logs, commands, monitors, operators and developers.": (
-        *("finishing/certifying/", "insight/monitoring.py", "intake/numbering.py", "labels/counting.py"),
+        *("finishing/certifying/", "insight/monitoring.py", "intake/items.py", "labels/counting.py"),
         *("management/", "migrations/", "observing/metrics.py", "outgoing/datasets/manifest.py"),
         *("storage/backups/", "storage/db/replica.py", "web/admin.py", "web/gate/operators.py"),
         *("OAuth2Error", "logger"),

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from rest_framework.test import APIClient
 from taken_in import take_in
 
-from labeling.intake.numbering import Permutation, numbers_for
+from labeling.intake.items import Permutation, numbers_for
 from labeling.models import Item, ItemImport, Project, Role
 
 CLASSES = ["cat", "dog", "owl"]

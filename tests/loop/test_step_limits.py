@@ -20,7 +20,7 @@ from labeling.projects import lifecycle
 from labeling.projects.encoders.encoder_settings import default_choice
 from labeling.steps.running import forks
 from labeling.steps.running.lanes import StepLimits
-from labeling.steps.running.step_settings import settings_for, unchanged
+from labeling.steps.running.running import settings_for, unchanged
 from tests.extent import some
 
 pytestmark = [pytest.mark.django_db(transaction=True), ON_LINUX]

@@ -12,7 +12,7 @@ from factories import make_user
 from pages import text_of
 
 from labeling.models import SignInFailure
-from labeling.web.gate import devices
+from labeling.web.gate import sessions
 
 pytestmark = pytest.mark.django_db
 
@@ -30,7 +30,7 @@ def browser(cookie: str = "", address: str = OFFICE) -> Client:
     """Return a signed-out browser with the cookie of an earlier sign-in."""
     client = Client(REMOTE_ADDR=address)
     if cookie:
-        client.cookies[devices.COOKIE] = cookie
+        client.cookies[sessions.COOKIE] = cookie
     return client
 
 
@@ -59,7 +59,7 @@ def fill_the_office(failures: int) -> None:
 
 
 def cookie_of(client: Client) -> str:
-    return client.cookies[devices.COOKIE].value
+    return client.cookies[sessions.COOKIE].value
 
 
 def test_guesses_at_the_office_keep_strangers_out_alone() -> None:
@@ -112,11 +112,11 @@ def test_a_new_password_makes_it_void_but_where_it_was_changed() -> None:
 
 def test_only_our_cookie_counts_for_a_year() -> None:
     annie = make_user("annie")
-    signer = devices._signer(annie)
+    signer = sessions._signer(annie)
     signer.timestamp = lambda: "1AAAAA"  # type: ignore[method-assign]  # in 1998
     guess(5)
     assert sign_in(browser(signer.sign("device"))) == 429
-    assert sign_in(browser(devices._signer(annie).sign("device"))) == 302
+    assert sign_in(browser(sessions._signer(annie).sign("device"))) == 302
     for cookie in ("x", "x:y:z", "...", "annie", ":::", "é", "0" * 8000, "a.b.c.d.e.f.g.h"):
         assert sign_in(browser(cookie)) == 429, cookie
         assert sign_in(browser(cookie, ELSEWHERE)) == 302, cookie
@@ -125,7 +125,7 @@ def test_only_our_cookie_counts_for_a_year() -> None:
 def test_it_does_not_tell_whose_it_is_and_no_script_reads_it(settings: Any) -> None:
     annie = make_user("annie")
     client = known()
-    cookie = client.cookies[devices.COOKIE]
+    cookie = client.cookies[sessions.COOKIE]
     assert "annie" not in cookie.value
     assert cookie.value.split(":")[0] != str(annie.pk)
     assert cookie["httponly"]
@@ -133,7 +133,7 @@ def test_it_does_not_tell_whose_it_is_and_no_script_reads_it(settings: Any) -> N
     assert cookie["max-age"] == 365 * 24 * 3600
     assert not cookie["secure"]
     settings.SESSION_COOKIE_SECURE = True
-    assert known().cookies[devices.COOKIE]["secure"]
+    assert known().cookies[sessions.COOKIE]["secure"]
 
 
 def test_people_who_share_a_browser_are_each_known_up_to_five() -> None:

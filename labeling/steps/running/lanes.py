@@ -33,8 +33,7 @@ from labeling.observing.metrics import JOB_SECONDS
 from labeling.steps.running import forks
 from labeling.steps.running.forks import ForkServer
 from labeling.steps.running.meanwhile import Meanwhile
-from labeling.steps.running.running import Child
-from labeling.steps.running.step_settings import settings_for, unchanged
+from labeling.steps.running.running import Child, settings_for, unchanged
 from labeling.storage.db import outages
 
 COSTLY = Q(kind__in=SPENDING_KINDS, project__privacy_epsilon__isnull=False)

@@ -17,7 +17,7 @@ from labeling.models import User
 from labeling.projects.people import members, second_factors
 from labeling.storage.db.sealed import seal, unseal
 from labeling.web.account import provider
-from labeling.web.gate import devices
+from labeling.web.gate import sessions
 from labeling.web.gate.sessions import client_address
 
 LINKED = "socialaccount/messages/account_connected_other.txt"
@@ -43,7 +43,7 @@ class Accounts(DefaultAccountAdapter):
         response = super().post_login(request, user, **more)
         if login := (more.get("signal_kwargs") or {}).get("sociallogin"):
             members.apply_group_roles(user=user, groups=login.state[provider.GROUPS])
-        devices.remember(request, response, user)
+        sessions.remember(request, response, user)
         return response
 
     def login(self, request: HttpRequest, user: User) -> None:

@@ -20,7 +20,7 @@ from labeling.projects.people.invitations import InvitationOver
 from labeling.projects.people.members import ProjectFull
 from labeling.web.account.provider import provider_name
 from labeling.web.account.views import AccountForm
-from labeling.web.gate import devices
+from labeling.web.gate import sessions
 from labeling.web.members import joined
 
 
@@ -69,7 +69,7 @@ def _new_person(request: HttpRequest, invitation: Invitation) -> HttpResponse:
         else:
             login(request, user, backend="django.contrib.auth.backends.ModelBackend")
             response = joined(request, invitation.project, invitation.role)
-            devices.remember(request, response, user)
+            sessions.remember(request, response, user)
             return response
     return _page(request, invitation, form=form, status=400 if form.is_bound else 200)
 

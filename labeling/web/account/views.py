@@ -38,7 +38,7 @@ from labeling.outside.mailing import resets
 from labeling.projects.people.members import new_token
 from labeling.web.account import first_account
 from labeling.web.account.provider import provider_name
-from labeling.web.gate import devices, sessions
+from labeling.web.gate import sessions
 from labeling.web.shared.pages import for_people
 from labeling.web.shared.words import number
 
@@ -226,7 +226,7 @@ class ChangePassword(PasswordChangeView):
             response = super().form_valid(form)
             sessions.note(form.user, self.request)
             auditlog.record(LogKind.PASSWORD_CHANGED, whom=form.user)
-        devices.remember(self.request, response, form.user)
+        sessions.remember(self.request, response, form.user)
         sentences = [gettext("Your password is changed. You are signed out everywhere else.")]
         if tokens:
             ended = ngettext(
@@ -276,7 +276,7 @@ def setup(request: HttpRequest) -> HttpResponse:
         sentence = gettext("Your account %(name)s is created. Now create your first project.")
         messages.success(request, sentence % {"name": user.username})
         response = redirect("project-new")
-        devices.remember(request, response, user)
+        sessions.remember(request, response, user)
         return response
     return render(request, "registration/setup.html", {"form": form}, status=400 if form.is_bound else 200)
 

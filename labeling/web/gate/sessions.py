@@ -1,18 +1,23 @@
-"""Notes which browsers a person is signed in with, when each was used last, and from where.
+"""Notes which browsers a person is signed in with, when each was used last, and from where; and recognises browsers in
+which an account has signed in before.
 
 django-allauth's table has a row for each session. Its own middleware writes with every request; this one every few
 minutes, because annotators send many.
 """
 
 import datetime
+import secrets
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 
 from allauth.usersessions.models import UserSession
+from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY
 from django.contrib.auth.signals import user_logged_in
 from django.contrib.sessions.models import Session
+from django.core.signing import BadSignature, TimestampSigner
 from django.db import OperationalError, transaction
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
@@ -138,3 +143,53 @@ def device(user_agent: str) -> str:
     if browser and system:
         return gettext("%(browser)s on %(system)s") % {"browser": browser, "system": system}
     return browser or gettext("Another program")
+
+
+# Browsers in which an account has signed in before, recognised by a cookie (OWASP's "device cookies").
+#
+# Failed sign-ins from a known browser are counted by themselves, so that guesses of others, from the same address or
+# for the same account, do not lock it out. A stolen cookie permits the usual number of tries, for that one account,
+# until its password changes.
+
+COOKIE = "known_device"
+MAX_AGE = timedelta(days=365)
+# The most accounts per browser; the account that signed in longest ago is dropped first.
+ACCOUNTS = 5
+BETWEEN = "."  # no signed value contains this character
+
+
+def remember(request: HttpRequest, response: HttpResponse, user: User) -> None:
+    """Mark the browser as known for this user, by a signed cookie that only the server can match to the user."""
+    others = [entry for entry in _entries(request) if not _device(entry, user)]
+    entries = [_signer(user).sign(secrets.token_urlsafe(16)), *others]
+    response.set_cookie(
+        COOKIE,
+        BETWEEN.join(entries[:ACCOUNTS]),
+        max_age=MAX_AGE,
+        secure=settings.SESSION_COOKIE_SECURE,
+        httponly=True,
+        samesite="Strict",
+    )
+
+
+def known_device(request: HttpRequest, username: str | None) -> str:
+    """Return the name of the device if the account has signed in from it before; otherwise ""."""
+    entries = _entries(request)
+    user = User.objects.filter(username=username).first() if entries else None
+    return next((name for entry in entries if user and (name := _device(entry, user))), "")
+
+
+def _entries(request: HttpRequest) -> list[str]:
+    return [entry for entry in request.COOKIES.get(COOKIE, "").split(BETWEEN) if entry][:ACCOUNTS]
+
+
+def _device(entry: str, user: User) -> str:
+    try:
+        return _signer(user).unsign(entry, max_age=MAX_AGE)
+    except BadSignature:
+        return ""
+
+
+def _signer(user: User) -> TimestampSigner:
+    """Return the signer of this account, which changes with the account's password."""
+    return TimestampSigner(salt=f"labeling.web.gate.devices {user.pk} {user.get_session_auth_hash()}")

@@ -27,8 +27,8 @@ from django.utils.deprecation import MiddlewareMixin
 from labeling.models import LogKind, SignInFailure, User
 from labeling.models.accounts import SignInFailureQuerySet
 from labeling.observing import auditlog
-from labeling.web.gate.devices import known_device
 from labeling.web.gate.proxies import client_network
+from labeling.web.gate.sessions import known_device
 
 logger = logging.getLogger(__name__)
 
