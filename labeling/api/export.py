@@ -142,11 +142,10 @@ class DatasetSerializer(serializers.ModelSerializer[DatasetVersion]):
     models = fields.Computed("The model versions that learned from it.")
     replaced = ReplacedDigest(many=True, help_text="Earlier digests, from before items were removed for good.")
 
-    class Meta:
-        model = DatasetVersion
-        fields = read_only_fields = fields.words(
-            "number name note filters automatic state reason rows digest models replaced created_by created_at"
-        )
+    Meta = fields.shows(
+        DatasetVersion,
+        "number name note filters automatic state reason rows digest models replaced created_by created_at",
+    )
 
     def get_models(self, dataset: DatasetVersion) -> list[int]:
         return sorted(version.number for version in dataset.versions.all())

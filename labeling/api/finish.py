@@ -135,12 +135,11 @@ class CertificateSerializer(serializers.ModelSerializer[Certificate]):
         source="audit.each_class",
     )
 
-    class Meta:
-        model = Certificate
-        fields = read_only_fields = fields.words(
-            "number attempt version labels most_wrong error confidence each_class threshold asked found digest "
-            "issued_at suspended_at suspended_for"
-        )
+    Meta = fields.shows(
+        Certificate,
+        "number attempt version labels most_wrong error confidence each_class threshold asked found digest "
+        "issued_at suspended_at suspended_for",
+    )
 
 
 class CertificateList(ProjectView):

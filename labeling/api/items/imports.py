@@ -103,12 +103,11 @@ class ImportSerializer(serializers.ModelSerializer[ItemImport]):
         read_only=True,
     )
 
-    class Meta:
-        model = ItemImport
-        fields = read_only_fields = fields.words(
-            "id name state reason strict position total accepted labeled rejected existing rejected_by_reason "
-            "created_at finished_at"
-        )
+    Meta = fields.shows(
+        ItemImport,
+        "id name state reason strict position total accepted labeled rejected existing rejected_by_reason "
+        "created_at finished_at",
+    )
 
     def get_existing(self, item_import: ItemImport) -> int:
         return existing_rows(item_import)

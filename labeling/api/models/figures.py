@@ -144,12 +144,11 @@ class ClusteringSerializer(serializers.ModelSerializer[Clustering]):
         f"More than {clusterings.MOST_JOINED} joined later, or less than {clusterings.LEAST_KEPT} is kept."
     )
 
-    class Meta:
-        model = Clustering
-        fields = read_only_fields = fields.words(
-            "rows joined_rows joined_share embedded_by digest described_then described_now measured_by kept_share "
-            "drifted anew_at seconds created_at"
-        )
+    Meta = fields.shows(
+        Clustering,
+        "rows joined_rows joined_share embedded_by digest described_then described_now measured_by kept_share "
+        "drifted anew_at seconds created_at",
+    )
 
     def get_drifted(self, clustering: Clustering) -> bool:
         return clusterings.drift_of(clustering).far

@@ -41,12 +41,11 @@ class PredictionRunSerializer(serializers.ModelSerializer[PredictionRun]):
     result_url = fields.Computed("Where to fetch the result, once it is done.")
     expires_at = fields.Time("When it is removed, once it is finished.", allow_null=True)
 
-    class Meta:
-        model = PredictionRun
-        fields = read_only_fields = fields.words(
-            "id version name state reason probabilities position total predicted rejected rejections url result_url "
-            "created_at finished_at expires_at"
-        )
+    Meta = fields.shows(
+        PredictionRun,
+        "id version name state reason probabilities position total predicted rejected rejections url result_url "
+        "created_at finished_at expires_at",
+    )
 
     def get_url(self, run: PredictionRun) -> str:
         return reverse("api:prediction", args=[run.project.slug, run.pk])
@@ -176,11 +175,7 @@ class PredictionSetSerializer(serializers.ModelSerializer[PredictionSet]):
     reason = fields.Text("Why they are refused, why the server is asked again, or which files were lost.")
     url = fields.Computed("Ask here again until `state` is `done` or `failed`.")
 
-    class Meta:
-        model = PredictionSet
-        fields = read_only_fields = fields.words(
-            "id name state reason strict items left_out version url created_at finished_at"
-        )
+    Meta = fields.shows(PredictionSet, "id name state reason strict items left_out version url created_at finished_at")
 
     def get_url(self, handed: PredictionSet) -> str:
         return reverse("api:prediction-set", args=[handed.project.slug, handed.pk])

@@ -83,12 +83,11 @@ class VersionSerializer(serializers.ModelSerializer[ModelVersion]):
     gate = fields.Computed("The comparison when it was trained; null for the first.")
     calibration = fields.Computed("The state of the version's calibration.")
 
-    class Meta:
-        model = ModelVersion
-        fields = read_only_fields = fields.words(
-            "version origin batch parent labels labels_hash dataset digest seed training metrics control_now in_use "
-            "held_back gate calibration seconds created_at"
-        )
+    Meta = fields.shows(
+        ModelVersion,
+        "version origin batch parent labels labels_hash dataset digest seed training metrics control_now in_use "
+        "held_back gate calibration seconds created_at",
+    )
 
     @extend_schema_field(ControlFigures(allow_null=True))
     def get_control_now(self, version: ModelVersion) -> dict[str, Any] | None:
@@ -226,11 +225,7 @@ class RegistrationSerializer(serializers.ModelSerializer[Registration]):
     created_by = fields.Text(source="created_by.username", default=None, allow_null=True)
     url = fields.Computed("Ask here again until `state` is `done` or `failed`.")
 
-    class Meta:
-        model = Registration
-        fields = read_only_fields = fields.words(
-            "id name state reason version source url created_by created_at finished_at"
-        )
+    Meta = fields.shows(Registration, "id name state reason version source url created_by created_at finished_at")
 
     def get_url(self, registration: Registration) -> str:
         return reverse("api:registration", args=[registration.project.slug, registration.pk])
@@ -278,11 +273,7 @@ class TrackedVersionSerializer(serializers.ModelSerializer[TrackedVersion]):
     version = fields.Integer("The model version here.", source="version.number")
     page = fields.Computed("Its page in MLflow, once it is done; empty without pages.")
 
-    class Meta:
-        model = TrackedVersion
-        fields = read_only_fields = fields.words(
-            "version state reason model_name model_version page created_at finished_at"
-        )
+    Meta = fields.shows(TrackedVersion, "version state reason model_name model_version page created_at finished_at")
 
     def get_page(self, tracked: TrackedVersion) -> str:
         return tracking.page_of(tracked)

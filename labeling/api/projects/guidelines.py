@@ -68,9 +68,7 @@ class ImageOfGuidelines(serializers.ModelSerializer[GuidelinesImage]):
     url = fields.Computed("Where the file is.")
     user = fields.Text("Who uploaded it.", source="user.username", allow_null=True, default=None)
 
-    class Meta:
-        model = GuidelinesImage
-        fields = read_only_fields = fields.words("name alt_text url bytes user created_at")
+    Meta = fields.shows(GuidelinesImage, "name alt_text url bytes user created_at")
 
     def get_url(self, image: GuidelinesImage) -> str:
         return reverse("api:guidelines-image", args=[image.project.slug, image.name])

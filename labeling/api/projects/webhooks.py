@@ -56,11 +56,7 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
     message_id = fields.Text("The header `webhook-id`, in each try.", source="event.message_id")
     payload = fields.Object("The body of the message.", source="event.payload")
 
-    class Meta:
-        model = Delivery
-        fields = read_only_fields = fields.words(
-            "id event message_id payload state attempts tried_at next_at status error response"
-        )
+    Meta = fields.shows(Delivery, "id event message_id payload state attempts tried_at next_at status error response")
 
 
 def _with_secret(webhook: Webhook, secret: str, code: int) -> Response:

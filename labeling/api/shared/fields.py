@@ -47,6 +47,11 @@ def words(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
+def shows(model: type[models.Model], names: str) -> Any:
+    """Return the `Meta` of a serializer that shows rows of the model, with these fields, and takes none."""
+    return type("Meta", (), {"model": model, "fields": words(names), "read_only_fields": words(names)})
+
+
 class _Described:
     """A field whose first argument is its help text."""
 
