@@ -9,7 +9,7 @@ What happens to each thing is declared once, where the thing is:
 - what the removed rows leave in the database's files: `labeling.labels.items.leftovers` overwrites it.
 
 The rows of the project's matrices keep their numbers: the row of an erased item stays, unused.
-`projects.erasing_projects` erases whole projects, `observing.auditlog.retention` what names an erased person.
+`projects.erasing_projects` erases whole projects, `observing.auditlog.sealing` what names an erased person.
 """
 
 from __future__ import annotations
