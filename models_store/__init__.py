@@ -14,6 +14,7 @@ training settings, encoders and metrics without loading torch. The main modules:
     prediction.py   a model and features -> embeddings, margins, best classes, chunk by chunk
     artifact.py     a model version as a folder, verified by hashes
     metrics.py      accuracy and errors on control items
+    evidence.py     what answers of machines are worth beside a model's probabilities
     payoff.py       the uniform labels that a picked batch is worth, and the gain of the next batch
 
 A *network* is a module of torch. An *estimator* has `fit` and `predict`. A *learner* is the project's choice of what is
