@@ -15,6 +15,7 @@ training settings, encoders and metrics without loading torch. The main modules:
     artifact.py     a model version as a folder, verified by hashes
     metrics.py      accuracy and errors on control items
     evidence.py     what answers of machines are worth beside a model's probabilities
+    stand_in.py     whether a machine could stand in for a person
     payoff.py       the uniform labels that a picked batch is worth, and the gain of the next batch
 
 A *network* is a module of torch. An *estimator* has `fit` and `predict`. A *learner* is the project's choice of what is

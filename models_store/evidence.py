@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize
 from scipy.sparse import csc_array
-from scipy.special import log_softmax, softmax
+from scipy.special import log_softmax, softmax, xlogy
 
 ABSTAINED = -1
 """The answer of a machine that refused, failed, or was not asked: it is no evidence."""
@@ -218,6 +218,35 @@ def fit(
     powers = kept * reached[0][1:]
     found = tuple(Piece(*pieces[place], float(power)) for place, power in zip(chosen, powers, strict=True))
     return Evidence(float(1 + kept * (reached[0][0] - 1)), found, gain, n)
+
+
+def last_change(right: np.ndarray) -> int:
+    """Return the place of the first answer after the last change of a machine's accuracy; 0 if it is steady.
+
+    A change is where two accuracies, before and after, explain the answers by `PRICE` nats better than one does
+    (Hinkley and Hinkley 1970, "Inference About the Change-Point in a Sequence of Binomial Variables"). What the machine
+    answered before it says nothing of what it answers now. Takes O(n changes) time.
+
+    Parameters
+    ----------
+    right : ndarray of shape (n,), bool
+        Whether each answer is right, the earliest answer first.
+    """
+    start = 0
+    while len(rest := right[start:]) > 1:
+        n, hits = np.arange(1, len(rest)), np.cumsum(rest)
+        apart = _binomial(hits[:-1], n) + _binomial(hits[-1] - hits[:-1], len(rest) - n)
+        best = int(apart.argmax())
+        if apart[best] - _binomial(hits[-1], len(rest)) < PRICE:
+            break
+        start += best + 1
+    return start
+
+
+def _binomial(hits: np.ndarray, n: np.ndarray | int) -> np.ndarray:
+    """Return the largest log likelihood of so many right answers of n."""
+    likelihood: np.ndarray = xlogy(hits, hits / n) + xlogy(n - hits, 1 - hits / n)
+    return likelihood
 
 
 def _maximise(logs: Sequence[np.ndarray], labels: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, float]:

@@ -42,6 +42,7 @@ IN_ONE_LINE: list[tuple[str, str, str]] = [
     (PRIVACY, "--texts {folder}/texts.txt", "privacy: 2 texts are too few; at least 4,000 are needed."),
     (PRIVACY, "--vectors {folder}/X.npy --labels {folder}/y.npy", "at least 100 are needed"),
     ("payoff", "--vectors {folder}/none.npy --labels {folder}/none.npy", "none.npy"),
+    ("machines", "--data digits --sizes 1790", "1790 labels and 179 control items are asked for, of 1797"),
     ("gold", "--sure 2", "gold: --sure must lie between 0 and 1, and --people be at least 1."),
 ]
 IN_LINES: list[tuple[str, str, str]] = [
@@ -56,6 +57,8 @@ IN_LINES: list[tuple[str, str, str]] = [
     ("finish", "--vectors X.npy", "error:"),
     ("finish", "--seeds 0", "error:"),
     ("finish", "--targets 2", "error:"),
+    ("machines", "--vectors X.npy", "--vectors and --labels go together"),
+    ("machines", "--sizes 1", "--sizes at least 2"),
     ("finish", "--person-error 0.7", "error:"),
     ("finish", "--near-copies -1", "error:"),
     ("finish", "--pools digits --each-class --processes 1", "--each-class"),

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from models_store.evidence import ABSTAINED, Confusion, fit
+from models_store.evidence import ABSTAINED, Confusion, fit, last_change
 from tests.extent import examples
 
 K = 4
@@ -194,3 +194,28 @@ def test_what_does_not_fit_is_refused():
             fit(*arguments, weights=weights)
     nothing = np.zeros(0, np.int64)
     assert not fit(np.zeros((0, K)), [nothing], nothing).pieces
+
+
+@settings(max_examples=examples(100), deadline=None)
+@given(st.lists(st.booleans(), max_size=40))
+def test_the_last_change_is_that_of_a_slow_search(right):
+    def likelihood(part: list[bool]) -> float:
+        share = sum(part) / len(part)
+        return sum(math.log(share if each else 1 - share) for each in part)
+
+    start = 0
+    while splits := [
+        (likelihood(right[start:at]) + likelihood(right[at:]) - likelihood(right[start:]), -at)
+        for at in range(start + 1, len(right))
+    ]:
+        gain, place = max(splits)
+        if gain < 6:
+            break
+        start = -place
+    assert last_change(np.array(right, bool)) == start
+
+
+def test_a_drift_is_noticed_and_a_steady_machine_rarely_accused():
+    rng = np.random.default_rng(0)
+    assert 50 <= last_change(np.concatenate([rng.random(60) < 0.95, rng.random(60) < 0.4])) <= 70
+    assert sum(last_change(rng.random(100) < 0.8) > 0 for _ in range(300)) <= 9
