@@ -1,6 +1,7 @@
 // The page of a parked import: a change of a column shows the first rows anew. Without it the button "Show again" does.
 
 import { load } from "./live.js";
+import { keepPixels } from "./pixels.js";
 
 const form = () => document.querySelector("#parked");
 let turn = 0; // only the newest change is shown
@@ -18,6 +19,7 @@ document.addEventListener("submit", () => {
 function start() {
   const again = document.querySelector("#show-again");
   if (again) again.hidden = true;
+  keepPixels(document.querySelectorAll("#first-rows img"));
 }
 
 async function show(id) {
