@@ -186,8 +186,15 @@ class QuestionOf(ABC, Generic[Value]):
     # Stored values
 
     def key(self, value: Any) -> Hashable:
-        """Return a hashable form of a stored or shown value, for counts."""
+        """Return a hashable form of a stored or shown value, for counts: of an answer with several `decisions`, its
+        ascending parts as a tuple.
+        """
         return value
+
+    def from_key(self, key: Any) -> Value:
+        """Return the stored value with this key."""
+        stored: Value = key
+        return stored
 
     def key_by_names(self, value: Value | None, names: Names) -> Hashable:
         """Return a key that equal answers of all projects share, whatever the indices of their classes."""
@@ -224,13 +231,9 @@ class QuestionOf(ABC, Generic[Value]):
         """Return the number of classes that a stored or shown value lists; 0 for values that all take equal space."""
         return 0
 
-    def from_classes(self, classes: Sequence[int]) -> Value:
-        """Return the stored value that names these classes; of one class, unless `several`."""
-        raise NotImplementedError
-
     def with_class(self, value: Value | None, index: int) -> Value:
         """Return the label of an item that turns out to be of this class; `value` is its label until now."""
-        return self.from_classes([index])
+        return self.as_answer(index)
 
     def holding(self, field: str, answers: Sequence[int | bool]) -> Q:
         """Return the condition that the stored value in this field is one of these answers, or names one of these
@@ -280,8 +283,8 @@ class QuestionOf(ABC, Generic[Value]):
         return len(self.answers) or n_classes
 
     def decisions(self, n_classes: int) -> int:
-        """Return the number of classes of an item among which a person's errors spread, if each class is a decision of
-        its own; else 1.
+        """Return the number of parts of an item's answer, such as classes, among which a person's errors spread, if each
+        is a decision of its own; else 1.
         """
         return 1
 

@@ -75,6 +75,9 @@ class Multi(QuestionOf[list[int]]):
     def key(self, value: Any) -> Hashable:
         return tuple(value)
 
+    def from_key(self, key: Any) -> list[int]:
+        return list(key)
+
     def key_by_names(self, value: list[int] | None, names: Names) -> Hashable:
         return None if value is None else frozenset(names[index] for index in value)
 
@@ -83,9 +86,6 @@ class Multi(QuestionOf[list[int]]):
 
     def weight(self, value: Any) -> int:
         return len(value) if isinstance(value, list) else 0
-
-    def from_classes(self, classes: Sequence[int]) -> list[int]:
-        return sorted(classes)
 
     def with_class(self, value: list[int] | None, index: int) -> list[int]:
         return sorted({*(value or []), index})

@@ -27,9 +27,6 @@ class Single(QuestionOf[int]):
     def classes_in(self, value: int) -> Sequence[int]:
         return [value]
 
-    def from_classes(self, classes: Sequence[int]) -> int:
-        return classes[0]
-
     def follow(self, value: int, merges: Mapping[int, int]) -> int:
         return merges.get(value, value)
 

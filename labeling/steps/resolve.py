@@ -67,9 +67,9 @@ def resolve(step: Step, project: Project) -> None:
     by_confusion = project.resolving == Project.Resolving.DAWID_SKENE
     decisions = project.asks.decisions(project.classes.count())
     if decisions > 1:
-        answered = [tuple(project.asks.classes_in(value)) for value in read.values]
+        answered: list[Any] = [project.asks.key(value) for value in read.values]
         resolved, sets = by_class.weigh(read.answers, answered, decisions)
-        read.values = [project.asks.from_classes(each) for each in sets]
+        read.values = [project.asks.from_key(each) for each in sets]
     else:
         resolved = dawid_skene.resolve(read.answers) if by_confusion else weigh(read.answers)
     labels = _labels(project, read, resolved, decides=by_confusion or project.overlap_max is not None)

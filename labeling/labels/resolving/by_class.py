@@ -1,36 +1,36 @@
-"""Resolve answers that are sets of classes, where each class of an item is a decision of its own, yes or no.
+"""Resolve answers that are sets of parts, such as classes, where each part is a decision of its own, yes or no.
 
-A person whose whole answers are right with probability a decides about each of an item's `decisions` classes rightly
-with probability a^(1 / decisions), independently: Zhang et al. 2014 ("one-coin") for each class. So three people who
-each err about another class settle the item, though no two of their answers are equal.
+A person whose whole answers are right with probability a decides about each of an item's `decisions` parts rightly
+with probability a^(1 / decisions), independently: Zhang et al. 2014 ("one-coin") for each part. So three people who
+each err about another part settle the item, though no two of their answers are equal.
 """
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from labeling.labels.resolving.one_coin import MOST_ROUNDS, TOLERANCE, AnswerTable, Resolved
 from labeling.labels.resolving.posterior import ACCURACY, CLIP, STRENGTH, Vote
 
-Classes = tuple[int, ...]
-"""The ascending classes of an answer."""
+Parts = tuple[Any, ...]
+"""The ascending parts of an answer, as `Question.key` has them: classes, for one."""
 
 
-def posterior(votes: Sequence[Vote], decisions: int) -> dict[Classes, float]:
-    """Compute the probability of each set of classes that was answered, and of the most probable set.
+def posterior(votes: Sequence[Vote], decisions: int) -> dict[Parts, float]:
+    """Compute the probability of each set of parts that was answered, and of the most probable set.
 
     Parameters
     ----------
     votes : sequence of Vote
-        The answers to one item, `Classes` each.
+        The answers to one item, `Parts` each.
     decisions : int
-        The classes of an item among which people's errors spread; more if the answers name more.
+        The parts of an item among which people's errors spread; more if the answers name more.
 
     Returns
     -------
-    dict from classes to float
+    dict from parts to float
         All other sets share the rest of the probability.
 
     Examples
@@ -39,7 +39,7 @@ def posterior(votes: Sequence[Vote], decisions: int) -> dict[Classes, float]:
     True
     """
     weights = [_log_odds(vote.accuracy, decisions) for vote in votes]
-    answered: list[Classes] = [vote.value for vote in votes]  # type: ignore[misc]
+    answered: list[Parts] = [vote.value for vote in votes]  # type: ignore[misc]
     named = sorted({index for each in answered for index in each})
 
     def is_in(index: int) -> float:
@@ -69,20 +69,20 @@ class ResolvedSets(NamedTuple):
     """
 
     resolved: Resolved
-    sets: list[Classes]
+    sets: list[Parts]
 
 
-def weigh(answers: AnswerTable, sets: Sequence[Classes], decisions: int) -> ResolvedSets:
+def weigh(answers: AnswerTable, sets: Sequence[Parts], decisions: int) -> ResolvedSets:
     """Estimate the probability of each item's answered sets and of its most probable one, and each person's accuracy,
     by expectation maximisation of the model of `posterior`.
 
-    Ignores `word` and `sure`: a model's best class is no whole answer. Takes O(classes in all answers) time a round.
+    Ignores `word` and `sure`: a model's best class is no whole answer. Takes O(parts of all answers) time a round.
 
     Parameters
     ----------
     answers : AnswerTable
         Values are places in `sets`.
-    sets : sequence of Classes
+    sets : sequence of Parts
         The different answers.
     decisions : int
         As for `posterior`.
@@ -103,32 +103,35 @@ def weigh(answers: AnswerTable, sets: Sequence[Classes], decisions: int) -> Reso
 
 
 class _Named(NamedTuple):
-    """The pairs of an item and a class that an answer to it names: `item` and `of_class` (pairs,). Each
-    of the mentions (mentions,) is one class in one answer: its `pair` and its `answer`.
+    """The pairs of an item and a part that an answer to it names: `item` and `part` (pairs,), a place in `parts`. Each
+    of the mentions (mentions,) is one part in one answer: its `pair` and its `answer`.
     """
 
+    parts: Sequence[Any]
     item: np.ndarray
-    of_class: np.ndarray
+    part: np.ndarray
     pair: np.ndarray
     answer: np.ndarray
 
 
-def _named(answers: AnswerTable, sets: Sequence[Classes]) -> _Named:
+def _named(answers: AnswerTable, sets: Sequence[Parts]) -> _Named:
     sizes = np.array([len(each) for each in sets], np.int64)
-    flat = np.array([index for each in sets for index in each], np.int64)
+    parts = sorted({part for each in sets for part in each})
+    places = {part: place for place, part in enumerate(parts)}
+    flat = np.array([places[part] for each in sets for part in each], np.int64)
     starts = np.cumsum(sizes) - sizes
     of_answer = sizes[answers.value]
     answer = np.repeat(np.arange(len(answers.item)), of_answer)
     within = np.arange(len(answer)) - np.repeat(np.cumsum(of_answer) - of_answer, of_answer)
-    index = flat[starts[answers.value][answer] + within] if len(flat) else np.empty(0, np.int64)
-    width = int(flat.max(initial=0)) + 1
-    keys, pair = np.unique(answers.item[answer] * width + index, return_inverse=True)
-    return _Named(keys // width, keys % width, pair, answer)
+    place = flat[starts[answers.value][answer] + within]
+    width = max(len(parts), 1)
+    keys, pair = np.unique(answers.item[answer] * width + place, return_inverse=True)
+    return _Named(parts, keys // width, keys % width, pair, answer)
 
 
 class _Odds(NamedTuple):
-    """Logarithms of probabilities: that the class of a pair (pairs,) is and is not the item's, and that all of an
-    item's (items,) unnamed classes are not.
+    """Logarithms of probabilities: that the part of a pair (pairs,) is and is not the item's, and that all of an
+    item's (items,) unnamed parts are not.
     """
 
     yes: np.ndarray
@@ -154,17 +157,17 @@ def _of_answers(odds: _Odds, named: _Named, answers: AnswerTable) -> np.ndarray:
 
 def _listed(
     answers: AnswerTable,
-    sets: Sequence[Classes],
+    sets: Sequence[Parts],
     named: _Named,
     odds: _Odds,
     right: np.ndarray,
     accuracy: np.ndarray,
 ) -> ResolvedSets:
     places = {each: place for place, each in enumerate(sets)}
-    chosen: list[list[int]] = [[] for _ in range(answers.n_items)]
+    chosen: list[list[Any]] = [[] for _ in range(answers.n_items)]
     likely = odds.yes >= odds.no
-    for item, index in zip(named.item[likely].tolist(), named.of_class[likely].tolist(), strict=True):
-        chosen[item].append(index)
+    for item, part in zip(named.item[likely].tolist(), named.part[likely].tolist(), strict=True):
+        chosen[item].append(named.parts[part])
     best = np.array([places.setdefault(tuple(each), len(places)) for each in chosen], np.int64)
     sure = np.exp(odds.unnamed + np.bincount(named.item, np.maximum(odds.yes, odds.no), answers.n_items))
     keys = np.concatenate([answers.item * len(places) + answers.value, np.arange(answers.n_items) * len(places) + best])
