@@ -216,8 +216,8 @@ def _wrong_about(audit: Audit, outcomes: Outcomes, place: int) -> dict[str, list
 def _answers(items: Any) -> dict[int, list[dict[str, Any]]]:
     """Return the standing answers, skips and corrections by item, each with its author and time."""
     found: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    given = Annotation.objects.standing().filter(task__in=Task.objects.of_items(items)).order_by("created_at", "pk")
-    rows = given.annotate(key=Coalesce("task__item", "task__repeats"))
+    given = Annotation.objects.deciding(with_skips=True).filter(task__in=Task.objects.of_items(items))
+    rows = given.order_by("created_at", "pk").annotate(key=Coalesce("task__item", "task__repeats"))
     for key, user, value, at, prompted in rows.values_list(
         "key", "user__username", "value", "created_at", "task__prompted"
     ):

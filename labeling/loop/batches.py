@@ -263,7 +263,7 @@ def reopen(*, batch: Batch) -> None:
     begun, or if the batch ended before all answers came.
     """
     extra = batch.tasks.aggregate(n=Sum("extra", default=0))["n"]
-    answers = Annotation.objects.standing().filter(task__batch=batch).count()
+    answers = Annotation.objects.deciding(with_skips=True).filter(task__batch=batch).count()
     if batch.strategy == IMPORTED or batch.dropped or answers < batch.size * batch.overlap + extra:
         return
     due = Job.objects.waiting().filter(batch=batch, kind__in=STEPS[State.TRAINING], attempts=0)

@@ -88,9 +88,11 @@ class AnnotationQuerySet(models.QuerySet["Annotation"]):
         """
         return self.answers().exclude(task__batch__strategy=IMPORTED)
 
-    def deciding(self) -> AnnotationQuerySet:
-        """Return the answers from which labels and the outcomes of audits follow."""
-        return self.answers()
+    def deciding(self, *, with_skips: bool = False) -> AnnotationQuerySet:
+        """Return the answers, or answers and skips, by which tasks are done and from which labels and the outcomes of
+        audits follow.
+        """
+        return self.standing() if with_skips else self.answers()
 
     def skips(self) -> AnnotationQuerySet:
         return self.standing().filter(value__isnull=True)

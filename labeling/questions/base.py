@@ -283,8 +283,8 @@ class QuestionOf(ABC, Generic[Value]):
         return len(self.answers) or n_classes
 
     def decisions(self, n_classes: int) -> int:
-        """Return the number of parts of an item's answer, such as classes, among which a person's errors spread, if each
-        is a decision of its own; else 1.
+        """Return the number of parts of an item's answer, such as classes, among which a person's errors spread, if
+        each is a decision of its own; else 1.
         """
         return 1
 

@@ -68,8 +68,8 @@ def end_early(*, batch: Batch) -> int:
     later. Raises `BatchError` if the batch is not open or has no answer.
     """
     for _ in range(TRIES):
-        standing = Annotation.objects.standing().filter(task__batch=batch).order_by().values_list("pk", flat=True)
-        answer = next(iter(standing[:1]), None)
+        given = Annotation.objects.deciding(with_skips=True).filter(task__batch=batch).order_by()
+        answer = next(iter(given.values_list("pk", flat=True)[:1]), None)
         tasks = Task.objects.filter(batch=batch)
         # Count before the lock. `clear_unanswered` corrects the counts for answers that arrive in between.
         every = batch.overlap + F("extra")

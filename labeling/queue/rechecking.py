@@ -95,7 +95,7 @@ def members_at_work(project: Project) -> tuple[dict[int, float], set[int]]:
 def answers_and_skips(ids: Collection[int]) -> dict[int, list[UserAnswer]]:
     """Return the standing answers and skips of each of these tasks, by time."""
     answers: dict[int, list[UserAnswer]] = {pk: [] for pk in ids}
-    standing = Annotation.objects.standing().filter(task__in=ids).order_by("created_at")
+    standing = Annotation.objects.deciding(with_skips=True).filter(task__in=ids).order_by("created_at")
     for task, user, value in standing.values_list("task", "user", "value"):
         answers[task].append(UserAnswer(user, value))
     return answers

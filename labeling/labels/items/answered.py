@@ -40,7 +40,7 @@ class Answered:
             items = items.filter(holds(project, "gold", self.known))
             if self.annotator is None and self.answered is None:
                 return items
-        answers = Annotation.objects.answers().filter(task__batch__project=project)
+        answers = Annotation.objects.deciding().filter(task__batch__project=project)
         if self.annotator is not None:
             answers = answers.filter(user=self.annotator)
         if self.answered is not None:
@@ -49,7 +49,7 @@ class Answered:
             answers = answers.filter(task__is_gold=True)
         elif self.against is not None or self.divided is not None or self.unlike is not None:
             answers = answers.filter(task__is_gold=False, task__prompted=False)
-        others = Annotation.objects.answers().filter(task=OuterRef("task")).exclude(user=OuterRef("user"))
+        others = Annotation.objects.deciding().filter(task=OuterRef("task")).exclude(user=OuterRef("user"))
         if self.against is not None:
             answers = answers.filter(Exists(others.filter(holds(project, "value", self.against))))
         if self.divided is not None:

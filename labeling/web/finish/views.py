@@ -260,7 +260,7 @@ def _statement(certificate: Certificate) -> str:
 
 def _checked(certificate: Certificate) -> str:
     """Say how many people checked how many labels, and what they found."""
-    answers = Annotation.objects.standing().filter(
+    answers = Annotation.objects.deciding(with_skips=True).filter(
         task__audit_draw__audit=certificate.audit, task__audit_draw__is_decoy=False
     )
     people = answers.order_by().values("user").distinct().count()
