@@ -91,7 +91,7 @@ class Figure(NamedTuple):
 
 def figures(now: datetime.datetime) -> Iterator[Figure]:
     """Yield all figures from the database. Takes nine queries, independent of the number of projects."""
-    yield from _states()
+    yield from _jobs_and_batches()
     yield from _due(now)
     yield from _open_batches(now)
     yield from _leases(now)
@@ -106,7 +106,7 @@ def disk() -> Iterator[Figure]:
     yield Figure("marginalia_disk_size_bytes", "Size of the disk of DATA_DIR.", (), {(): usage.total})
 
 
-def _states() -> Iterator[Figure]:
+def _jobs_and_batches() -> Iterator[Figure]:
     jobs = dict(Job.objects.order_by().values_list("state").annotate(Count("pk")))
     yield Figure("marginalia_jobs", "Background steps by state.", ("state",), _each(Job.State.values, jobs))
     batches = dict(Batch.objects.order_by().values_list("state").annotate(Count("pk")))

@@ -178,7 +178,7 @@ def _columns(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], kind: Ki
     content = "" if kind.takes_number_columns else _content(values, kind)
     rest = {name: cells for name, cells in values.items() if name != content}
     has_id = [rest.pop(name) for name in ("id", "external_id") if name in rest]
-    label = "" if not OWN_LABELS.isdisjoint(columns) else _label(rest, rules)
+    label = "" if not OWN_LABELS.isdisjoint(columns) else _label_column(rest, rules)
     for taken in (label, *OWN_LABELS):
         rest.pop(taken, None)
     the_id = "" if has_id else _id(rest, len(rows))
@@ -208,7 +208,7 @@ def _content(values: Mapping[str, Sequence[Any]], kind: Kind) -> str:
     return max(lengths, key=lambda name: lengths[name], default=next(iter(values), ""))
 
 
-def _label(values: Mapping[str, Sequence[Any]], rules: Rules) -> str:
+def _label_column(values: Mapping[str, Sequence[Any]], rules: Rules) -> str:
     """Return the column whose values are classes, first one with a usual name; else one with a usual name, else the
     only one with few different short values.
     """

@@ -80,7 +80,7 @@ def rows_of(project: Project, items: Iterable[NewItem], indices: Mapping[str, in
         rows.append(
             (item.number, project_id, draft.external_id, item.source[:300], encode(draft.data), item.media,
              item.media_offset, proposed, known(draft.truth), known(draft.gold), known(draft.suggestion), "", key,
-             reserved, now, item.fingerprint, *_label(item.settled, encode, encode_label, at))
+             reserved, now, item.fingerprint, *_label_columns(item.settled, encode, encode_label, at))
         )  # fmt: skip
     return rows
 
@@ -100,7 +100,7 @@ def _remembered(asks: Question, encode: Callable[[Any], str]) -> Callable[[Any],
     return encoded
 
 
-def _label(
+def _label_columns(
     settled: Settled | None,
     encode: Callable[[Any], str],
     encode_label: Callable[[Any], str | None],

@@ -97,7 +97,7 @@ def first_rows(source: Source, rules: Rules) -> list[FirstRow]:
     rows = []
     for record in _shown(source, rules):
         item = check_record(source.in_layout(record, source.layout), rules, source)
-        rows.append(FirstRow(record.where, item, _label(source.in_layout(record, trusted), rules, source)))
+        rows.append(FirstRow(record.where, item, _label_text(source.in_layout(record, trusted), rules, source)))
     return rows
 
 
@@ -175,7 +175,8 @@ def count_labels(source: Source, rules: Rules, *, whole: bool = False) -> LabelC
     return found
 
 
-def _label(record: Record, rules: Rules, source: Source) -> str:
+def _label_text(record: Record, rules: Rules, source: Source) -> str:
+    """Return the label of a row in words, as the layout reads it; "" for none."""
     labels = _names(record, rules, source)
     if source.layout.unknown_labels == "unlabeled" and _missing(labels, rules):
         return ""

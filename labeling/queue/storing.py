@@ -36,7 +36,7 @@ def store(project: Project, answers: Mapping[Batch, Mapping[int, Answer]], user:
     Raises `TasksChanged` if a batch has ended early meanwhile.
     """
     finished = {batch: _store(project, batch, of_batch, user) for batch, of_batch in answers.items()}
-    labels = {batch: _label(project, batch, answers[batch], tasks) for batch, tasks in finished.items() if tasks}
+    labels = {batch: _write_labels(project, batch, answers[batch], tasks) for batch, tasks in finished.items() if tasks}
     full = _count(finished, [each.changes for each in labels.values()])
     for batch in full:
         batches.advance(batch, BatchEvent.ANSWERED)
@@ -137,7 +137,9 @@ class _Labels(NamedTuple):
     skipped: bool
 
 
-def _label(project: Project, batch: Batch, answers: Mapping[int, Answer], finished: Sequence[_Counted]) -> _Labels:
+def _write_labels(
+    project: Project, batch: Batch, answers: Mapping[int, Answer], finished: Sequence[_Counted]
+) -> _Labels:
     """Write the labels of the `finished` tasks of one batch, which have all their answers, and count them.
 
     A task is of one of three sorts, and each has its own rule. A task that picked its item gives the item its label,

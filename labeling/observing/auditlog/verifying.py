@@ -58,7 +58,7 @@ def verify(chain: LogChain, *, expected: str = "", sealed: Mapping[int, str] = N
     reading = _Reading(chain, expected, sealed)
     for entry in chain.entries.order_by("number").iterator(chunk_size=2000):
         entry.chain = chain
-        if problem := reading.take(entry):
+        if problem := reading.add(entry):
             break
     else:
         problem = reading.conclude()
@@ -84,7 +84,7 @@ class _Reading:
     cuts: dict[int, str] = field(default_factory=dict)
     without_address: dict[int | None, int] = field(default_factory=dict)
 
-    def take(self, entry: LogEntry) -> str:
+    def add(self, entry: LogEntry) -> str:
         """Add the next entry, and return ""; or return what is wrong with it."""
         if self.first is None:
             self.first = entry

@@ -22,7 +22,7 @@ from labeling.outgoing.exports.card import Counts, card_of
 from labeling.outgoing.exports.columns import schema_for
 from labeling.outgoing.exports.facts import Facts
 from labeling.outgoing.exports.files import Names, opened, with_contents, with_files
-from labeling.outgoing.exports.short import free
+from labeling.outgoing.exports.short import free_name
 from labeling.outgoing.formats import Layout, Page, Row
 from labeling.outgoing.formats.base import Shard, splits_of
 from labeling.outgoing.formats.croissant import metadata
@@ -100,7 +100,7 @@ class Rows:
         self._fields: dict[str, str] = {}
         """The column of each imported field."""
         for name in facts.fields:
-            self._fields[name] = free(name, {*(name for name, _, _ in columns), *self._fields.values()})
+            self._fields[name] = free_name(name, {*(name for name, _, _ in columns), *self._fields.values()})
         columns += [(name, pa.string(), None) for name in self._fields.values()]
         self.facts, self.schema, self.counts = facts, with_features(columns), Counts(question)
         self._content = content[0]

@@ -22,7 +22,7 @@ def short_layout(facts: Facts) -> Layout:
     fields: dict[str, str] = {}
     for name in facts.fields:
         if name not in content:
-            fields[name] = free(name, {*fixed, *last, *fields.values()})
+            fields[name] = free_name(name, {*fixed, *last, *fields.values()})
     names = [*fixed, *fields.values(), *last]
 
     def shortened(page: Page) -> Page:
@@ -41,7 +41,8 @@ def original_name(row: Row, kind: Kind) -> str:
     return f"{external_id}{PurePosixPath(row['media'] or '').suffix}"
 
 
-def free(name: str, taken: set[str]) -> str:
+def free_name(name: str, taken: set[str]) -> str:
+    """Return the name of a column for an imported field, other than those that are taken."""
     while name in taken:
         name = f"imported_{name}"
     return name

@@ -18,7 +18,7 @@ from labeling.kinds import Kind
 from labeling.labels.resolving.origins import Origin
 from labeling.outgoing.exports.facts import Facts
 from labeling.outgoing.exports.files import with_contents
-from labeling.outgoing.exports.short import free
+from labeling.outgoing.exports.short import free_name
 from labeling.outgoing.formats import Layout, Page, Row
 from labeling.questions import Question
 
@@ -48,7 +48,7 @@ def doccano_layout(facts: Facts) -> Layout:
             line |= {name: row[name] for name in DATASET}
             for name, value in json.loads(row["data"]).items():
                 if name not in facts.kind.columns:
-                    line[free(name, {*line, "id", "label"})] = value
+                    line[free_name(name, {*line, "id", "label"})] = value
             yield line
 
     return Layout(pa.schema([]), as_objects=lines)

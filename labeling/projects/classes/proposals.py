@@ -115,7 +115,7 @@ def accept(*, project: Project, user: User, key: str, name: str = "", into: int 
             label_class = classes.add(project=project, user=user, name=name)
         else:
             label_class = _class_with_alias(project, user, into, first)
-        labeled, waiting = _label(project, user, proposals.filter(pk__in=chosen), label_class)
+        labeled, waiting = _label_items(project, user, proposals.filter(pk__in=chosen), label_class)
     after = {"accepted": key, "class": label_class.index, "labeled": labeled}
     auditlog.record(LogKind.PROPOSAL_SETTLED, project=project, after=after)
     return Accepted(label_class, labeled, waiting, left=proposals.count() - waiting)
@@ -158,7 +158,7 @@ def _class_with_alias(project: Project, user: User, index: int, proposal: ClassP
     return label_class
 
 
-def _label(
+def _label_items(
     project: Project, user: User, proposals: QuerySet[ClassProposal], label_class: LabelClass
 ) -> tuple[int, int]:
     """Correct the items of these proposals. Returns how many were labeled, and how many still wait for answers."""
