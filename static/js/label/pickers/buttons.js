@@ -16,7 +16,8 @@ export class ButtonPicker {
   #choice;
   #suggested;
 
-  constructor({ names, details = {}, choice }) {
+  constructor({ names, details = {}, newChoice }) {
+    const choice = newChoice();
     this.#choice = choice;
     const keys = keysFor(names, details);
     const place = document.querySelector("#choices");

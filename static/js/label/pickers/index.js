@@ -18,7 +18,6 @@ export const needsClasses = (name) => PICKERS[name].needsClasses;
 
 /** `several`: an answer is a list of classes. */
 export function createPicker(name, { names, details, above, several, onanswer }) {
-  const choice = () => (several ? new ManyOf(onanswer) : new OneOf(onanswer));
-  const Picker = PICKERS[name];
-  return new Picker({ names, details, above, onanswer, choice: Picker.needsClasses ? choice() : null });
+  const newChoice = () => (several ? new ManyOf(onanswer) : new OneOf(onanswer)); // for pickers that choose classes alone
+  return new PICKERS[name]({ names, details, above, onanswer, newChoice });
 }

@@ -30,10 +30,11 @@ export class SearchPicker {
   #options = [];
   #marked = -1;
 
-  constructor({ names, details = {}, above = [], choice }) {
+  constructor({ names, details = {}, above = [], newChoice }) {
     this.#names = names;
     this.#details = details;
     this.#finder = new Finder(names.map((name) => [name, ...(details[name]?.aliases ?? [])]));
+    const choice = newChoice();
     this.#choice = choice;
     this.#suggested = new Suggested({ choose: (name) => this.#choose(name), multi: choice.multi });
     this.#keys = keysFor(names, details, this.#suggested.on);
