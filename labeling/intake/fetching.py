@@ -22,7 +22,7 @@ from labeling.kinds import BadFile, FileKind, KeptAtSource
 from labeling.kinds.wording import printable
 from labeling.loop.step import StepFailed
 from labeling.models import ItemImport, Project
-from labeling.models import Source as Place
+from labeling.models import Source as SourceRow
 from labeling.outside.references.fetching import read_for, remote_of_files
 from labeling.outside.sources import Reason, SourceProblem, remote_of
 from labeling.projects import quota
@@ -37,9 +37,9 @@ def fetch(item_import: ItemImport) -> None:
     path = store().path_of(item_import.path)
     if not item_import.source_key or item_import.source is None or store().exists(path):
         return
-    place = item_import.source
-    key = "" if place.content == Place.Content.FILE else item_import.source_key
-    remote, limit = remote_of(place), settings.MAX_UPLOAD_MB << 20
+    source = item_import.source
+    key = "" if source.content == SourceRow.Content.FILE else item_import.source_key
+    remote, limit = remote_of(source), settings.MAX_UPLOAD_MB << 20
     size = remote.entry(key).size
     if (size or 0) > limit:
         raise SourceProblem(
@@ -63,8 +63,8 @@ def open_keys(item_import: ItemImport, project: Project) -> Source | None:
         return None
     path, layout = store().local(store().path_of(item_import.path)), Layout.read(item_import.layout)
     file = SourceFile(path, kinds.of(project), item_import.name, layout=layout)
-    place = item_import.source
-    return KeysSource(file, remote_of(place), source_id=place.pk, files_stay=place.by_reference)
+    source = item_import.source
+    return KeysSource(file, remote_of(source), source_id=source.pk, files_stay=source.by_reference)
 
 
 def rules_at(item_import: ItemImport, rules: Rules, *, person: int | None = None) -> Rules:
@@ -87,11 +87,11 @@ def _files_at(item_import: ItemImport, person: int | None) -> Callable[[str], by
     Rows name files by addresses, or by paths from the folder of the file with the rows. The function raises `BadFile`
     and `SourceProblem`.
     """
-    place, kind = item_import.source, kinds.of(item_import.project)
-    if place is None or not isinstance(kind, FileKind):
+    source, kind = item_import.source, kinds.of(item_import.project)
+    if source is None or not isinstance(kind, FileKind):
         return None
-    base = f"{place.files_address}/"
-    folder = "" if place.content == Place.Content.FILE else PurePosixPath(item_import.source_key).parent.as_posix()
+    base = f"{source.files_address}/"
+    folder = "" if source.content == SourceRow.Content.FILE else PurePosixPath(item_import.source_key).parent.as_posix()
 
     def find(name: str) -> KeptAtSource:
         path = f"{folder}/{name}".removeprefix("/")
@@ -103,17 +103,17 @@ def _files_at(item_import: ItemImport, person: int | None) -> Callable[[str], by
         key = inside(path)
         if not key:
             raise BadFile("is named by a path outside of the source: give a path within it")
-        return KeptAtSource(place.pk, key, base + key)
+        return KeptAtSource(source.pk, key, base + key)
 
     def read(name: str) -> bytes:
         key = find(name).key
         with bad_files(kind.most_bytes, f"is missing: there is no file {printable(key)} at the source"):
             if person is not None:
-                return read_for(person, place, key, limit=kind.most_bytes)
+                return read_for(person, source, key, limit=kind.most_bytes)
             return remote().read(key, limit=kind.most_bytes)
 
-    remote = cache(lambda: remote_of_files(place))
-    return find if place.by_reference else read
+    remote = cache(lambda: remote_of_files(source))
+    return find if source.by_reference else read
 
 
 def with_picture(item_import: ItemImport, item: Draft, *, person: int) -> Draft:

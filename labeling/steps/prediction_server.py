@@ -45,8 +45,8 @@ def file_of(handed: PredictionSet) -> Path:
     return ProjectFiles(handed.project).owned(handed).with_name(f"server-{handed.pk}.jsonl")
 
 
-class _Place(NamedTuple):
-    """The server, and what each request to it says of the project."""
+class _Server(NamedTuple):
+    """The server's address and login, and the project's name and labeling configuration, which each request states."""
 
     url: str
     auth: tuple[str, str] | None
@@ -61,32 +61,32 @@ def answers_of(step: Step, handed: PredictionSet) -> Path | None:
     Raises `ServerAway`, and `StepFailed` for an answer that is wrong.
     """
     project = handed.project
-    place = _place_of(project)
+    server = _server_of(project)
     if not handed.asked:
-        _ask(place, "health")
-        _ask(place, "setup", {"schema": place.config, "hostname": "", "access_token": "", "extra_params": {}})
+        _ask(server, "health")
+        _ask(server, "setup", {"schema": server.config, "hostname": "", "access_token": "", "extra_params": {}})
     path = file_of(handed)
     _bring(handed, path)
     with path.open("r+b" if path.exists() else "w+b") as file:
         file.truncate(handed.answered)
         file.seek(0, os.SEEK_END)
-        complete = _ask_about_all(step, handed, place, file)
+        complete = _ask_about_all(step, handed, server, file)
     store().publish(path)  # before the job is another worker's
     return path if complete else None
 
 
-def _place_of(project: Project) -> _Place:
-    server = PredictionServer.objects.filter(project=project).first()
-    if server is None:
+def _server_of(project: Project) -> _Server:
+    row = PredictionServer.objects.filter(project=project).first()
+    if row is None:
         raise StepFailed("The server was removed from the project first.")
     if project.kind not in TAGS:
         raise StepFailed(f"Such servers predict {', '.join(sorted(TAGS))}, not items of the kind {project.kind}.")
     try:
-        auth = (server.username, unseal(server.password)) if server.username else None
+        auth = (row.username, unseal(row.password)) if row.username else None
     except Unreadable as error:
         raise StepFailed(str(error)) from error
     names = list(project.classes.order_by("index").values_list("name", flat=True))
-    return _Place(server.url.rstrip("/"), auth, f"{project.pk}.0", label_config(project.kind, project.asks, names))
+    return _Server(row.url.rstrip("/"), auth, f"{project.pk}.0", label_config(project.kind, project.asks, names))
 
 
 def _bring(handed: PredictionSet, path: Path) -> None:
@@ -99,14 +99,14 @@ def _bring(handed: PredictionSet, path: Path) -> None:
         handed.save(update_fields=["asked", "answered"])
 
 
-def _ask_about_all(step: Step, handed: PredictionSet, place: _Place, file: IO[bytes]) -> bool:
+def _ask_about_all(step: Step, handed: PredictionSet, server: _Server, file: IO[bytes]) -> bool:
     """Ask about the items in the order of their rows. Return False if the step has to give way first."""
     project = handed.project
     report = step.progress("asking the server for predictions")
     items = project.items.kept().filter(row__isnull=False).order_by("row")
     while (chunk := _next_chunk(project, items.filter(row__gte=handed.asked))) is not None:
         tasks, stop = chunk
-        rows = _predictions(project, place, tasks) if tasks else []
+        rows = _predictions(project, server, tasks) if tasks else []
         file.write(b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows))
         file.flush()
         os.fsync(file.fileno())
@@ -153,9 +153,9 @@ def _next_chunk(project: Project, items: ItemQuerySet) -> tuple[list[dict[str, A
     return (tasks, stop) if rows else None
 
 
-def _predictions(project: Project, place: _Place, asked: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _predictions(project: Project, server: _Server, asked: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Ask the server about these items. Return its predictions as rows of a file of predictions."""
-    results = _ask(place, "predict", {"tasks": asked, "params": {}}).get("results")
+    results = _ask(server, "predict", {"tasks": asked, "params": {}}).get("results")
     if not isinstance(results, list) or len(results) != len(asked):
         n = len(results) if isinstance(results, list) else "no"
         raise StepFailed(f"The server was asked about {len(asked)} items, and answered with {n} results.")
@@ -186,11 +186,11 @@ def _prediction_row(project: Project, external_id: str, result: Any) -> dict[str
     return {"external_id": external_id, "label": chosen[0], "confidence": score}
 
 
-def _ask(place: _Place, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+def _ask(server: _Server, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
     """Send a request, GET without a body; return the answer's object. Raises `ServerAway` or `StepFailed`."""
     if body is not None:
-        body = {**body, "project": place.project, "label_config": place.config}
-    status, content = async_to_sync(_send)(place, path, body)
+        body = {**body, "project": server.project, "label_config": server.config}
+    status, content = async_to_sync(_send)(server, path, body)
     if status == TOO_MANY or status >= LEAST_FAULT:
         raise ServerAway(f"The server answered {status} to /{path}: {excerpt(content.decode('utf-8', 'replace'))}")
     if not 200 <= status < 300:
@@ -206,7 +206,7 @@ def _ask(place: _Place, path: str, body: dict[str, Any] | None = None) -> dict[s
     return answer
 
 
-async def _send(place: _Place, path: str, body: dict[str, Any] | None) -> tuple[int, bytes]:
+async def _send(server: _Server, path: str, body: dict[str, Any] | None) -> tuple[int, bytes]:
     """Return the status and the body of the answer. Redirects are not followed."""
     method, content = ("GET", None) if body is None else ("POST", orjson.dumps(body))
     headers = {"user-agent": f"Marginalia/{__version__}"}
@@ -215,12 +215,12 @@ async def _send(place: _Place, path: str, body: dict[str, Any] | None) -> tuple[
     try:
         async with outbound.send(
             method,
-            f"{place.url}/{path}",
+            f"{server.url}/{path}",
             seconds=SECONDS,
             silence=SECONDS,
             headers=headers,
             content=content,
-            auth=place.auth,
+            auth=server.auth,
         ) as response:
             return response.status_code, await outbound.body_of(response, MOST_ANSWER_BYTES)
     except outbound.TooLong:

@@ -55,18 +55,18 @@ def _place_of(address: str) -> type[Remote]:
 
 
 def remote_at(address: str, options: Mapping[str, str]) -> Remote:
-    """Return the place at an address; `options` are its texts, the secrets among them. Raises `BadAddress`."""
+    """Return the `Remote` at an address; `options` are its texts, the secrets among them. Raises `BadAddress`."""
     return _place_of(address)(address, options)
 
 
 def options_of(address: str) -> tuple[Option, ...]:
-    """Return the options of the place at an address. Raises `BadAddress`."""
+    """Return the options of a source at this address. Raises `BadAddress`."""
     return _place_of(address).options
 
 
 def checked_remote(address: str, options: Mapping[str, str]) -> Remote:
-    """Return the place at an address that a member enters with these options. Raises `BadAddress`, also for an option
-    that the place has not.
+    """Return the `Remote` at an address that a member enters with these options. Raises `BadAddress`, also for an
+    option that no source there has.
     """
     known = {each.name for each in options_of(address)}
     for name in options:
@@ -82,12 +82,12 @@ def seal_secrets(secrets: Mapping[str, str]) -> str:
 
 
 def remote_of(source: SourceRow) -> Remote:
-    """Return the place of a source. Errors as for `remote_with`."""
+    """Return the `Remote` of a source. Errors as for `remote_with`."""
     return remote_with(source.address, source.options, source.sealed_secrets)
 
 
 def remote_with(address: str, options: Mapping[str, str], sealed_secrets: str) -> Remote:
-    """Return the place at a stored address. Raises `SourceProblem` if secrets are unreadable, or it is not allowed."""
+    """Return the `Remote` at a stored address. Raises `SourceProblem` if it is refused or secrets are unreadable."""
     try:
         secrets = orjson.loads(unseal(sealed_secrets)) if sealed_secrets else {}
         return remote_at(address, {**options, **secrets})
