@@ -60,10 +60,10 @@ def webhook(url: str) -> None:
 
 
 def prediction_server_at(url: str) -> None:
-    place = prediction_server._Place(url, ("name", "word"), "1.0", "<View/>")
+    server = prediction_server._Server(url, ("name", "word"), "1.0", "<View/>")
     for path, body in (("health", None), ("predict", {"tasks": []})):
         with suppress(StepFailed, ServerAway):
-            prediction_server._ask(place, path, body)
+            prediction_server._ask(server, path, body)
 
 
 def endpoint_at(url: str) -> None:
