@@ -76,7 +76,7 @@ def _weighted(
         raise EstimatorError(
             f"The model {learner.name!r} cannot learn soft labels: turn `soft_labels` off."
             if soft
-            else f"The model {learner.name!r} cannot count near-copies less: set `copy_weight` to 0 or 1."
+            else f"The model {learner.name!r} cannot count near-copies less: set `near_copies` to 0."
         )
     if soft:
         assert training_set.soft is not None

@@ -99,7 +99,6 @@ ON_POSTGRES_ALONE = [
     "queue/test_gold.py",
     "queue/test_grids.py",
     "queue/test_kept_ready.py",
-    "queue/test_longest_hold.py",
     "queue/test_parts.py",
     "queue/test_queue.py",
     "queue/test_shares.py",

@@ -105,7 +105,7 @@ def errors_of(project: Project) -> PeopleErrors:
     several = project.overlap > 1 or project.overlap_max is not None
     label = _measured(project) if several else answer
     if label is None:
-        rule = Rule(project.overlap, project.overlap_max, project.label_confidence, project.check_share)
+        rule = Rule(project.overlap, project.overlap_max, project.label_confidence)
         believed = [ACCURACY if each is None else each for each in people] or [ACCURACY]
         label = min(answer, _wrong_by(rule, tuple(believed), space))
     errors = PeopleErrors(

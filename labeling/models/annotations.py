@@ -39,9 +39,6 @@ class Assignment(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="assignments")
     lease_expires_at = models.DateTimeField()
     claimed_at = models.DateTimeField(default=timezone.now, help_text="When it was last claimed.")
-    held_since = models.DateTimeField(
-        null=True, help_text="When the person took it, without the time between an answer and its undo."
-    )
     answered_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
 

@@ -8,6 +8,13 @@ from labeling.models.annotations import Annotation
 from labeling.models.batches import Batch
 from labeling.models.tasks import Task
 
+COPY_ERROR = 0.1
+"""The highest share of near-copies with another label than people would give: see `learn_radius`."""
+COPY_CHECKS = 0.1
+"""The number of near-copies, for each task of a batch, that people are asked about to measure that share."""
+COPY_WEIGHT = 0.5
+"""The weight of a near-copy in training, where an answered item counts 1."""
+
 
 class CopyQuerySet(models.QuerySet["Copy"]):
     def confirmed(self) -> CopyQuerySet:

@@ -70,11 +70,6 @@ class ProjectSettings(models.Model):
         validators=[finite, MinValueValidator(0.5), MaxValueValidator(0.9999)],
         help_text="One more person answers until the label is right with this probability.",
     )
-    check_share = models.FloatField(
-        default=0.05,
-        validators=[finite, MinValueValidator(0.0), MaxValueValidator(1.0)],
-        help_text="This part of the tasks, drawn at random, is answered by one more person in any case.",
-    )
     resolving = models.CharField(
         max_length=15, choices=Resolving, default=Resolving.MAJORITY, help_text="How several answers become a label."
     )
@@ -105,13 +100,6 @@ class ProjectSettings(models.Model):
         validators=[MinValueValidator(MIN_READY), MaxValueValidator(MAX_READY)],
         help_text="Items that an annotator's page keeps ready, also for a time without a network; fewer if the person "
         "could not answer them within the lease.",
-    )
-    max_seconds_per_item = models.PositiveIntegerField(
-        null=True,
-        blank=True,
-        validators=[MinValueValidator(MIN_LEASE), MaxValueValidator(MAX_LEASE)],
-        help_text="The longest time in seconds that a person holds one item, also while the person answers others; if "
-        "empty, there is no limit.",
     )
     pick_ahead = models.FloatField(
         null=True,
@@ -175,26 +163,6 @@ class ProjectSettings(models.Model):
         validators=[MaxValueValidator(MOST_COPIES)],
         help_text="The maximum number of near-copies that are shown beside an item and get its label; 0 for none.",
     )
-    copy_error = models.FloatField(
-        default=0.1,
-        db_default=0.1,
-        validators=[finite, MinValueValidator(0.001), MaxValueValidator(0.5)],
-        help_text="The part of the near-copies that may have a different label than people would give.",
-    )
-    copy_checks = models.FloatField(
-        default=0.1,
-        db_default=0.1,
-        validators=[finite, MinValueValidator(0.0), MaxValueValidator(0.5)],
-        help_text="The number of near-copies, for each task of a batch, that people are asked about to measure "
-        "that part.",
-    )
-    copy_weight = models.FloatField(
-        default=0.5,
-        db_default=0.5,
-        validators=[finite, MinValueValidator(0.0), MaxValueValidator(1.0)],
-        help_text="The weight of a near-copy in training, where an answered item counts 1; 0: models do not train "
-        "on near-copies.",
-    )
 
     # Without an epsilon the project is not private.
     privacy_epsilon = models.FloatField(
@@ -250,11 +218,5 @@ class ProjectSettings(models.Model):
 
     @property
     def lease(self) -> datetime.timedelta:
-        """The lease of a claimed task: at most the longest time per item."""
-        return datetime.timedelta(seconds=min(self.lease_seconds, self.max_seconds_per_item or MAX_LEASE))
-
-    @property
-    def longest_hold(self) -> datetime.timedelta | None:
-        """The longest time that an annotator may hold a task; None without a limit."""
-        seconds = self.max_seconds_per_item
-        return None if seconds is None else datetime.timedelta(seconds=seconds)
+        """The lease of a claimed task."""
+        return datetime.timedelta(seconds=self.lease_seconds)

@@ -140,9 +140,6 @@ SECTIONS = (
         Setting("label_confidence", "Required probability",
                 "A label is settled once it is right with this probability, by how often each person agrees with "
                 "others. Nearer to 1, more people are asked."),
-        Setting("check_share", "Share that is checked",
-                "This share of the items, 0.05 for one in twenty, is always asked of one more person, to measure how "
-                "reliable people are. Annotators do not see which."),
         Setting("resolving", "How answers become a label",
                 "Majority: the most frequent answer. Dawid–Skene: learns which classes each person confuses; needs "
                 "some dozens of answers for each class and person. A tie has no label and waits for a manager.",
@@ -167,32 +164,17 @@ SECTIONS = (
                 "network. A person then holds at most this many or a tenth of the batch. The page keeps fewer "
                 "ready if the person could not answer them within the lease, so lengthen the lease too. Others who "
                 "have no items left get a share of those that a person holds and does not answer."),
-        Setting("max_seconds_per_item", "Maximum time per item, in seconds",
-                "After this time an item goes to others who have none left, even if its holder is still answering "
-                "other items. If empty, there is no limit."),
         Setting("daily_limit", "Daily answers per person",
                 "People who reach this number of answers get no more items until midnight, UTC. A member can have "
                 "another limit: see Members. If empty, there is no limit.",
                 has_consequence=False),
-    ), leads_to=("ready", "hold")),
+    ), leads_to=("ready",)),
     Section("near-copies", "Near-copies", (
         Setting("near_copies", "Maximum near-copies per item",
                 "Annotators see up to this many near-copies beside each item and take out those that differ. The "
                 "others get the same label. There are none in the first batch, nor with strategies that do not use "
-                "clusters. 0: none.",
+                "clusters. 0: none, and models train on none.",
                 offered=_copies_can_be_shown),
-        Setting("copy_error", "Share of near-copies that may be wrong",
-                "Near-copies get a label only as far apart as checks show that people would give at most this share, "
-                "0.1 for one in ten, another label. The smaller it is, the more checks that takes.",
-                offered=_copies_can_be_shown, has_consequence=False),
-        Setting("copy_checks", "Checks for each task",
-                "People are asked about this many near-copies for each task of a batch, 0.1 for one in ten. With 0.1 "
-                "above, at least 33 checks must agree before any near-copy gets a label.",
-                offered=_copies_can_be_shown),
-        Setting("copy_weight", "Weight of a near-copy in training",
-                "An answered item counts 1. Labels of near-copies add little that is new. 0: models do not train on "
-                "them.",
-                offered=_copies_can_be_shown, has_consequence=False),
     ), leads_to=("copies",)),
     Section("privacy", "Privacy", (
         Setting("privacy_epsilon", "Privacy budget ε",

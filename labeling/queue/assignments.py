@@ -12,10 +12,9 @@ import datetime
 from collections import Counter
 from collections.abc import Sequence
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.db.models import F
-from django.db.models.functions import Coalesce, Least
 from django.utils import timezone
 
 from labeling.models import Annotation, Assignment, Project, Task, User
@@ -23,7 +22,7 @@ from labeling.models.annotations import AssignmentQuerySet
 from labeling.models.refusals import StateConflict
 from labeling.queue.parts import Span
 from labeling.queue.person import Person
-from labeling.storage.db.statements import Columns, change, later, lock, marks, rows, stored_time
+from labeling.storage.db.statements import Columns, change, lock, marks, rows, stored_time
 
 OWN = Columns(Assignment, "a", only=("id", "task_id", "lease_expires_at"))
 HELD = Columns(Assignment, "labeling_assignment", only=("task_id", "lease_expires_at"))
@@ -103,29 +102,16 @@ def renew_leases(person: Person, assignments: Sequence[Assignment]) -> list[Held
     if not assignments:
         return []
     now = stored_time(person.now)
-    end, values = _renewed("held_since", person)
-    lease, values = (f", lease_expires_at = {end}", values) if person.answers else ("", [])
+    lease, until = (", lease_expires_at = %s", [stored_time(person.until)]) if person.answers else ("", [])
     kept = rows(
         f"""
-        UPDATE labeling_assignment SET claimed_at = %s, held_since = COALESCE(held_since, %s){lease}
+        UPDATE labeling_assignment SET claimed_at = %s{lease}
         WHERE answered_at IS NULL AND ended_at IS NULL AND id IN ({marks(len(assignments))}) RETURNING {HELD.sql}
         """,
-        [now, now, *values, *(each.pk for each in assignments)],
+        [now, *until, *(each.pk for each in assignments)],
     )
     ends = {each.task_id: each.lease_expires_at for each in map(HELD.read, kept)}
     return [Held(each.task_id, ends[each.task_id]) for each in assignments if each.task_id in ends]
-
-
-def _renewed(held_since: str, person: Person) -> tuple[str, list[Any]]:
-    """Return the SQL for the end of a renewed lease, and its parameters: one lease from now, at most `person.longest`
-    after the time in the column `held_since`.
-    """
-    until = stored_time(person.until)
-    if person.longest is None:
-        return "%s", [until]
-    over, longest = later(held_since, person.longest)
-    over_first = f"CASE WHEN {held_since} < %s THEN {over} ELSE %s END"
-    return over_first, [stored_time(person.until - person.longest), longest, until]
 
 
 def take_tasks(person: Person, number: int) -> list[Held]:
@@ -177,7 +163,7 @@ def _pick(
     first, last = span
     if number < 1 or last < first:
         return []
-    lapsed = "" if person.takes_lapsed else " OR (e.lease_expires_at > %s AND e.lease_expires_at <= %s)"
+    lapsed = "" if person.answers else " OR (e.lease_expires_at > %s AND e.lease_expires_at <= %s)"
     new_to_them = "" if known or not person.batch.further else NEW_TO_THEM
     of_these = f" AND t.id IN ({marks(len(among))})" if among else ""
     not_these = f" AND t.id NOT IN ({marks(len(besides))})" if besides else ""
@@ -204,7 +190,7 @@ def _pick(
         """,
         [
             *(person.batch.pk, first, last),
-            *([] if person.takes_lapsed else [stored_time(person.now - person.lease), stored_time(person.now)]),
+            *([] if person.answers else [stored_time(person.now - person.lease), stored_time(person.now)]),
             person.user.pk,
             *([person.user.pk] if new_to_them else []),
             *among,
@@ -219,7 +205,7 @@ def _pick(
 
 def hold(person: Person, picked: Sequence[int]) -> list[Held]:
     """Store an assignment of the person for each of these picked tasks. If the person released a task and takes it
-    again within its lease, the lease and the longest time go on as before. Raises `TasksChanged` if the person answered
+    again within its lease, the lease goes on as before. Raises `TasksChanged` if the person answered
     one of the tasks meanwhile.
 
     The tasks are sorted by id, which is random: `pick` returns tasks of known items last, and their order would
@@ -230,17 +216,16 @@ def hold(person: Person, picked: Sequence[int]) -> list[Held]:
     ids = sorted(picked)
     until, now = stored_time(person.until), stored_time(person.now)
     old = "labeling_assignment.lease_expires_at"
-    again, renewal = _renewed("labeling_assignment.held_since", person) if person.answers else (old, [])
+    again = "excluded.lease_expires_at" if person.answers else old
     held = rows(
         f"""
-        INSERT INTO labeling_assignment (task_id, user_id, lease_expires_at, claimed_at, held_since)
-        VALUES {", ".join([f"({marks(5)})"] * len(ids))}
+        INSERT INTO labeling_assignment (task_id, user_id, lease_expires_at, claimed_at)
+        VALUES {", ".join([f"({marks(4)})"] * len(ids))}
         ON CONFLICT (task_id, user_id) DO UPDATE SET ended_at = NULL, claimed_at = excluded.claimed_at,
-            held_since = CASE WHEN {old} > %s THEN labeling_assignment.held_since ELSE excluded.held_since END,
             lease_expires_at = CASE WHEN {old} > %s THEN {again} ELSE excluded.lease_expires_at END
         WHERE labeling_assignment.ended_at IS NOT NULL RETURNING {HELD.sql}
         """,
-        [*(value for pk in ids for value in (pk, person.user.pk, until, now, now)), now, now, *renewal],
+        [*(value for pk in ids for value in (pk, person.user.pk, until, now)), now],
     )
     if len(held) != len(ids):  # the person has answered one of these tasks since `pick`
         raise TasksChanged
@@ -260,17 +245,12 @@ def reopen(person: Person, task: Task) -> None:
     """Give the person back the task whose answer the person undoes.
 
     The lease is renewed if the person has other answers, or undoes an answer to this task for the first time. So a
-    person who answers and undoes the same task again and again loses it when the lease runs out. The time since the
-    answer does not count towards the longest time.
+    person who answers and undoes the same task again and again loses it when the lease runs out.
     """
-    held_since = F("held_since") + (person.now - F("answered_at"))
-    end: Any = person.until
-    if person.longest is not None:
-        end = Least(person.until, Coalesce(held_since + person.longest, person.until))
     undone_before = Annotation.objects.filter(user=person.user, task=task, undone_at__isnull=False)
     renew = person.answers or not undone_before.exists()
-    lease = {"lease_expires_at": end} if renew else {}
-    Assignment.objects.filter(user=person.user, task=task).update(answered_at=None, held_since=held_since, **lease)
+    lease = {"lease_expires_at": person.until} if renew else {}
+    Assignment.objects.filter(user=person.user, task=task).update(answered_at=None, **lease)
 
 
 def give_back(pending: AssignmentQuerySet, *, most: int | None = None) -> int:
@@ -316,6 +296,6 @@ def _answer_again(ids: Sequence[int], user: User) -> None:
     taken = Task.objects.filter(pk__in=ids, free__gt=0).update(free=F("free") - 1)
     now = timezone.now()
     ended = Assignment.objects.ended().filter(user=user, task__in=ids)
-    again = ended.update(answered_at=now, held_since=now, ended_at=None)
+    again = ended.update(answered_at=now, ended_at=None)
     if (taken, again) != (len(ids), len(ids)):
         raise TasksChanged

@@ -43,10 +43,10 @@ class Person:
 
     Parameters
     ----------
-    answers: whether the person has answered within one lease.
+    answers: whether the person has answered within one lease: then the leases are renewed, and the person may take a
+        task again at once after its lease has run out. Others wait for one lease, while any annotator may take it.
     most: the number of unanswered tasks that the person may hold, near the batch's end at most a fair share.
     limit: the number of unanswered tasks that the person may hold, without regard to the fair share.
-    longest: the longest time that the person may hold one task, if there is a limit.
     spans: the ranks of the tasks for this person, in order.
     in_doubt: whether the person gets answered tasks whose label is in doubt.
     """
@@ -58,7 +58,6 @@ class Person:
     answers: bool
     most: int
     limit: int
-    longest: datetime.timedelta | None = None
     spans: tuple[Span, ...] = ALL
     in_doubt: bool = True
 
@@ -66,15 +65,6 @@ class Person:
     def until(self) -> datetime.datetime:
         """The end of a lease that begins now."""
         return self.now + self.lease
-
-    @property
-    def takes_lapsed(self) -> bool:
-        """Whether the person may take a task again at once after its lease has run out.
-
-        Otherwise the person waits for one lease, while other annotators may take the task. The lease of a person at
-        work runs out only at the longest time, if the project has one.
-        """
-        return self.answers and self.longest is None
 
 
 def most_held(batch: Batch, kept_ready: int, *, for_now: bool = False, in_grids: bool = False) -> int:
@@ -115,7 +105,7 @@ def person_in(
     )
     share = math.ceil(left / (others + 1)) if near_end else most
     return Person(user, batch, now, lease, answers=bool(answers), most=max(1, min(most, share)), limit=most,
-                  longest=project.longest_hold, spans=parts.spans_for(batch, user), in_doubt=not left_out)  # fmt: skip
+                  spans=parts.spans_for(batch, user), in_doubt=not left_out)  # fmt: skip
 
 
 # 1 if the user has answered within one lease. ORDER BY and LIMIT make PostgreSQL read the index from the newest answer,

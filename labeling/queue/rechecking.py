@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
 
 from labeling.labels.resolving.asking import asks_another
+from labeling.labels.resolving.outlook import CHECK_SHARE
 from labeling.labels.resolving.posterior import ACCURACY, AnswerSpace, ModelVote, Vote
 from labeling.models import Ability, Annotation, Assignment, Batch, Membership, Project, Task, WorkLog
 from labeling.models.accounts import MembershipQuerySet
@@ -141,8 +142,8 @@ def _model_vote(project: Project, task: Task, sureness: float | None) -> ModelVo
 
 def is_checked(project: Project) -> Callable[[int], bool]:
     """Return a function from a task's key to whether it is in the random share that one more person always answers."""
-    keyed, share = project.keyed_by("check"), project.check_share
-    return lambda pk: int.from_bytes(keyed(pk)[:8], "big") < share * 2**64
+    keyed = project.keyed_by("check")
+    return lambda pk: int.from_bytes(keyed(pk)[:8], "big") < CHECK_SHARE * 2**64
 
 
 def close_unanswerable(now: datetime.datetime) -> int:

@@ -34,7 +34,7 @@ def _closed_to(person: Person) -> QuerySet[Assignment, Any]:
     one lease ago: other annotators get these first.
     """
     closed = Q(ended_at__isnull=True)
-    if not person.takes_lapsed:
+    if not person.answers:
         closed |= Q(lease_expires_at__gt=person.now - person.lease, lease_expires_at__lte=person.now)
     return Assignment.objects.filter(closed, user=person.user, task__batch=person.batch).values("task")
 

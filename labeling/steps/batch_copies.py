@@ -8,6 +8,7 @@ import numpy as np
 from labeling.loop.step import Step
 from labeling.models import Batch, Clustering, Copy, Item, Project, Task
 from labeling.models.items import ItemQuerySet
+from labeling.models.near_copies import COPY_CHECKS, COPY_ERROR
 from labeling.steps.cluster import read_dendrogram
 from labeling.steps.copy_numbers import Neighbours, numbers_shown, stored_copies, unseen_tasks
 from labeling.steps.model_inputs import CopyRow
@@ -38,7 +39,7 @@ def update_radius(project: Project) -> Radius:
     radius = learn_radius(
         np.array([height for height, *_ in checks], np.float64),
         np.array([project.follow(source) == project.follow(own) for _, source, own in checks], bool),
-        error=project.copy_error,
+        error=COPY_ERROR,
     )
     batches.update(copy_radius=radius.trusted)
     return radius
@@ -47,9 +48,9 @@ def update_radius(project: Project) -> Radius:
 def learned_rows(project: Project, items: ItemQuerySet) -> list[CopyRow]:
     """Return the near-copies with propagated labels that a model learns from beside these items.
 
-    Empty with a copy weight of 0, and in a private project.
+    Empty in a project without near-copies, and in a private one.
     """
-    if not project.copy_weight or project.privacy_epsilon is not None:
+    if not project.near_copies or project.privacy_epsilon is not None:
         return []
     copies = Copy.objects.propagated().filter(of__in=items, item__row__isnull=False).order_by("item__row")
     rows: Any = copies.values_list("item__row", "of__row", "of__label")
@@ -158,7 +159,7 @@ def _write(step: Step, batch: Batch, asked: np.ndarray, copies: NearCopies) -> N
     rng = np.random.default_rng(int.from_bytes(project.keyed("copies", f"{batch.number}/{len(asked)}"), "big"))
     order = rng.permutation(len(copies.items))
     # At most half of the copies: a checked copy needs an answer, and saves none.
-    missing = round(project.copy_checks * batch.tasks.count()) - batch.copies.filter(is_check=True).count()
+    missing = round(COPY_CHECKS * batch.tasks.count()) - batch.copies.filter(is_check=True).count()
     checks = min(missing, len(order) // 2)
     for part in in_parts(range(len(order)), PART):
         some = order[part.start : part.stop]

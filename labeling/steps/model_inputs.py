@@ -13,6 +13,7 @@ from torch import nn
 
 from labeling.loop.step import GaveWay, StepFailed
 from labeling.models import ModelVersion, Project
+from labeling.models.near_copies import COPY_WEIGHT
 from labeling.projects.model_settings import learner_of
 from labeling.steps.features import load_encoder
 from labeling.storage.arrays.features import Features
@@ -88,7 +89,7 @@ def read_labels(
     for row, label, index in labeled:
         digest.update(f"{row}\t{label}\t{index}\n".encode())
     for copy in copies:
-        digest.update(f"{copy.row}\tcopy of {copy.source}\t{project.copy_weight}\n".encode())
+        digest.update(f"{copy.row}\tcopy of {copy.source}\t{COPY_WEIGHT}\n".encode())
     propagated = _propagated(project, places, sources) if copies else None
     probable = None
     if soft and questions.named(project.question).learns_soft:
@@ -99,7 +100,7 @@ def read_labels(
 
 
 def _propagated(project: Project, places: Mapping[int, int], sources: np.ndarray) -> Propagated:
-    weights = np.full(len(sources), project.copy_weight, np.float32)
+    weights = np.full(len(sources), COPY_WEIGHT, np.float32)
     weights[: len(places)] = 1
     return Propagated(np.array([places[row] for row in sources.tolist()], np.int64), weights)
 

@@ -70,7 +70,7 @@ class ScikitLearn(Estimator):
             if not has_fit_parameter(classifier, "sample_weight"):
                 raise EstimatorError(
                     f"{options['classifier']} takes no weights, so it can learn neither soft labels nor near-copies "
-                    "that count less: turn `soft_labels` off, and set `copy_weight` to 0 or 1."
+                    "that count less: turn `soft_labels` off, and set `near_copies` to 0."
                 )
             weighing = {"sample_weight": weights}
         try:

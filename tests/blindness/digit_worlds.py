@@ -39,8 +39,6 @@ SETTINGS = {
     "show_predictions": True,
     "class_proposals": True,
     "near_copies": 3,
-    "copy_checks": 0.5,
-    "copy_error": 0.3,
     "mean_cluster_size": 4.0,
     "pick_ahead": None,
     "training": {"epochs": 15, "min_steps": 60, "calibration_labels": 0, "learns_from": "labels"},

@@ -26,7 +26,6 @@ IN_GRIDS: dict[str, Any] = {
     "grids": True,
     "overlap_max": None,  # one answer settles a task: a skip is replaced at once
     "near_copies": 0,
-    "copy_checks": 0.1,
     "class_proposals": False,
 }
 

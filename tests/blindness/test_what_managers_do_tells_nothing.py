@@ -108,9 +108,7 @@ class World:
         people = ["eve"] if state in ("held", "released", "undone", "half answered") else ["eve", "eva"][: self.overlap]
         until = timezone.now() + timedelta(minutes=5)
         for name in people:
-            place = Assignment.objects.create(
-                task=self.tasks[key], user=self.people[name], lease_expires_at=until, held_since=timezone.now()
-            )
+            place = Assignment.objects.create(task=self.tasks[key], user=self.people[name], lease_expires_at=until)
             Task.objects.filter(pk=self.tasks[key].pk).update(free=F("free") - 1)
             if state == "released":
                 self.call(name, "post", "release/", {"tasks": [place.task_id]})

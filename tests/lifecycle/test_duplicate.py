@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 
 def original() -> Project:
-    project = make_project(classes=["owl", "barn owl", "none"], batch_size=7, max_seconds_per_item=90, prompt="Which?",
+    project = make_project(classes=["owl", "barn owl", "none"], batch_size=7, daily_limit=90, prompt="Which?",
                            guidelines="Look.")  # fmt: skip
     owl = project.classes.get(index=0)
     classes.edit(project=project, user=None, index=1, description="White.", aliases=["Tyto"], key="5", parent=owl)
@@ -32,7 +32,7 @@ def test_settings_and_classes_are_copied_and_items_are_not() -> None:
     copy = duplicate(project=project, user=make_user("mona"), slug="again", name="Again")
     project.refresh_from_db()
     assert {name: getattr(copy, name) for name in COPIED} == {name: getattr(project, name) for name in COPIED}
-    assert copy.max_seconds_per_item == 90
+    assert copy.daily_limit == 90
     assert [each.name for each in copy.classes.offered()] == ["none", "owl", "barn owl"]
     barn = copy.classes.get(name="barn owl")
     assert (barn.description, barn.aliases, barn.key, barn.parent.name) == ("White.", ["Tyto"], "5", "owl")

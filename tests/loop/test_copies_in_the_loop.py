@@ -18,6 +18,7 @@ from labeling.loop.step import Step
 from labeling.models import Batch, Copy, Item, Job, Project, Task, User
 from labeling.queue import copy_answers, queue, submitting
 from labeling.queue.answer import Answer
+from labeling.steps import batch_copies
 from labeling.steps import train as training
 from labeling.steps.batch_copies import choose
 from labeling.steps.train import labels_for
@@ -43,10 +44,10 @@ def noisy_digits(path: Path, n: int) -> Path:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    project = digits_project(
-        tmp_path, run_import=False, near_copies=3, copy_checks=0.5, copy_error=0.3, mean_cluster_size=4.0, batch_size=40
-    )
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    monkeypatch.setattr(batch_copies, "COPY_CHECKS", 0.5)
+    monkeypatch.setattr(batch_copies, "COPY_ERROR", 0.3)
+    project = digits_project(tmp_path, run_import=False, near_copies=3, mean_cluster_size=4.0, batch_size=40)
     path = noisy_digits(tmp_path / "digits.zip", 120)
     take_in(project, path)
     drain(aside=ON_THE_SIDE)
@@ -143,7 +144,7 @@ def test_what_a_version_learns_can_be_read_again_and_a_selection_chosen_again(pr
     truth = dict(Item.objects.values_list("row", "truth"))
     assert [truth[row] for row in labels.rows.tolist()] == list(labels.targets)
     assert not set(labels.rows[own:].tolist()) & set(Item.objects.control().values_list("row", flat=True))
-    Project.objects.update(copy_weight=0)
+    Project.objects.update(near_copies=0)
     assert labels_for(Batch.objects.get(pk=batch.pk), 10, soft=False).copies == 0
 
     # Chosen again, as after a kill: what an attempt left of items that the batch has no more goes, the rest stays.

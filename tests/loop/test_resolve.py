@@ -21,6 +21,11 @@ from labeling.steps.train import learns_soft
 pytestmark = pytest.mark.django_db
 
 
+@pytest.fixture(autouse=True)
+def _no_random_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rechecking, "CHECK_SHARE", 0.0)
+
+
 def answer(batch: Batch, rank: int, user: User, value: Any) -> None:
     task = batch.tasks.get(rank=rank)
     make_answerable([task], user)
@@ -81,7 +86,7 @@ def test_done_again_it_changes_nothing() -> None:
 
 
 def test_places_that_nobody_is_left_to_take_do_not_hold_up_a_batch() -> None:
-    project = make_project(overlap_max=3, check_share=0.0)
+    project = make_project(overlap_max=3)
     ann, bob = make_member(project, "ann"), make_member(project, "bob")
     batch = make_open_batch(project, make_items(project, 2), overlap_max=3)
     answer(batch, 0, ann, 1)
@@ -99,7 +104,7 @@ def test_places_that_nobody_is_left_to_take_do_not_hold_up_a_batch() -> None:
 
 
 def test_a_task_that_a_member_claims_meanwhile_stays_and_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    project = make_project(overlap_max=3, check_share=0.0)
+    project = make_project(overlap_max=3)
     ann, bob = make_member(project, "ann"), make_member(project, "bob")
     batch = make_open_batch(project, make_items(project, 2), overlap_max=3)
     answer(batch, 0, ann, 1)
@@ -112,7 +117,7 @@ def test_a_task_that_a_member_claims_meanwhile_stays_and_does_not_count(monkeypa
 
 
 def test_an_item_takes_no_more_answers_than_the_most_even_if_they_differ() -> None:
-    project = make_project(overlap_max=2, check_share=0.0)
+    project = make_project(overlap_max=2)
     people = [make_member(project, name) for name in ("ann", "bob", "cat")]
     batch = make_open_batch(project, make_items(project, 2), overlap_max=2)
     for value, user in enumerate(people[:2]):
@@ -134,7 +139,7 @@ def test_what_annotators_are_told_is_the_same_whatever_was_answered() -> None:
     """Two projects that differ in one answer of the second person show annotators the same."""
     told = []
     for other in (1, 2):
-        project = make_project(f"p{other}", overlap_max=5, check_share=0.0)
+        project = make_project(f"p{other}", overlap_max=5)
         people = [make_member(project, name) for name in ("ann", "bob", "cat")]
         batch = make_open_batch(project, make_items(project, 10), overlap_max=5)
         figures = []
@@ -150,7 +155,7 @@ def test_what_annotators_are_told_is_the_same_whatever_was_answered() -> None:
 
 
 def test_who_knows_little_gets_first_answers_and_none_in_doubt() -> None:
-    project = make_project(overlap_max=3, check_share=0.0)
+    project = make_project(overlap_max=3)
     ann, bob, cat = (make_member(project, name) for name in ("ann", "bob", "cat"))
     Membership.objects.filter(user=cat).update(asked_in_doubt=False)
     batch = make_open_batch(project, make_items(project, 3), overlap_max=3)
@@ -196,9 +201,7 @@ def test_how_probable_each_class_is_can_be_learned_in_place_of_the_label() -> No
 @pytest.mark.parametrize("most", [None, 5])
 def test_people_who_err_about_different_classes_settle_a_list_of_classes(resolving: str, most: int | None) -> None:
     classes = [f"c{index}" for index in range(8)]
-    project = make_project(
-        question="multi", classes=classes, overlap=3, overlap_max=most, resolving=resolving, check_share=0.0
-    )
+    project = make_project(question="multi", classes=classes, overlap=3, overlap_max=most, resolving=resolving)
     people = [make_member(project, name) for name in ("ann", "bob", "cat", "dan", "eve")]
     batch = make_open_batch(project, make_items(project, 12), overlap=3, overlap_max=most)
     for rank in range(11):

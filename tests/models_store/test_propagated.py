@@ -88,7 +88,7 @@ def test_scikit_learn_takes_the_weights_where_it_can() -> None:
         for name in ("GaussianNB", "KNeighborsClassifier")
     )
     assert learn(labels_of(features, targets, propagated), bayes).training_size == N + COPIES
-    with pytest.raises(EstimatorError, match="set `copy_weight` to 0 or 1"):
+    with pytest.raises(EstimatorError, match="set `near_copies` to 0"):
         learn(labels_of(features, targets, propagated), neighbors)
     even = propagated._replace(weights=np.ones(N + COPIES, np.float32))
     learn(labels_of(features, targets, even), neighbors)

@@ -32,7 +32,6 @@ from tests.extent import ALL
 pytestmark = pytest.mark.django_db
 
 LEASE, IDLE, LATELY, SIZE, PEOPLE = 180, 30, 5, 24, 4
-LONGEST = 233  # far from sums of the times that pass, with and without a lease
 CONFIDENCE = 0.95
 MOST = 10  # what one person holds of a batch this small
 ACTIONS = ["claim"] * 8 + ["answer_all", "answer_held"] * 2 + ["time_passes"] * 3 + ["undo"] * 3
@@ -47,8 +46,6 @@ class Place:
     number: int
     until: float
     claimed: float
-    since: float = 0.0
-    answered: float = 0.0
     state: str = "held"  # or "answered", "ended"
 
 
@@ -70,7 +67,6 @@ class Model:
 
     overlap: int
     most: int | None = None
-    longest: float = math.inf
     checked: set[int] = field(default_factory=set)  # by the random share
     extra: Counter[int] = field(default_factory=Counter)
     now: float = 0.0
@@ -137,13 +133,7 @@ class Model:
         if place is None:
             return False
         lapsed = self.now - LEASE < place.until <= self.now
-        return place.state != "ended" or (lapsed and not self.takes_lapsed(user))
-
-    def takes_lapsed(self, user: int) -> bool:
-        return self.longest == math.inf and self.answers(user, self.now - LEASE)
-
-    def renew(self, place: Place) -> None:
-        place.until = min(self.now + LEASE, place.since + self.longest)
+        return place.state != "ended" or (lapsed and not self.answers(user, self.now - LEASE))
 
     def claim(self, user: int, number: int) -> list[int]:
         if self.state != "open":
@@ -154,7 +144,7 @@ class Model:
             place = self.places[task, user]
             place.claimed = self.now
             if answers:
-                self.renew(place)
+                place.until = self.now + LEASE
         room = min(number - len(kept), most - len(own))
         picked = self.pick(user, room)
         if len(picked) < room and self.free_lapsed(user, room - len(picked)):
@@ -189,13 +179,11 @@ class Model:
         for task in sorted(picked):
             earlier = self.places.get((task, user))
             if earlier is None:
-                self.places[task, user] = Place(next(NUMBERS), self.now + LEASE, self.now, since=self.now)
+                self.places[task, user] = Place(next(NUMBERS), self.now + LEASE, self.now)
                 continue
             earlier.state, earlier.claimed = "held", self.now
-            if earlier.until <= self.now:
-                earlier.since, earlier.until = self.now, self.now + LEASE
-            elif self.answers(user, self.now - LEASE):
-                self.renew(earlier)
+            if earlier.until <= self.now or self.answers(user, self.now - LEASE):
+                earlier.until = self.now + LEASE
         return sorted(picked)
 
     def _of_others(self, user: int) -> list[tuple[int, int, Place]]:
@@ -256,8 +244,7 @@ class Model:
             return "not_assigned"
         if place.state == "answered" or (place.state == "ended" and not self.free(given.task)):
             return "taken"
-        place.since = self.now if place.state == "ended" else place.since
-        place.state, place.answered = "answered", self.now
+        place.state = "answered"
         self.given.append(given)
         if not self.outstanding(given.task) and self.is_doubted(given.task):
             self.extra[given.task] += 1
@@ -278,9 +265,8 @@ class Model:
             self.places[task, given.user].state = "ended"
         place = self.places[given.task, given.user]
         undone = any(g.task == given.task and g.user == given.user and not g.standing for g in self.given)
-        place.since += self.now - place.answered
         if self.answers(given.user, self.now - LEASE, without=given) or not undone:
-            self.renew(place)
+            place.until = self.now + LEASE
         place.state, given.standing = "held", False
         return ""
 
@@ -300,16 +286,15 @@ class Model:
 class Queue(RuleBasedStateMachine):
     """Applies each request to the queue and to the model."""
 
-    @initialize(overlap=st.integers(1, 3), more=st.integers(0, 2), limited=st.booleans(), seed=st.integers(0, 2**32))
-    def start(self, overlap: int, more: int, limited: bool, seed: int) -> None:
+    @initialize(overlap=st.integers(1, 3), more=st.integers(0, 2), seed=st.integers(0, 2**32))
+    def start(self, overlap: int, more: int, seed: int) -> None:
         self.rng = random.Random(seed)
         most = overlap + more if more else None
-        self.model, self.passed = Model(overlap, most, LONGEST if limited else math.inf), 0.0
+        self.model, self.passed = Model(overlap, most), 0.0
         self.tick()
         self.paused = False
         self.project = make_project(
-            f"p{next(NUMBERS)}", overlap=overlap, overlap_max=most, label_confidence=CONFIDENCE, check_share=0.2,
-            lease_seconds=LEASE, max_seconds_per_item=LONGEST if limited else None,
+            f"p{next(NUMBERS)}", overlap=overlap, overlap_max=most, label_confidence=CONFIDENCE, lease_seconds=LEASE,
         )  # fmt: skip
         self.batch = make_open_batch(self.project, make_items(self.project, SIZE), overlap=overlap, overlap_max=most)
         self.ids = list(self.batch.tasks.order_by("rank").values_list("pk", flat=True))
@@ -407,7 +392,7 @@ class Queue(RuleBasedStateMachine):
         self.passed += seconds
         self.tick()
         past = datetime.timedelta(seconds=seconds)
-        times = ("lease_expires_at", "claimed_at", "held_since", "answered_at")
+        times = ("lease_expires_at", "claimed_at", "answered_at")
         Assignment.objects.update(**{name: F(name) - past for name in times})
         Annotation.objects.update(created_at=F("created_at") - past)
         counting.recount(self.batch)  # what was counted in these ten minutes was done in others now
@@ -465,7 +450,8 @@ class Queue(RuleBasedStateMachine):
         assert set(standing) == {each.id for each in model.given if each.standing}
 
 
-def test_the_queue_does_what_the_model_does() -> None:
+def test_the_queue_does_what_the_model_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rechecking, "CHECK_SHARE", 0.2)
     run_state_machine_as_test(
         Queue,
         settings=settings(

@@ -66,7 +66,6 @@ def test_the_next_people_get_fair_shares_of_what_is_left() -> None:
         ({"kept_ready": 100, "lease_seconds": 180}, (1, 2, 3, 4, 30), 60),
         ({"kept_ready": 50, "lease_seconds": 180}, (3,) * 5, 50),
         ({"kept_ready": 50, "lease_seconds": 180}, (60,) * 5, 10),
-        ({"kept_ready": 200, "lease_seconds": 3600, "max_seconds_per_item": 100}, (2,) * 5, 50),
         ({"kept_ready": 200, "lease_seconds": 180}, (0,) * 5, 200),
     ],
 )

@@ -33,9 +33,6 @@ GOOD = {
     "class_proposals": "on",
     "grids": "on",
     "near_copies": "0",  # a private project has none
-    "copy_error": "0.02",
-    "copy_checks": "0.2",
-    "copy_weight": "0.25",
     "batch_size": "250",
     "control_share": "0.25",
     "strategy": "margin",
@@ -47,12 +44,10 @@ GOOD = {
     "gold_threshold": "0.8",
     "overlap_max": "4",
     "label_confidence": "0.97",
-    "check_share": "0.1",
     "resolving": "dawid-skene",
     "review_share": "0.05",
     "lease_seconds": "90",
     "kept_ready": "25",
-    "max_seconds_per_item": "900",
     "deadline_hours": "24",
     "complete_share": "0.8",
     "pick_ahead": "0.7",
@@ -102,10 +97,9 @@ def test_all_of_it_is_saved_page_by_page() -> None:
     assert (saved.name, saved.prompt) == ("Digits, again", "Which digit?")
     assert (saved.batch_size, saved.control_share, saved.strategy) == (250, 0.25, "margin")
     assert (saved.candidate_factor, saved.mean_cluster_size, saved.class_guard) == (7.5, 12.0, 2.5)
-    assert (saved.overlap, saved.lease_seconds, saved.max_seconds_per_item) == (2, 90, 900)
-    assert (saved.near_copies, saved.copy_error, saved.copy_checks, saved.copy_weight) == (0, 0.02, 0.2, 0.25)
+    assert (saved.overlap, saved.lease_seconds, saved.near_copies) == (2, 90, 0)
     assert (saved.show_predictions, saved.class_proposals, saved.grids) == (True, True, True)
-    assert (saved.overlap_max, saved.label_confidence, saved.check_share) == (4, 0.97, 0.1)
+    assert (saved.overlap_max, saved.label_confidence) == (4, 0.97)
     assert saved.resolving == "dawid-skene"
     assert (saved.deadline_hours, saved.complete_share, saved.pick_ahead) == (24.0, 0.8, 0.7)
     assert not saved.replace_skips
@@ -220,7 +214,6 @@ WRONG = {
     ("overlap", "Enter a whole number from 1 to 25."): ["26"],
     ("overlap_max", "Enter more than 2, the number of answers"): ["2"],
     ("lease_seconds", "Enter a whole number from 5 to 604,800."): ["1"],
-    ("max_seconds_per_item", "Enter a whole number from 5 to 604,800, or nothing."): ["4"],
     ("deadline_hours", "Enter a number from 0.1 to 8,760, or nothing."): ["0", "soon"],
     ("complete_share", "Enter a number from 0.1 to 1."): [""],
     ("hourly_cost", "Enter a number from 0 to 9,999,999 with at most two decimals, or"): ["-1", "1.234", "1e9", "nan"],

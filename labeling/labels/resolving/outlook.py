@@ -9,6 +9,9 @@ import numpy as np
 from labeling.labels.resolving.asking import asks_another, label_probabilities, worth_asking
 from labeling.labels.resolving.posterior import LEAST_SUPPORT, AnswerSpace, Vote
 
+CHECK_SHARE = 0.05
+"""The share of the tasks, drawn at random, that one more person answers in any case: how often people agree shows how
+reliable they are. Annotators do not see which."""
 ITEMS = 1500
 SEED = 7
 
@@ -21,7 +24,7 @@ class Rule(NamedTuple):
     least: int
     most: int | None
     confidence: float
-    check_share: float
+    check_share: float = CHECK_SHARE
 
 
 class Outlook(NamedTuple):

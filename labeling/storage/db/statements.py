@@ -192,13 +192,6 @@ def as_moment(value: Any) -> datetime.datetime | None:
     return datetime.datetime.fromisoformat(f"{value}+00:00") if isinstance(value, str) else value
 
 
-def later(column: str, by: datetime.timedelta) -> tuple[str, Any]:
-    """Return the SQL for the column's time plus `by`, and its parameter."""
-    if connection.vendor == "sqlite":  # the function that the ORM calls
-        return f"django_format_dtdelta('+', {column}, %s)", by // datetime.timedelta(microseconds=1)
-    return f"{column} + %s", by
-
-
 def as_uuid_text(value: Any) -> str:
     """Return the usual text of a UUID from the database: 32 hex digits on SQLite, a UUID on PostgreSQL."""
     if isinstance(value, str):

@@ -15,6 +15,7 @@ from labeling.insight.bootstrap import Estimate
 from labeling.insight.copy_figures import copy_figures
 from labeling.insight.share_intervals import ENOUGH
 from labeling.models import Ability, Membership, Project
+from labeling.models.near_copies import COPY_ERROR
 from labeling.storage.db.replica import reads
 from labeling.web.shared.pages import for_members, render_page
 from labeling.web.shared.words import TOO_FEW, count, figure, interval, localized, number, part, percent, span
@@ -228,7 +229,7 @@ def near_copies(request: HttpRequest, membership: Membership) -> HttpResponse:
         "items_url": items_url(project, propagated="true") if figures.propagated else "",
         "taken_out": figures.answered - figures.same,
         "wrong": _wrong(figures.right, alone=True),
-        "tolerated": percent(project.copy_error),
+        "tolerated": percent(COPY_ERROR),
         "radius": None if figures.radius is None else figure(figures.radius),
         "reach": None if figures.reach is None else figure(figures.reach),
         "least": ENOUGH,

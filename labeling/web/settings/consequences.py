@@ -11,6 +11,7 @@ from labeling.insight.share_intervals import half_width
 from labeling.labels.resolving.outlook import Outlook, Rule, outlook
 from labeling.labels.resolving.posterior import ACCURACY
 from labeling.models.batches import answers_needed
+from labeling.models.near_copies import COPY_CHECKS
 from labeling.models.project_settings import ProjectSettings
 from labeling.projects.privacy.budgets import Budget, labels_needed
 from labeling.storage.arrays.batch_forecast import BatchForecast, forecast_batch
@@ -83,7 +84,6 @@ NAMES = {
     "done": _("Done in"),
     "certainty": _("Accuracy known to"),
     "ready": _("Kept ready for a person"),
-    "hold": _("Maximum time per item"),
     "deadline": _("Deadline"),
     "privacy": _("Privacy"),
     **forecast.NAMES,
@@ -93,7 +93,7 @@ NAMES = {
 }
 PICKED = tuple(forecast.NAMES)
 OVER_ALL = ("rounds", "all-hours", "all-cost")
-TIMED = ("hours", "done", "ready", "hold", "all-hours")
+TIMED = ("hours", "done", "ready", "all-hours")
 ANY = ""
 """Stands for all consequences, as the key of a warning."""
 
@@ -136,7 +136,6 @@ def _figures(standing: Standing, settings: ProjectSettings) -> dict[str, tuple[s
         "done": _time_to_finish(hours, settings, standing.pace),
         "certainty": _certainty(standing, measured_of(batch, settings, standing)),
         "ready": _kept_ready(settings, standing.pace),
-        "hold": _longest_hold(settings, standing.pace),
         "deadline": _deadline(batch.size, settings),
         "privacy": _privacy(standing, settings, batch.picked),
         **(forecast.rows(outlook) if surveyed else {}),
@@ -148,7 +147,7 @@ def _figures(standing: Standing, settings: ProjectSettings) -> dict[str, tuple[s
 
 def _asked(standing: Standing, settings: ProjectSettings) -> Outlook:
     """Estimate the answers per item and the share of wrong labels, by a simulation if the settings need one."""
-    rule = Rule(settings.overlap, settings.overlap_max, settings.label_confidence, settings.check_share)
+    rule = Rule(settings.overlap, settings.overlap_max, settings.label_confidence)
     people = standing.accuracies or [ACCURACY] * max(standing.pace.annotators, 1)
     return outlook(rule, people, standing.space)
 
@@ -167,7 +166,7 @@ def _wrong(standing: Standing, asked: Outlook) -> tuple[str, str]:
 def _copies(batch: NextBatch, settings: ProjectSettings) -> tuple[str, str]:
     if not settings.near_copies:
         return gettext("no items beside"), ""
-    checks = round(settings.copy_checks * batch.size)
+    checks = round(COPY_CHECKS * batch.size)
     if checks:
         detail = gettext("items labeled as near-copies; %(tasks)s of the next batch check them")
     else:
@@ -232,26 +231,15 @@ def _certainty(standing: Standing, control: int) -> tuple[str, str]:
 
 
 def _kept_ready(settings: ProjectSettings, pace: Pace) -> tuple[str, str]:
-    lease = min(settings.lease_seconds, settings.max_seconds_per_item or settings.lease_seconds)
-    ready = items_ready(settings.kept_ready, lease=lease, seconds=pace.estimate)
+    ready = items_ready(settings.kept_ready, lease=settings.lease_seconds, seconds=pace.estimate)
     values = {
         "work": duration(settings.kept_ready * pace.estimate),
-        "lease": duration(lease),
+        "lease": duration(settings.lease_seconds),
         "n": number(settings.kept_ready),
     }
     if ready < settings.kept_ready:
         return number(ready), gettext("more do not fit in a lease of %(lease)s: %(n)s need %(work)s") % values
     return number(ready), gettext("about %(work)s of work; the lease is %(lease)s") % values
-
-
-def _longest_hold(settings: ProjectSettings, pace: Pace) -> tuple[str, str]:
-    seconds = settings.max_seconds_per_item
-    if seconds is None:
-        return gettext("no limit"), gettext("as long as the person answers other items")
-    answers = int(seconds / pace.estimate)
-    return duration(seconds), gettext("then others can get it; time for %(answers)s") % {
-        "answers": count(answers, "answer")
-    }
 
 
 def _deadline(size: int, settings: ProjectSettings) -> tuple[str, str]:
@@ -321,12 +309,6 @@ def _warnings(standing: Standing, settings: ProjectSettings) -> Iterator[tuple[s
         )
     if settings.gold_share and settings.show_suggestions and standing.gold_notice:
         yield "answers", standing.gold_notice
-    if settings.max_seconds_per_item is not None and settings.max_seconds_per_item < (pace.seconds or 0):
-        yield (
-            "hold",
-            gettext("Half of the answers take longer than %(time)s: others get items that people are still working on.")
-            % {"time": duration(settings.max_seconds_per_item)},
-        )
     if settings.deadline_hours is not None and pace.seconds is not None and pace.active:
         total = batch.size * settings.overlap
         answers = int(settings.deadline_hours * HOUR / pace.seconds * max(pace.active, 1))
