@@ -223,9 +223,9 @@ def _flaw(project: Project) -> str:
     imported = project.imports.aggregate(repeated=Sum("repeated"), untraced=Sum("untraced"))
     if repeated := imported["repeated"]:
         return ngettext(
-            "%(n)s imported label came in for content that had a label already: such a label counts several times, "
+            "%(n)s imported label was for content that had a label already: such a label counts several times, "
             "and no ε holds. Import each label once, into a new project.",
-            "%(n)s imported labels came in for content that had a label already: such a label counts several times, "
+            "%(n)s imported labels were for content that had a label already: such a label counts several times, "
             "and no ε holds. Import each label once, into a new project.",
             repeated,
         ) % {"n": number_format(repeated, force_grouping=True)}
