@@ -126,6 +126,7 @@ urlpatterns = [
         ("models/<int:number>/release/", versions.VersionRelease, "model-release"),
         ("models/<int:number>/artifact/", versions.VersionArtifact, "model-artifact"),
         ("models/<int:number>/mlflow/", versions.VersionInMlflow, "model-mlflow"),
+        ("models/<int:number>/measured-blind/", figures.MeasuredBlindDetail, "model-measured-blind"),
         ("models/<int:number>/predict/", predictions.Predict, "model-predict"),
         ("registrations/", versions.RegistrationList, "registrations"),
         ("registrations/<int:registration_id>/", versions.RegistrationDetail, "registration"),

@@ -291,6 +291,7 @@ DOORS = [
     Door("api:model-use", "post", Ability.MODELS_CHANGE, 200),
     Door("api:model-release", "post", Ability.MODELS_CHANGE, 204),
     Door("api:model-artifact", "get", Ability.MODELS_READ, 404),  # no training has run: there are no files
+    Door("api:model-measured-blind", "get", Ability.MODELS_READ, 404),  # it is not made of predictions from outside
     Door("api:models-compare", "get", Ability.MODELS_READ, 400),  # which two is not said
     Door("api:model-predict", "post", Ability.PREDICTIONS_CHANGE, 202, [{"text": "hello"}]),
     Door("api:model-mlflow", "post", Ability.MODELS_CHANGE, 409),  # no MLflow is set

@@ -157,6 +157,6 @@ FIELDS: dict[str, Fields] = {
 FILES = {
     "api:comments", "api:deleted-projects", "api:guidelines-image", "api:item-media", "api:rejected-rows",
     "api:auditlog-file", "api:certificate-file", "api:server-auditlog-file", "api:model-artifact",
-    "api:models-compare", "api:prediction-result", "api:export", "api:dataset-card", "api:dataset-comparison",
-    "api:dataset-manifest",
+    "api:models-compare", "api:model-measured-blind", "api:prediction-result",
+    "api:export", "api:dataset-card", "api:dataset-comparison", "api:dataset-manifest",
 }  # fmt: skip

@@ -110,5 +110,8 @@ def test_the_predictions_of_a_model_elsewhere_become_a_version(
         models = server.project("p").models
         version = models.hand_in(ids, probabilities=p, classes=["food", "sport"], embeddings=p)
         assert (version.number, version.fields["origin"]) == (2, "given")
+        assert version.measured_blind()["in_place_of_person"]["passes"] is None
+        with pytest.raises(NotFound):
+            models.get(1).measured_blind()
         with pytest.raises(Failed, match="1 item has no prediction"):
             models.hand_in(ids[1:], margins=p[1:, 0])

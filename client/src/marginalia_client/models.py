@@ -89,6 +89,17 @@ class ModelVersion(Part[C]):
         return Predictions(connection, self._project, run)
 
     @call
+    def measured_blind(self) -> Steps[dict[str, Any]]:
+        """Return how often predictions from outside were right where people answered without seeing them, and the same
+        of these people: all fields of the API.
+
+        Raises `NotFound` for another version, or if the predictions are no answers to compare with labels.
+        """
+        path = f"{self._project}models/{self.number}/measured-blind/"
+        fields: dict[str, Any] = yield from self._connection.ask("GET", path)
+        return fields
+
+    @call
     def save(self, to: str | Path, *, progress: bool = False) -> Steps[Path]:
         """Write the version's files, in one zip, to a path, and return it.
 

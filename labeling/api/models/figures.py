@@ -16,10 +16,12 @@ from labeling.insight.annotators import Rate
 from labeling.insight.bootstrap import Estimate
 from labeling.insight.copy_figures import CopyFigures, copy_figures
 from labeling.insight.labels_saved import LabelsSpent, Saved
+from labeling.insight.measured_blind import MeasuredBlind, measured_blind
 from labeling.insight.payoff import Payoff, payoff_values
 from labeling.models import Ability, Clustering
 from labeling.projects.privacy import ledger
 from labeling.storage.db.replica import reads
+from labeling.storage.disk.files import FileDamaged
 from models_store.payoff import OpenEstimate
 from models_store.privacy.accounting import Phase
 
@@ -124,6 +126,26 @@ class PrivacyDetail(ProjectView):
         ]
         private = ledger.is_private(self.project)
         return {"private": private, "project": self.project, "ledger": state, "trainings": trainings}
+
+
+class MeasuredBlindDetail(ProjectView):
+    """Return how often predictions from outside were right where people answered without seeing a prediction, with the
+    same figures of people, the confusions, the calibration, and whether they could stand in for a person.
+
+    Respond with 404 if the version is not made of such predictions, or if these are no answers to compare with labels.
+    """
+
+    @reads()
+    @answers(fields.shape_of(MeasuredBlind), needs=Ability.MODELS_READ)
+    def get(self, number: int) -> MeasuredBlind:
+        version = self.one_of(self.project.versions.select_related("prediction_set"), "model version", number=number)
+        try:
+            found = measured_blind(self.project, version)
+        except FileDamaged as error:
+            raise Http404(f"The predictions of version {number} are damaged: {error.problem}.") from None
+        if found is None:
+            raise Http404(f"Version {number} has no answers from outside that could be compared with labels.")
+        return found
 
 
 class ClusteringSerializer(serializers.ModelSerializer[Clustering]):

@@ -23,7 +23,7 @@ from labeling.projects.privacy import ledger
 from labeling.storage.db.replica import reads
 from labeling.web.charts.learning import Accuracy, accuracy_of
 from labeling.web.charts.reliability import reliability_diagram
-from labeling.web.models import version_words
+from labeling.web.models import blind_words, version_words
 from labeling.web.models.version_words import gate_finding, picking_of
 from labeling.web.shared.pages import action, damaged_files, errors_as_messages, for_members, render_page
 from labeling.web.shared.words import duration, number, percent
@@ -149,6 +149,7 @@ def model(request: HttpRequest, membership: Membership, number: int) -> HttpResp
         "picking": picking_of(version_in_use.in_use(project)),
         "gate": gate_finding(version),
         **_worth(project, version, by_number.get(number - 1)),
+        **blind_words.measured(project, version),
         **_lineage(version),
         **_files(version),
         **_leaving(version),
